@@ -1,0 +1,17 @@
+"""What was recorded, read lazily."""
+
+from nissl.data.channels import ChannelTable
+from nissl.data.lines import Line
+from nissl.data.recording import Recording, Session, Subject
+from nissl.data.signal import ArrayReader, SampleReader, Signal
+
+__all__ = [
+    "ArrayReader",
+    "ChannelTable",
+    "Line",
+    "Recording",
+    "SampleReader",
+    "Session",
+    "Signal",
+    "Subject",
+]

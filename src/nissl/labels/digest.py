@@ -1,0 +1,73 @@
+"""SHA-256 over the meaning of tables and arrays, not over the bytes of a file format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def canonical_json(value: Any) -> bytes:
+    """Bytes that are equal for equal plain values: sorted keys, no spaces, UTF-8."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def digest_json(value: Any) -> str:
+    """Hex SHA-256 of a plain value."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def digest_array(array: np.ndarray[Any, Any]) -> str:
+    """Hex SHA-256 of an array's type, shape and little-endian C-order values."""
+    hasher = hashlib.sha256()
+    _feed_values(hasher, array)
+    return hasher.hexdigest()
+
+
+def digest_table(table: pa.Table) -> str:
+    """Hex SHA-256 over a table's schema and column values.
+
+    Independent of chunking, slicing and file format; NaNs are one value; what stands behind
+    a null does not count.
+    """
+    hasher = hashlib.sha256()
+    for field in table.schema:
+        hasher.update(canonical_json([field.name, str(field.type)]))
+        column = table.column(field.name).combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            column = pa.concat_arrays(column.chunks) if column.chunks else pa.array([], field.type)
+        _feed_column(hasher, column)
+    return hasher.hexdigest()
+
+
+def _feed_column(hasher: Any, column: pa.Array) -> None:
+    valid = np.asarray(pc.is_valid(column).to_numpy(zero_copy_only=False), dtype=bool)
+    hasher.update(len(column).to_bytes(8, "little"))
+    hasher.update(np.packbits(valid).tobytes())
+    if not valid.all():
+        column = column.drop_null()
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+        hasher.update(np.ascontiguousarray(lengths, dtype="<i8").tobytes())
+        _feed_column(hasher, column.flatten())
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        encoded = [text.encode() for text in column.to_pylist()]
+        hasher.update(np.asarray([len(e) for e in encoded], dtype="<i8").tobytes())
+        hasher.update(b"".join(encoded))
+    else:
+        _feed_values(hasher, column.to_numpy(zero_copy_only=False))
+
+
+def _feed_values(hasher: Any, values: np.ndarray[Any, Any]) -> None:
+    if values.dtype.kind == "f":
+        values = np.where(np.isnan(values), np.asarray(np.nan, values.dtype), values)
+    little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+    hasher.update(canonical_json([little.dtype.str, list(little.shape)]))
+    hasher.update(little.tobytes())

@@ -1,0 +1,1 @@
+"""How work is executed: jobs and their hashes, chunks, executors, resume, progress."""

@@ -1,0 +1,285 @@
+"""The contracts that annotators, learners and checks fulfil.
+
+A Task says what a kind of annotation needs and gives; an Annotator is one method for it; a
+Learner is an annotator that can be fitted. Everything generic is written over these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from nissl.data import Recording, Signal
+from nissl.errors import BadArgumentError
+from nissl.labels import Edit, FeatureTable, ItemTable, Kind, LabelSet, Vocabulary
+from nissl.registry import Registry
+from nissl.run.context import Context
+
+SEVERITIES = ("note", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something doubtful, with the number behind it and a sentence a person understands.
+
+    Parameters
+    ----------
+    check : str
+        Name of the check ("isi_violations", "dead_channels", "clock_residual").
+    severity : {"note", "warning", "error"}
+    sentence : str
+        What is wrong and what it means, in plain words.
+    item : int, optional
+        Item of the label set that was checked; None for the recording as a whole.
+    value, limit : float, optional
+        What was measured and where doubt begins.
+    unit : str
+        Unit of both.
+    """
+
+    check: str
+    severity: str
+    sentence: str
+    item: int | None = None
+    value: float | None = None
+    limit: float | None = None
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if self.severity not in SEVERITIES:
+            raise BadArgumentError(
+                f"a severity among {SEVERITIES}", repr(self.severity), "Use one of them."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return vars(self).copy()
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Finding:
+        """Inverse of `to_json`."""
+        return cls(**value)
+
+
+@dataclass(frozen=True)
+class Promises:
+    """What an annotator guarantees; its contract tests hold it to this.
+
+    Parameters
+    ----------
+    chunked : bool
+        Works chunk by chunk and resumes at the first unfinished one.
+    deterministic : bool
+        Same input, parameters and seed give the same digest, whatever the number of workers.
+    memory : {"budget", "measured"}
+        Keeps to the budget, or runs whole and has its peak measured and reported.
+    """
+
+    chunked: bool
+    deterministic: bool
+    memory: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a method works on.
+
+    Parameters
+    ----------
+    recording : Recording
+    stream : str
+        The stream to annotate.
+    labels : mapping of str to LabelSet
+        The current set of each task that the task needs.
+    items : mapping of str to ItemTable
+        Their item tables, where there are any.
+    """
+
+    recording: Recording
+    stream: str
+    labels: Mapping[str, LabelSet] = field(default_factory=dict)
+    items: Mapping[str, ItemTable] = field(default_factory=dict)
+
+    @property
+    def signal(self) -> Signal:
+        """The stream to annotate."""
+        return self.recording[self.stream]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a method returns.
+
+    Parameters
+    ----------
+    labels : tuple of LabelSet
+        The first is the task's proposal.
+    items : tuple of ItemTable
+        Facts about the items of those sets.
+    sources : tuple of Signal
+        Derived streams (rates, embeddings, traces).
+    log : mapping
+        JSON values that the report tells: preprocessing steps with their numbers, bad
+        channels, wall time, peak memory.
+    """
+
+    labels: tuple[LabelSet, ...]
+    items: tuple[ItemTable, ...] = ()
+    sources: tuple[Signal, ...] = ()
+    log: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Annotator(Protocol):
+    """One method that fulfils a task.
+
+    Implementers: constructors only store parameters; import heavy packages inside methods.
+    """
+
+    name: str  # "spikes/lupin"
+    version: str
+    promises: Promises
+
+    def missing(self) -> Mapping[str, str]:
+        """Packages that are not installed, with the command that installs each."""
+
+    def packages(self) -> Mapping[str, str]:
+        """Versions of the packages that compute; part of the job's hash."""
+
+    def defaults(self) -> Mapping[str, Any]:
+        """Parameters with their default values, JSON values only."""
+
+    def annotate(self, inputs: Inputs, parameters: Mapping[str, Any], context: Context) -> Result:
+        """Propose labels. `parameters` is complete: defaults filled in, names checked."""
+
+
+@runtime_checkable
+class Learner(Annotator, Protocol):
+    """An annotator that can be fitted; `fit` returns a new one and changes nothing."""
+
+    def featurise(self, sources: Sequence[Recording], labels: Sequence[LabelSet]) -> FeatureTable:
+        """One row of features per item."""
+
+    def fit(self, features: FeatureTable, truth: LabelSet) -> Learner:
+        """Return a new learner fitted to reviewed labels."""
+
+    def predict(self, features: FeatureTable) -> LabelSet:
+        """Propose classes with probabilities."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of annotation.
+
+    Parameters
+    ----------
+    name : str
+    gives : Kind
+    vocabulary : Vocabulary
+    needs : tuple of str
+        Tasks whose current labels must exist first.
+    methods : tuple of str
+        Names of its built-in methods, the best first; the default is the first installed.
+    describe : callable
+        ``(labels, inputs, context) -> ItemTable``: facts about the items.
+    update : callable
+        ``(items, edit) -> ItemTable``: cheap update of those facts after an edit.
+    check : callable
+        ``(labels, items, inputs | None, context) -> list of Finding``: of the labels, and of
+        the recording when `inputs` is given.
+    score : callable
+        ``(proposal, truth) -> mapping of str to float``: the field's own metrics.
+    simulate : callable
+        ``(seed, **size) -> (Recording, truth LabelSet)``.
+    """
+
+    name: str
+    gives: Kind
+    vocabulary: Vocabulary
+    needs: tuple[str, ...]
+    methods: tuple[str, ...]
+    describe: Callable[[LabelSet, Inputs, Context], ItemTable]
+    update: Callable[[ItemTable, Edit], ItemTable]
+    check: Callable[[LabelSet, ItemTable | None, Inputs | None, Context], list[Finding]]
+    score: Callable[[LabelSet, LabelSet], Mapping[str, float]]
+    simulate: Callable[..., tuple[Recording, LabelSet]]
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """All that is known about one source and task: what reports and exporters are given.
+
+    Parameters
+    ----------
+    labels : LabelSet
+        The set that is reported or exported.
+    items : ItemTable, optional
+    recording : Recording, optional
+        None when the raw file is gone; what then cannot be shown is said.
+    stream : str
+    classes : tuple of LabelSet
+        CLASSES sets whose target is `labels` (quality, cell type), each by its author.
+    events : mapping of str to LabelSet
+        Named EVENTS and SPANS of the session (TTL lines, trials, behaviour), already on the
+        clock of `stream`.
+    findings : tuple of Finding
+    log : mapping
+        The run's log (see `Result`).
+    source : mapping
+        JSON facts of the source row: path as stored, format, subject, session, fingerprint.
+    reviewed : float
+        Fraction of items that a person has decided on, 0 to 1.
+    draft : bool
+        Whether no person has moved the head here.
+    """
+
+    labels: LabelSet
+    items: ItemTable | None = None
+    recording: Recording | None = None
+    stream: str = ""
+    classes: tuple[LabelSet, ...] = ()
+    events: Mapping[str, LabelSet] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    log: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    reviewed: float = 0.0
+    draft: bool = True
+
+
+TASKS: Registry[Task] = Registry("tasks", {"spikes": "nissl.annotators.spikes.task:SPIKES"})
+ANNOTATORS: Registry[Annotator] = Registry(
+    "annotators",
+    {
+        f"spikes/{name}": f"nissl.annotators.spikes.adapters:{name.upper()}"
+        for name in ("lupin", "tridesclous2", "spykingcircus2", "mountainsort5", "kilosort4")
+    },
+)
+
+
+def resolve(name: str) -> tuple[Task, Annotator]:
+    """Task and method of "task" or "task/method"; the first installed method by default.
+
+    Raises
+    ------
+    BadArgumentError
+        No such task or method.
+    MissingDependencyError
+        The method, or every method of the task, lacks a package.
+    """
+    from nissl.errors import MissingDependencyError
+
+    task = TASKS.get(name.partition("/")[0])
+    names = [name] if "/" in name else list(task.methods)
+    lacking: dict[str, str] = {}
+    for candidate in names:
+        annotator = ANNOTATORS.get(candidate)
+        missing = annotator.missing()
+        if not missing:
+            return task, annotator
+        lacking |= missing
+    raise MissingDependencyError(
+        f"an installed method for {name!r}",
+        f"none; missing {sorted(lacking)}",
+        f"Install with: {next(iter(lacking.values()))}",
+    )
