@@ -1,0 +1,46 @@
+# Two commands for a newcomer: `make demo` and `make test`. The rest is for developers.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+STUDY ?= study
+export NISSL_DATA ?= ../shared/data
+
+.PHONY: demo test lint docs benchmark clean
+
+demo: $(VENV)/.demo
+	$(BIN)/nissl demo spikes --out $(STUDY)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict
+
+benchmark: $(VENV)/.dev
+	$(PIP) -e ".[sorters]"
+	$(BIN)/python benchmarks/spikes.py --out docs/benchmarks/spikes
+
+clean:
+	rm -rf $(VENV) site build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "nissl needs Python 3.11 or newer; found: $$($(PYTHON) --version). Give one: make demo PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing nissl[ephys] into $(VENV) (one to three minutes, once) ..."
+	$(PIP) -e ".[ephys]"
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing nissl[dev] into $(VENV) (one to three minutes, once) ..."
+	$(PIP) -e ".[dev]"
+	@touch $@
