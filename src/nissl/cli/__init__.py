@@ -1,0 +1,58 @@
+"""The command line: the verbs of the manual, thin over `nissl.project`.
+
+Exit codes: 0 done · 1 unexpected error · 2 wrong usage · 3 input that cannot be used ·
+4 something must exist or be installed first · 5 the project folder · 6 the run failed ·
+7 the export failed or differs from what was written · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import typer
+
+from nissl import __version__
+from nissl.cli import adding, annotating, demo, doctor, exporting, showing
+from nissl.cli.output import say
+from nissl.errors import NisslError
+
+app = typer.Typer(
+    name="nissl",
+    help="Labels on neural recordings that one can trust.",
+    epilog="Exit codes: 0 done, 2 usage, 3 input, 4 missing, 5 project, 6 run, 7 export, "
+    "130 interrupted. Manual: docs/ in the repository.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for module in (demo, adding, annotating, exporting, showing, doctor):
+    module.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Labels on neural recordings that one can trust."""
+
+
+def main() -> None:
+    """Entry point of the `nissl` command; prints our errors in two lines."""
+    warnings.simplefilter("ignore")
+    try:
+        app()
+    except NisslError as error:
+        say(f"nissl: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        say("nissl: interrupted.\nWhat is finished was kept; the same command goes on from there.")
+        sys.exit(130)

@@ -1,0 +1,160 @@
+"""`nissl add`, `import`, `subject`, `relocate`, `sync`: what a project holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nissl.cli.output import say, show
+
+ProjectPath = Annotated[Path, typer.Argument(help="Project folder; created when absent.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
+Probe = Annotated[Path | None, typer.Option(help="probeinterface JSON of the probe.")]
+Rate = Annotated[float | None, typer.Option("--rate", help="Sampling rate in Hz, raw files.")]
+Channels = Annotated[int | None, typer.Option("--channels", help="Channel count, raw files.")]
+Dtype = Annotated[str | None, typer.Option(help="Sample type, raw files (int16, float32).")]
+Gain = Annotated[float | None, typer.Option("--gain-uv", help="uV per step, raw files.")]
+SubjectId = Annotated[str | None, typer.Option("--subject", help="Pseudonym of the subject.")]
+SessionId = Annotated[str | None, typer.Option("--session", help="Name of the session.")]
+Keep = Annotated[
+    bool, typer.Option("--keep-identifiers", help="Keep personal identifiers; is recorded.")
+]
+
+
+def reader_options(**given: Any) -> dict[str, Any]:
+    """Keep the options that were given."""
+    return {k: v for k, v in given.items() if v is not None and v is not False}
+
+
+def add(
+    project: ProjectPath,
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, or phy/NWB/ALF folders.")],
+    probe: Probe = None,
+    rate: Rate = None,
+    channels: Channels = None,
+    dtype: Dtype = None,
+    gain_uv: Gain = None,
+    subject: SubjectId = None,
+    session: SessionId = None,
+    reviewer: Annotated[
+        str | None, typer.Option(help="Person behind imported human labels.")
+    ] = None,
+    keep_identifiers: Keep = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add recordings, or work done elsewhere (phy, Kilosort, NWB, ALF); nothing is modified."""
+    from nissl.project import open_project
+
+    options = reader_options(
+        probe=probe,
+        rate_hz=rate,
+        n_channels=channels,
+        dtype=dtype,
+        gain_uv=gain_uv,
+        subject=subject,
+        session=session,
+        reviewer=reviewer,
+        keep_identifiers=keep_identifiers,
+    )
+    rows = []
+    with open_project(project) as study:
+        for path in paths:
+            source = study.add(path, **options)
+            sets = study.store.label_sets(source=source.fingerprint)
+            rows.append(
+                {
+                    "name": source.name,
+                    "format": source.row.format,
+                    "subject": source.row.subject.get("id"),
+                    "session": source.row.session.get("id"),
+                    "streams": ", ".join(source.row.streams) or "–",
+                    "label_sets": len(sets),
+                    "fingerprint": source.fingerprint[:12],
+                }
+            )
+            for line in source.row.metadata.get("missing", []):
+                say(f"{source.name}: {line}")
+    show("Added", rows, as_json=as_json)
+
+
+def import_table(
+    project: ProjectPath,
+    source: Annotated[str, typer.Argument(help="Name of the source the labels belong to.")],
+    path: Annotated[Path, typer.Argument(help="CSV, BIDS events.tsv or NWB with trials.")],
+    name: Annotated[str | None, typer.Option(help="Name of the table ('trials').")] = None,
+    author: Annotated[str | None, typer.Option(help="Who made the labels.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import trials, events or behaviour labels on the clock of a source."""
+    from nissl.project import open_project
+
+    options = reader_options(name=name, author=author)
+    with open_project(project, create=False) as study:
+        labels = study.add_labels(source, path, **options)
+    row = {"kind": labels.kind.value, "rows": labels.n_rows, "digest": labels.digest[:12]}
+    show("Imported", [row], as_json=as_json)
+
+
+def relocate(
+    project: ProjectPath,
+    source: Annotated[str, typer.Argument(help="Name of the source.")],
+    path: Annotated[Path, typer.Argument(help="Where its data are now.")],
+) -> None:
+    """Tell the project where a moved recording is now; its content must be the same."""
+    from nissl.project import open_project
+    from nissl.project.adding import relocate as move
+
+    with open_project(project, create=False) as study:
+        move(study.store, study.source(source), path)
+    say(f"{source} is now read from {path}")
+
+
+def subject(
+    project: ProjectPath,
+    source: Annotated[str, typer.Argument(help="Name of the source.")],
+    subject: SubjectId = None,
+    session: SessionId = None,
+) -> None:
+    """Set the subject and session of a source; evaluations split by subject."""
+    from nissl.project import open_project
+
+    with open_project(project, create=False) as study:
+        row = study.source(source).row
+        changes = {}
+        if subject is not None:
+            changes["subject"] = {**row.subject, "id": subject}
+        if session is not None:
+            changes["session"] = {**row.session, "id": session}
+        study.store.update_source(row.fingerprint, **changes)
+    say(f"{source}: subject {subject or 'unchanged'}, session {session or 'unchanged'}")
+
+
+def sync(
+    project: ProjectPath,
+    a: Annotated[str, typer.Argument(help="Source whose clock is mapped.")],
+    b: Annotated[str, typer.Argument(help="Source whose clock it is mapped onto.")],
+    line_a: Annotated[str | None, typer.Option(help="Line of the pulses in A.")] = None,
+    line_b: Annotated[str | None, typer.Option(help="Line of the pulses in B.")] = None,
+    offset: Annotated[
+        float | None, typer.Option(help="Rough start of B on A's clock, s, for regular pulses.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Match the pulses two devices share, map their clocks, and report the residuals."""
+    from nissl.project import open_project
+
+    options = reader_options(line_a=line_a, line_b=line_b, offset_s=offset)
+    with open_project(project, create=False) as study:
+        result = study.sync(a, b, **options)
+    show("Clock map", [result.to_json()], as_json=as_json)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("add")(add)
+    app.command("import")(import_table)
+    app.command("subject")(subject)
+    app.command("relocate")(relocate)
+    app.command("sync")(sync)

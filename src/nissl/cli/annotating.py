@@ -1,0 +1,144 @@
+"""`nissl annotate` and `nissl head`: proposing labels, and saying which count."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nissl.cli.adding import (
+    AsJson,
+    Channels,
+    Dtype,
+    Gain,
+    Probe,
+    ProjectPath,
+    Rate,
+    SessionId,
+    SubjectId,
+    reader_options,
+)
+from nissl.cli.output import say, show
+from nissl.errors import BadArgumentError
+
+
+def annotate(
+    path: Annotated[Path, typer.Argument(help="Project folder, or a recording with --out.")],
+    task: Annotated[str, typer.Option(help="Task or method: spikes, spikes/tridesclous2.")],
+    source: Annotated[str | None, typer.Option(help="One source; all by default.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Stream of the recording.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="One shot: add the recording to this project and report.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Parameter of the method, NAME=JSON.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The only source of randomness.")] = 0,
+    head: Annotated[bool, typer.Option("--head", help="Let the result count at once.")] = False,
+    memory: Annotated[str, typer.Option(help="Budget for the run, e.g. 4GB.")] = "4GB",
+    workers: Annotated[int, typer.Option(help="Processes; 0 means one per core.")] = 0,
+    cluster: Annotated[
+        str | None, typer.Option(help="tcp://host:8786 or slurm: run on Dask.")
+    ] = None,
+    probe: Probe = None,
+    rate: Rate = None,
+    channels: Channels = None,
+    dtype: Dtype = None,
+    gain_uv: Gain = None,
+    subject: SubjectId = None,
+    session: SessionId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose labels for every source of a project, or for one recording in one shot."""
+    from nissl.project import Resources, open_project
+    from nissl.run.context import parse_memory
+    from nissl.run.progress import RichProgress
+
+    count = workers or os.cpu_count() or 1
+    parameters = _parameters(set_ or [])
+    rows = []
+    with RichProgress() as progress, open_project(out or path, create=out is not None) as study:
+        resources = Resources(count, parse_memory(memory), cluster, progress)
+        if out is not None:
+            options = reader_options(
+                probe=probe,
+                rate_hz=rate,
+                n_channels=channels,
+                dtype=dtype,
+                gain_uv=gain_uv,
+                subject=subject,
+                session=session,
+            )
+            chosen = [study.add(path, **options)]
+        else:
+            chosen = [study.source(source)] if source else study.sources()
+            if not chosen:
+                raise BadArgumentError(
+                    "a project with sources", f"{path} with none", f"nissl add {path} RECORDING"
+                )
+        for each in chosen:
+            draft = study.annotate(
+                each,
+                task,
+                stream=stream,
+                seed=seed,
+                head=head,
+                resources=resources,
+                parameters=parameters,
+            )
+            rows.append(_row(each.name, draft))
+            if out is not None:
+                say(f"report: {study.report(each, draft.labels.provenance.task)}")
+    show("Annotated", rows, as_json=as_json)
+
+
+def _row(name: str, draft: Any) -> dict[str, Any]:
+    labels = draft.labels
+    return {
+        "source": name,
+        "method": labels.provenance.author.name,
+        "rows": labels.n_rows,
+        "items": int(labels.items.size),
+        "warnings": sum(f.severity != "note" for f in draft.findings),
+        "seconds": draft.log.get("wall_s"),
+        "from_before": draft.resumed,
+        "digest": labels.digest[:12],
+    }
+
+
+def _parameters(pairs: list[str]) -> dict[str, Any]:
+    parameters = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise BadArgumentError("NAME=VALUE", repr(pair), "Write --set detect_threshold=5.5")
+        try:
+            parameters[name] = json.loads(value)
+        except json.JSONDecodeError:
+            parameters[name] = value
+    return parameters
+
+
+def head(
+    project: ProjectPath,
+    source: Annotated[str, typer.Argument(help="Name of the source.")],
+    task: Annotated[str, typer.Argument(help="Task whose labels count from now on.")],
+    digest: Annotated[str, typer.Argument(help="Label set; the newest by default.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who decides; your login by default.")] = None,
+) -> None:
+    """Declare which labels count: what `export` writes."""
+    from nissl.project import open_project
+
+    with open_project(project, create=False) as study:
+        chosen = study.set_head(source, task, by=by or getpass.getuser(), digest=digest)
+    say(f"head of {task} on {source}: {chosen[:12]}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("annotate")(annotate)
+    app.command("head")(head)

@@ -1,0 +1,83 @@
+"""`nissl report`, `export` and `snapshot`: what leaves a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nissl.cli.adding import AsJson, ProjectPath
+from nissl.cli.output import say, show
+
+
+def report(
+    project: ProjectPath,
+    source: Annotated[str | None, typer.Option(help="One source; all by default.")] = None,
+    task: Annotated[str, typer.Option(help="Task to report on.")] = "spikes",
+    as_json: AsJson = False,
+) -> None:
+    """Write one self-contained HTML file per annotated source."""
+    from nissl.project import open_project
+
+    rows = []
+    with open_project(project, create=False) as study:
+        chosen = [study.source(source)] if source else study.sources()
+        for each in chosen:
+            if source or study.store.label_sets(source=each.fingerprint, task=task):
+                rows.append({"source": each.name, "report": str(study.report(each, task))})
+    show("Reports", rows, as_json=as_json)
+
+
+def export(
+    project: ProjectPath,
+    out: Annotated[Path, typer.Argument(help="Folder that receives the export.")],
+    to: Annotated[str, typer.Option("--to", help="nwb, phy, spikeinterface, alf, csv, parquet.")],
+    source: Annotated[str | None, typer.Option(help="One source; all by default.")] = None,
+    task: Annotated[str, typer.Option(help="Task to export.")] = "spikes",
+    draft: Annotated[bool, typer.Option("--draft", help="Export unreviewed drafts.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Export the labels that count, and verify them by reading them back."""
+    from nissl.io import EXPORTERS
+    from nissl.project import open_project
+
+    suffix = EXPORTERS.get(to).suffix
+    rows = []
+    with open_project(project, create=False) as study:
+        chosen = [study.source(source)] if source else study.sources()
+        out.mkdir(parents=True, exist_ok=True)
+        for each in chosen:
+            target = out / f"{each.name}.{task}{suffix}"
+            written = study.export(each, to, target, task=task, draft=draft, overwrite=overwrite)
+            dossier = study.dossier(each, task, draft=draft)
+            rows.append(
+                {
+                    "source": each.name,
+                    "written": str(written),
+                    "verified": True,
+                    "reviewed": f"{dossier.reviewed:.0%}",
+                    "draft": dossier.draft,
+                }
+            )
+    show("Exported", rows, as_json=as_json)
+
+
+def snapshot(
+    project: ProjectPath,
+    destination: Annotated[Path, typer.Argument(help="New folder for the copy.")],
+) -> None:
+    """Make a consistent copy of a project, also while others write to it."""
+    from nissl.project import open_project
+
+    with open_project(project, create=False) as study:
+        study.store.snapshot(destination)
+    say(f"snapshot: {destination}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("report")(report)
+    app.command("export")(export)
+    app.command("snapshot")(snapshot)

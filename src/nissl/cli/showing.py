@@ -1,0 +1,143 @@
+"""`nissl show`, `tasks` and `verify`: what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nissl.cli.adding import AsJson
+from nissl.cli.output import say, show
+
+
+def show_path(
+    path: Annotated[Path, typer.Argument(help="A project folder or a recording.")],
+    source: Annotated[str | None, typer.Option(help="Findings of one source.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the sources and labels of a project, or the streams of a recording."""
+    from nissl.project import open_project
+
+    if not (path / "project.toml").exists():
+        show(str(path), _streams(path), as_json=as_json)
+        return
+    with open_project(path, create=False) as study:
+        if source is not None:
+            show(f"Findings on {source}", _findings(study, source), as_json=as_json)
+            return
+        rows = []
+        for each in study.sources():
+            sets = study.store.label_sets(source=each.fingerprint)
+            rows += [_label_row(study, each, row) for row in sets] or [_source_row(each)]
+        show(str(path), rows, as_json=as_json)
+
+
+def _streams(path: Path) -> list[dict[str, Any]]:
+    from nissl.data.read import read
+
+    recording = read(path)
+    return [
+        {
+            "stream": name,
+            "channels": signal.n_channels,
+            "rate_hz": signal.rate_hz,
+            "seconds": signal.duration_s,
+            "dtype": str(signal.dtype),
+            "geometry": signal.channels.has_geometry,
+            "subject": recording.subject.id,
+        }
+        for name, signal in recording.items()
+    ]
+
+
+def _source_row(source: Any) -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "raw": source.has_raw,
+        "task": None,
+        "kind": None,
+        "author": None,
+        "items": None,
+        "rows": None,
+        "head": None,
+        "digest": None,
+    }
+
+
+def _label_row(study: Any, source: Any, row: Any) -> dict[str, Any]:
+    return _source_row(source) | {
+        "task": row.task,
+        "kind": row.kind,
+        "author": row.author,
+        "items": row.n_items,
+        "rows": row.n_rows,
+        "head": study.store.head(source.fingerprint, row.task) == row.digest,
+        "digest": row.digest[:12],
+    }
+
+
+def _findings(study: Any, source: str) -> list[dict[str, Any]]:
+    found = study.source(source)
+    rows = []
+    for labels in study.store.label_sets(source=found.fingerprint):
+        for finding in study.store.findings(labels.digest):
+            rows.append({"task": labels.task, **finding})
+    return rows
+
+
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="A method: show its parameters.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List tasks and methods: what is installed, and what each needs."""
+    from nissl.tasks import ANNOTATORS, TASKS
+
+    if name is not None and "/" in name:
+        method = ANNOTATORS.get(name)
+        rows = [{"parameter": k, "default": v} for k, v in method.defaults().items()]
+        show(f"{name} {method.version}", rows, as_json=as_json)
+        return
+    rows = []
+    for task_name in [name] if name else TASKS.names():
+        task = TASKS.get(task_name)
+        default_found = False
+        for method_name in task.methods:
+            method = ANNOTATORS.get(method_name)
+            missing = dict(method.missing())
+            rows.append(
+                {
+                    "method": method_name,
+                    "installed": not missing,
+                    "default": not missing and not default_found,
+                    "gives": task.gives.value,
+                    "needs": ", ".join(task.needs) or "a recording",
+                    "install_with": next(iter(missing.values()), None),
+                }
+            )
+            default_found = default_found or not missing
+    show("Tasks and methods", rows, as_json=as_json)
+
+
+def verify(
+    project: Annotated[Path, typer.Argument(help="Project folder.")],
+    full: Annotated[bool, typer.Option("--full", help="Hash the raw files whole.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check that raw files and label files are what the journal says they are."""
+    from nissl.project import open_project
+    from nissl.project.verifying import verify as check
+
+    with open_project(project, create=False) as study:
+        rows = check(study.store, full=full)
+    show("Verified", rows, as_json=as_json)
+    if any(row["state"] == "differs" for row in rows):
+        say("nissl: some files are not what the journal says; restore them from a copy.")
+        raise typer.Exit(5)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("show")(show_path)
+    app.command("tasks")(tasks)
+    app.command("verify")(verify)

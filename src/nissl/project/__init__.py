@@ -1,0 +1,195 @@
+"""The facade: open a folder, add sources, annotate, report, export. One line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from nissl.errors import BadArgumentError
+from nissl.labels import Edit, LabelSet
+from nissl.labels.compare import Comparison, compare
+from nissl.labels.replay import Reviewed, replay
+from nissl.project import adding, syncing
+from nissl.project.annotating import Draft, Resources, annotate, current
+from nissl.project.dossier import gather
+from nissl.project.source import Source
+from nissl.store import Store
+from nissl.tasks import Dossier
+
+__all__ = ["Draft", "Project", "Resources", "Source", "open_project"]
+
+
+def open_project(path: str | Path, *, create: bool = True, database: str | None = None) -> Project:
+    """Open a project folder; created when absent.
+
+    Parameters
+    ----------
+    path : str or Path
+    create : bool
+        Whether a folder without a project becomes one.
+    database : str, optional
+        ``postgresql://...`` for a journal that a lab shares; by default NISSL_DATABASE, else
+        SQLite inside the folder.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be used: missing, read-only, corrupt, or written by a newer nissl.
+    """
+    return Project(Store.open(Path(path), create=create, database=database))
+
+
+class Project:
+    """Sources, labels and decisions in one folder.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @property
+    def path(self) -> Path:
+        """The project's folder."""
+        return self.store.path
+
+    def close(self) -> None:
+        """Close the journal."""
+        self.store.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def add(self, path: str | Path, **options: Any) -> Source:
+        """Add a recording, or a folder of work done elsewhere, modifying neither.
+
+        Parameters
+        ----------
+        path : str or Path
+        **options
+            As for `nissl.read`: `subject`, `session`, `probe`, `rate_hz`, ...; `reviewer` names
+            the person behind imported human labels.
+        """
+        return adding.add(self.store, Path(path), **options)
+
+    def add_labels(self, source: Source | str, path: str | Path, **options: Any) -> LabelSet:
+        """Import a table of trials, events or behaviour (CSV, BIDS events.tsv, NWB) to a source."""
+        return adding.add_table(self.store, self.source(source), Path(path), **options)
+
+    def sources(self) -> list[Source]:
+        """All sources, in the order they were added."""
+        return [Source(row, self.store) for row in self.store.sources()]
+
+    def source(self, key: Source | str) -> Source:
+        """Source by name, path or beginning of its fingerprint."""
+        return key if isinstance(key, Source) else Source(self.store.source(key), self.store)
+
+    def only_source(self) -> Source:
+        """The only source; `BadArgumentError` where there are none or several."""
+        rows = self.sources()
+        if len(rows) != 1:
+            raise BadArgumentError(
+                "one source to work on",
+                f"the sources {[s.name for s in rows]}",
+                f"Name one; add one with: nissl add {self.path} PATH",
+            )
+        return rows[0]
+
+    def annotate(self, source: Source | str, task: str, **options: Any) -> Draft:
+        """Propose labels with "task" or "task/method"; finished jobs are not computed again.
+
+        Parameters
+        ----------
+        source : Source or str
+        task : str
+            "spikes", "spikes/tridesclous2", ...
+        **options
+            `stream`, `seed`, `head` (move the head to the result), `resources` (`Resources`)
+            and `parameters` of the method.
+        """
+        return annotate(self.store, self.source(source), task, **options)
+
+    def labels(self, source: Source | str, task: str) -> LabelSet:
+        """Labels of a task: the head where there is one, else the newest; edits not applied."""
+        return self.dossier(source, task, draft=True).labels
+
+    def decide(self, edits: Iterable[Edit]) -> None:
+        """Append people's decisions; they are on disk when this returns."""
+        self.store.append(list(edits))
+
+    def reviewed(self, source: Source | str, task: str) -> Reviewed:
+        """Replay all decisions on a task's current labels."""
+        labels = self.store.get_labels(self._current(source, task))
+        return replay(labels, self.store.edits(base=labels.digest))
+
+    def set_head(self, source: Source | str, task: str, *, by: str, digest: str = "") -> str:
+        """Declare the labels that count: those of `digest`, by default the newest."""
+        found = self.source(source)
+        chosen = digest or self._newest(found, task)
+        self.store.set_head(found.fingerprint, task, chosen, by=by)
+        return chosen
+
+    def sync(self, a: Source | str, b: Source | str, **options: Any) -> syncing.Synchrony:
+        """Match the pulses that two devices share and map their clocks onto each other."""
+        return syncing.sync(self.store, self.source(a), self.source(b), **options)
+
+    def compare(self, source: Source | str, task: str, truth: LabelSet) -> Comparison:
+        """Compare a task's current labels with a reference."""
+        return compare(truth, self.labels(source, task))
+
+    def dossier(self, source: Source | str, task: str, *, draft: bool = False) -> Dossier:
+        """All that is known about a source and task."""
+        return gather(self.store, self.source(source), task, draft=draft)
+
+    def report(self, source: Source | str, task: str, path: str | Path | None = None) -> Path:
+        """Write the HTML report of a source; by default into the project's `reports` folder."""
+        from nissl.report import write_report
+
+        found = self.source(source)
+        target = Path(path) if path else self.path / "reports" / f"{found.name}.{task}.html"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return write_report(self.dossier(found, task, draft=True), target)
+
+    def export(
+        self,
+        source: Source | str,
+        to: str,
+        path: str | Path,
+        *,
+        task: str = "spikes",
+        draft: bool = False,
+        **options: Any,
+    ) -> Path:
+        """Export the head of a task ("nwb", "phy", ...) and verify it by reading it back."""
+        from nissl.io import EXPORTERS
+
+        exporter = EXPORTERS.get(to)
+        dossier = self.dossier(source, task, draft=draft)
+        written = exporter.write(dossier, Path(path), **options)
+        exporter.verify(dossier, written)
+        return written
+
+    def _current(self, source: Source | str, task: str) -> str:
+        found = self.source(source)
+        return current(self.store, found, task) or self._newest(found, task)
+
+    def _newest(self, source: Source, task: str) -> str:
+        rows = self.store.label_sets(source=source.fingerprint, task=task)
+        if not rows:
+            return gather(self.store, source, task, draft=True).labels.digest  # raises, and says why
+        return rows[-1].digest
+
+    def __repr__(self) -> str:
+        return f"Project({self.store.name!r}: {len(self.store.sources())} sources, {self.path})"

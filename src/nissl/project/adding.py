@@ -1,0 +1,160 @@
+"""Adding recordings, imported work and tables of labels to a project."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nissl.data import Recording
+from nissl.data.read import matching_reader, read
+from nissl.errors import BadArgumentError, CorruptSourceError, UnknownFormatError
+from nissl.io import find_importer
+from nissl.io.contracts import Imported
+from nissl.io.lines import lines_to_labels
+from nissl.io.trials import read_table
+from nissl.labels import LabelSet
+from nissl.project.source import Source, describe_streams
+from nissl.store import SourceRow, Store
+from nissl.tasks import Finding
+
+
+def add(
+    store: Store, path: Path, *, reviewer: str | None = None, **options: Any
+) -> Source:
+    """Add a path to a project; see `nissl.project.Project.add`.
+
+    A file may be both a recording and imported work (NWB with units): it becomes one source
+    with label sets. Adding the same content again returns the source that is there.
+    """
+    importer = find_importer(path)
+    recording: Recording | None = None
+    if importer is None or matching_reader(path) is not None:
+        try:
+            recording = read(path, **options)
+        except UnknownFormatError:
+            if importer is None:
+                raise
+    imported = importer.read(path, reviewer=reviewer) if importer is not None else None
+    row = _row(store, path, recording, imported, options)
+    known = {r.fingerprint for r in store.sources()}
+    if row.fingerprint in known:
+        source = Source(store.source(row.fingerprint), store)
+    else:
+        source = Source(store.add_source(row), store)
+    if recording is not None:
+        for labels in lines_to_labels(recording):
+            keep(store, labels)
+    if imported is not None:
+        _keep_imported(store, imported)
+    return source
+
+
+def keep(store: Store, labels: LabelSet, *, items: str | None = None) -> str:
+    """Keep a label set that no run made; a set that is there already is left alone."""
+    digest = store.put_labels(labels)
+    if all(row.digest != digest for row in store.label_sets(source=labels.provenance.source)):
+        store.record_labels(digest, items=items)
+    return digest
+
+
+def _keep_imported(store: Store, imported: Imported) -> None:
+    tables = {table.of: table for table in imported.items}
+    notes = [
+        Finding("missing", "note", sentence).to_json() for sentence in imported.what_is_missing
+    ]
+    for index, labels in enumerate(imported.labels):
+        table = tables.get(labels.digest)
+        digest = keep(store, labels, items=store.put_items(table) if table else None)
+        if index == 0 and notes:
+            store.record_findings(digest, notes)
+
+
+def _row(
+    store: Store,
+    path: Path,
+    recording: Recording | None,
+    imported: Imported | None,
+    options: Mapping[str, Any],
+) -> SourceRow:
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+    if recording is not None:
+        fingerprint, format_ = recording.fingerprint, recording.format
+        subject, session = asdict(recording.subject), asdict(recording.session)
+        streams: Mapping[str, Any] = describe_streams(recording)
+    elif imported is not None:
+        fingerprint, format_ = imported.fingerprint, imported.format
+        subject = {"id": options.get("subject") or imported.subject}
+        session = {"id": options.get("session") or imported.session}
+        streams = {}
+    else:  # `read` raises for paths that nobody knows
+        raise UnknownFormatError("a recording or a folder of labels", str(path), "nissl add --help")
+    return SourceRow(
+        fingerprint=fingerprint,
+        name=_free_name(store, path),
+        path=str(path.absolute()),
+        format=format_,
+        options=plain,
+        subject=subject,
+        session=session,
+        streams=streams,
+        added_s=time.time(),
+    )
+
+
+def _free_name(store: Store, path: Path) -> str:
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-") or "source"
+    taken = {row.name for row in store.sources()}
+    name, n = stem, 2
+    while name in taken:
+        name, n = f"{stem}-{n}", n + 1
+    return name
+
+
+def add_table(
+    store: Store,
+    source: Source,
+    path: Path,
+    *,
+    name: str | None = None,
+    author: str | None = None,
+    stream: str | None = None,
+) -> LabelSet:
+    """Import a table of intervals or events; see `nissl.project.Project.add_labels`."""
+    chosen = source.stream(stream)
+    clock = source.recording[chosen].clock
+    labels = read_table(
+        path,
+        clock=clock,
+        source=source.fingerprint,
+        stream=chosen,
+        task=name or "trials",
+        author=author or "imported",
+    )
+    keep(store, labels)
+    return labels
+
+
+def relocate(store: Store, source: Source, path: Path) -> None:
+    """Note that a recording is at another path now.
+
+    Raises
+    ------
+    CorruptSourceError
+        The content there is another one.
+    """
+    if not source.row.streams:
+        raise BadArgumentError(
+            "a source that is a recording", f"imported labels ({source.row.format})", "Add again."
+        )
+    found = read(path, **source.row.options).fingerprint
+    if found != source.fingerprint:
+        raise CorruptSourceError(
+            f"the content of {source.name!r} ({source.fingerprint[:12]})",
+            f"other content ({found[:12]}) at {path}",
+            "Give the path of the same recording.",
+        )
+    store.update_source(source.fingerprint, path=str(path.absolute()))

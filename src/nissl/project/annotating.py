@@ -1,0 +1,208 @@
+"""Running a method on a source and keeping what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nissl.errors import BadArgumentError, InterruptedRunError, MissingInputError, NisslError
+from nissl.labels import ItemTable, LabelSet
+from nissl.project.source import Source
+from nissl.run.context import Context
+from nissl.run.job import JobSpec
+from nissl.run.progress import Progress, Silent
+from nissl.store import Store
+from nissl.tasks import Annotator, Finding, Inputs, Task, resolve
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a run may use; never changes its result.
+
+    Parameters
+    ----------
+    workers : int
+        Processes on this machine.
+    memory_bytes : int
+        Budget of the whole run, bytes.
+    cluster : str, optional
+        Dask scheduler address, "local" or "slurm".
+    progress : Progress
+    """
+
+    workers: int = 1
+    memory_bytes: int = 4 * 10**9
+    cluster: str | None = None
+    progress: Progress = field(default_factory=Silent)
+
+    def context(self, workdir: Path, seed: int) -> Context:
+        """Context of a job in `workdir`."""
+        return Context(
+            workdir=workdir,
+            seed=seed,
+            workers=self.workers,
+            memory_bytes=self.memory_bytes,
+            progress=self.progress,
+            cluster=self.cluster,
+        )
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a run proposes, already kept in the project.
+
+    Parameters
+    ----------
+    labels : LabelSet
+    items : ItemTable, optional
+    findings : tuple of Finding
+    log : mapping
+    resumed : bool
+        Whether the same job had been finished before and nothing was computed.
+    """
+
+    labels: LabelSet
+    items: ItemTable | None
+    findings: tuple[Finding, ...]
+    log: Mapping[str, Any]
+    resumed: bool = False
+
+
+def annotate(
+    store: Store,
+    source: Source,
+    name: str,
+    *,
+    stream: str | None = None,
+    seed: int = 0,
+    head: bool = False,
+    resources: Resources | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Draft:
+    """Run a task's method on a source; see `nissl.project.Project.annotate`."""
+    resources = Resources() if resources is None else resources
+    task, method = resolve(name)
+    complete = _complete(method, parameters or {})
+    chosen = source.stream(stream)
+    labels, items = _needed(store, source, task)
+    job = JobSpec(
+        annotator=method.name,
+        version=method.version,
+        parameters=complete,
+        seed=seed,
+        inputs=(f"{source.fingerprint}/{chosen}", *(s.digest for s in labels.values())),
+        weights="",
+        packages=dict(method.packages()),
+    )
+    draft = _finished(store, job.hash)
+    if draft is None:
+        inputs = Inputs(source.recording, chosen, labels, items)
+        context = resources.context(store.workdir(job.hash), seed)
+        store.start_run(job.hash, job.to_json())
+        try:
+            draft = _compute(task, method, inputs, complete, context)
+            _keep(store, job.hash, draft)
+        except (NisslError, KeyboardInterrupt) as error:
+            store.fail_run(job.hash, str(error) or "interrupted")
+            if isinstance(error, KeyboardInterrupt):
+                raise InterruptedRunError(
+                    "the run to finish",
+                    "an interruption (Ctrl-C)",
+                    "What is finished was kept; the same command goes on from there.",
+                ) from None
+            raise
+    if head:
+        store.set_head(source.fingerprint, task.name, draft.labels.digest, by="--head")
+    return draft
+
+
+def _complete(method: Annotator, given: Mapping[str, Any]) -> dict[str, Any]:
+    defaults = dict(method.defaults())
+    unknown = sorted(set(given) - set(defaults))
+    if unknown:
+        raise BadArgumentError(
+            f"parameters of {method.name} among {sorted(defaults)}",
+            f"{unknown}",
+            f"`nissl tasks {method.name}` shows them with their defaults.",
+        )
+    return defaults | dict(given)
+
+
+def _needed(
+    store: Store, source: Source, task: Task
+) -> tuple[dict[str, LabelSet], dict[str, ItemTable]]:
+    labels: dict[str, LabelSet] = {}
+    items: dict[str, ItemTable] = {}
+    for need in task.needs:
+        digest = current(store, source, need)
+        if digest is None:
+            raise MissingInputError(
+                f"labels of the task {need!r} on {source.name!r}, which {task.name!r} needs",
+                "none",
+                f"Make them: nissl annotate {store.path} --task {need}",
+            )
+        labels[need] = store.get_labels(digest)
+        table = items_of(store, digest)
+        if table is not None:
+            items[need] = table
+    return labels, items
+
+
+def current(store: Store, source: Source, task: str) -> str | None:
+    """Digest of a task's head on a source, else of its newest set, else None."""
+    head = store.head(source.fingerprint, task)
+    if head is not None:
+        return head
+    rows = store.label_sets(source=source.fingerprint, task=task)
+    return rows[-1].digest if rows else None
+
+
+def items_of(store: Store, digest: str) -> ItemTable | None:
+    """Item table kept beside a label set, None where there is none."""
+    for row in store.label_sets():
+        if row.digest == digest and row.items:
+            return store.get_items(row.items)
+    return None
+
+
+def findings_of(store: Store, digest: str) -> tuple[Finding, ...]:
+    """Findings about a label set."""
+    return tuple(Finding.from_json(f) for f in store.findings(digest))
+
+
+def _compute(
+    task: Task,
+    method: Annotator,
+    inputs: Inputs,
+    parameters: Mapping[str, Any],
+    context: Context,
+) -> Draft:
+    result = method.annotate(inputs, parameters, context)
+    labels = result.labels[0]
+    items = result.items[0] if result.items else task.describe(labels, inputs, context)
+    findings = task.check(labels, items, inputs, context)
+    return Draft(labels, items, tuple(findings), result.log)
+
+
+def _keep(store: Store, job_hash: str, draft: Draft) -> None:
+    digest = store.put_labels(draft.labels)
+    items = store.put_items(draft.items) if draft.items is not None else None
+    store.record_labels(digest, items=items, run=job_hash)
+    store.record_findings(digest, [f.to_json() for f in draft.findings])
+    store.finish_run(job_hash, outputs=[digest], log=dict(draft.log))
+
+
+def _finished(store: Store, job_hash: str) -> Draft | None:
+    run = store.run(job_hash)
+    if run is None or run.state != "finished":
+        return None
+    digest = run.outputs[0]
+    return Draft(
+        labels=store.get_labels(digest),
+        items=items_of(store, digest),
+        findings=findings_of(store, digest),
+        log=run.log,
+        resumed=True,
+    )

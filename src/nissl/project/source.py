@@ -1,0 +1,118 @@
+"""Source: a recording or a folder of imported work, as one row of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nissl.data import Recording
+from nissl.data.read import read
+from nissl.errors import BadArgumentError, CorruptSourceError, SourceNotFoundError
+from nissl.store import SourceRow, Store
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What `Project.add` returns: the row of the journal, and the recording when it is there.
+
+    Parameters
+    ----------
+    row : SourceRow
+    store : Store
+    """
+
+    row: SourceRow
+    store: Store
+
+    @property
+    def name(self) -> str:
+        """Short name, unique in the project."""
+        return self.row.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Content fingerprint."""
+        return self.row.fingerprint
+
+    @property
+    def path(self) -> Path:
+        """Where the raw data should be."""
+        path = Path(self.row.path)
+        return path if path.is_absolute() else self.store.path / path
+
+    @property
+    def has_raw(self) -> bool:
+        """Whether this source is a recording whose file is still there."""
+        return bool(self.row.streams) and self.path.exists()
+
+    @cached_property
+    def recording(self) -> Recording:
+        """The recording, opened lazily and checked against its fingerprint.
+
+        Raises
+        ------
+        SourceNotFoundError
+            The file is gone; labels, metrics and export go on working without it.
+        CorruptSourceError
+            The file is another one than was added.
+        """
+        if not self.row.streams:
+            raise SourceNotFoundError(
+                f"raw data of the source {self.name!r}",
+                f"imported labels only ({self.row.format})",
+                "Add the raw recording as a source of its own.",
+            )
+        if not self.path.exists():
+            raise SourceNotFoundError(
+                f"the raw data of {self.name!r} at {self.path}",
+                "no such file",
+                f"If it was moved: nissl relocate {self.store.path} {self.name} NEW_PATH",
+            )
+        recording = read(self.path, **self.row.options)
+        if recording.fingerprint != self.fingerprint:
+            raise CorruptSourceError(
+                f"the content that was added as {self.name!r} ({self.fingerprint[:12]})",
+                f"other content ({recording.fingerprint[:12]}) at {self.path}",
+                "Restore the file, or add the new one as a source of its own.",
+            )
+        return recording
+
+    def stream(self, name: str | None = None) -> str:
+        """Name of a stream: the one asked for, or the only one that holds neural samples."""
+        streams: Mapping[str, Any] = self.row.streams
+        if name is None:
+            neural = [k for k, v in streams.items() if v.get("kind") in ("ephys", "ap")]
+            if len(neural) == 1:
+                return neural[0]
+            if len(streams) == 1:
+                return next(iter(streams))
+        elif name in streams:
+            return name
+        raise BadArgumentError(
+            f"one of the streams {sorted(streams)} of {self.name!r}",
+            repr(name),
+            "Choose one with --stream NAME.",
+        )
+
+    def __repr__(self) -> str:
+        subject = self.row.subject.get("id", "unknown")
+        return f"Source({self.name!r}, {self.row.format}, subject {subject})"
+
+
+def describe_streams(recording: Recording) -> dict[str, dict[str, Any]]:
+    """Facts of each stream that hold when the raw file is gone, as JSON values."""
+    return {
+        name: {
+            "rate_hz": signal.rate_hz,
+            "n_samples": signal.n_samples,
+            "duration_s": signal.duration_s,
+            "dtype": str(signal.dtype),
+            "kind": signal.channels.kind,
+            "clock": signal.clock.to_json(),
+            "channels": signal.channels.to_json(),
+        }
+        for name, signal in recording.items()
+    }
