@@ -10,12 +10,32 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nissl.errors import BadLabelsError
+
 
 def canonical_json(value: Any) -> bytes:
     """Bytes that are equal for equal plain values: sorted keys, no spaces, UTF-8."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
+
+
+def plain_json(value: Any, what: str) -> Any:
+    """A deep copy of a plain value as JSON gives it back (tuples become lists).
+
+    Raises
+    ------
+    BadLabelsError
+        Where JSON cannot hold it: NumPy scalars and arrays, NaN, infinities, objects.
+    """
+    try:
+        return json.loads(canonical_json(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadLabelsError(
+            f"plain JSON values as {what}",
+            f"{value!r:.200} ({error})",
+            "Use int, float, str, list.",
+        ) from None
 
 
 def digest_json(value: Any) -> str:
@@ -38,12 +58,21 @@ def digest_table(table: pa.Table) -> str:
     """
     hasher = hashlib.sha256()
     for field in table.schema:
-        hasher.update(canonical_json([field.name, str(field.type)]))
+        hasher.update(canonical_json([field.name, _type_name(field.type)]))
         column = table.column(field.name).combine_chunks()
         if isinstance(column, pa.ChunkedArray):
             column = pa.concat_arrays(column.chunks) if column.chunks else pa.array([], field.type)
         _feed_column(hasher, column)
     return hasher.hexdigest()
+
+
+def _type_name(kind: pa.DataType) -> str:
+    """Name of a type without what has no meaning: names of list members, width of offsets."""
+    if pa.types.is_fixed_size_list(kind):
+        return f"list<{_type_name(kind.value_type)}>[{kind.list_size}]"
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"list<{_type_name(kind.value_type)}>"
+    return "string" if pa.types.is_large_string(kind) else str(kind)
 
 
 def _feed_column(hasher: Any, column: pa.Array) -> None:
@@ -61,11 +90,19 @@ def _feed_column(hasher: Any, column: pa.Array) -> None:
         encoded = [text.encode() for text in column.to_pylist()]
         hasher.update(np.asarray([len(e) for e in encoded], dtype="<i8").tobytes())
         hasher.update(b"".join(encoded))
+    elif pa.types.is_null(kind):
+        return
     else:
         _feed_values(hasher, column.to_numpy(zero_copy_only=False))
 
 
 def _feed_values(hasher: Any, values: np.ndarray[Any, Any]) -> None:
+    if values.dtype.kind not in "biufcUSmM":
+        raise BadLabelsError(
+            "numbers, booleans, strings, dates or lists of them",
+            f"values of type {values.dtype}",
+            "Cast the column or array to one of these.",
+        )
     if values.dtype.kind == "f":
         values = np.where(np.isnan(values), np.asarray(np.nan, values.dtype), values)
     little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nissl.errors import BadLabelsError
-from nissl.labels.digest import digest_json, digest_table
-from nissl.labels.kinds import Kind, extra_columns, schema
+from nissl.labels.digest import digest_json, digest_table, plain_json
+from nissl.labels.kinds import Kind, schema
+from nissl.labels.rows import check_rows, in_order, table_of
 from nissl.labels.vocabulary import Vocabulary
 
 
@@ -80,6 +81,13 @@ class Provenance:
     targets: tuple[str, ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("parameters", "packages"):
+            value = plain_json(getattr(self, name), f"{name} of a provenance")
+            object.__setattr__(self, name, value)
+        for name in ("made_from", "targets"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
@@ -140,7 +148,7 @@ class LabelSet:
                 f"{[f'{f.name}: {f.type}' for f in self.table.schema]}",
                 "Use LabelSet.build, which casts plain columns.",
             )
-        _check_rows(self.kind, self.table, len(self.vocabulary))
+        check_rows(self.kind, self.table, len(self.vocabulary))
 
     @classmethod
     def build(
@@ -163,8 +171,8 @@ class LabelSet:
         provenance : Provenance
         """
         names = vocabulary if isinstance(vocabulary, Vocabulary) else Vocabulary(tuple(vocabulary))
-        table = _table(kind, columns, len(names))
-        return cls(kind, _sorted(kind, table), names, provenance)
+        table = table_of(kind, columns, len(names))
+        return cls(kind, in_order(kind, table), names, provenance)
 
     @cached_property
     def digest(self) -> str:
@@ -201,7 +209,20 @@ class LabelSet:
 
     def rows_of(self, item: int) -> npt.NDArray[np.intp]:
         """Row indices of an item, in table order."""
-        return np.flatnonzero(self.column("item") == item)
+        order, starts = self._grouped
+        where = int(np.searchsorted(self.items, item))
+        if where >= self.items.size or self.items[where] != item:
+            return np.empty(0, np.intp)
+        return order[starts[where] : starts[where + 1]]
+
+    @cached_property
+    def _grouped(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Rows sorted by item, and where each item of `items` starts among them."""
+        item = self.column("item")
+        order = np.argsort(item, kind="stable")
+        order.setflags(write=False)
+        starts = np.searchsorted(item[order], self.items)
+        return order, np.append(starts, order.size)
 
     @property
     def n_rows(self) -> int:
@@ -224,146 +245,3 @@ class LabelSet:
             f"classes {list(self.vocabulary.names)}, task {p.task}, "
             f"by {p.author.kind} {p.author.name}, {self.digest[:12]})"
         )
-
-
-_ORDER = {
-    Kind.EVENTS: "sample",
-    Kind.SPANS: "start",
-    Kind.POINTS: "frame",
-    Kind.REGIONS: "frame",
-    Kind.CLASSES: "id",
-    Kind.LINKS: "id",
-}
-
-
-def _table(kind: Kind, columns: Mapping[str, Any], n_classes: int) -> pa.Table:
-    wanted = schema(kind, n_classes)
-    unknown = sorted(set(columns) - set(wanted.names))
-    missing = [
-        f.name
-        for f in wanted
-        if f.name in extra_columns(kind) and not f.nullable and f.name not in columns
-    ]
-    if unknown or missing:
-        raise BadLabelsError(
-            f"columns among {wanted.names}",
-            f"unknown {unknown}, missing {missing}",
-            f"Give the columns of the kind {kind.value!r}.",
-        )
-    n = len(columns[next(f.name for f in wanted if f.name in columns)]) if columns else 0
-    default: dict[str, Any] = {
-        "id": np.arange(n, dtype=np.int64),
-        "label": np.zeros(n, np.int32),
-        "confidence": np.full(n, np.nan, np.float32),
-    }
-    arrays = []
-    for f in wanted:
-        values = columns.get(f.name)
-        if values is None:
-            source = "id" if f.name == "item" else f.name
-            values = columns.get(source, default.get(source))
-        arrays.append(_arrow(values, f, n))
-    return pa.Table.from_arrays(arrays, schema=wanted)
-
-
-def _arrow(values: Any, f: pa.Field, n: int) -> pa.Array:
-    if values is None:
-        return pa.nulls(n, f.type)
-    try:
-        if isinstance(values, pa.ChunkedArray):
-            values = values.combine_chunks()
-        if isinstance(values, pa.Array):
-            return values.cast(f.type)
-        if isinstance(values, np.ndarray) and values.ndim == 2:
-            values = list(values)
-        return pa.array(values, type=f.type, from_pandas=False)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise BadLabelsError(
-            f"column {f.name!r} of type {f.type}", str(error), "Mend the column."
-        ) from None
-
-
-def _sorted(kind: Kind, table: pa.Table) -> pa.Table:
-    if table.num_rows < 2:
-        return table
-    ids = table.column("id").to_numpy()
-    key = table.column(_ORDER[kind])
-    primary = key.fill_null(-1).to_numpy() if key.null_count else key.to_numpy()
-    order = np.lexsort((ids, primary))
-    if np.array_equal(order, np.arange(order.size)):
-        return table
-    return table.take(pa.array(order))
-
-
-def _check_rows(kind: Kind, table: pa.Table, n_classes: int) -> None:
-    faults = []
-    for f in table.schema:
-        if not f.nullable and table.column(f.name).null_count:
-            faults.append(f"{f.name} is null in {table.column(f.name).null_count} rows")
-    if faults:
-        raise BadLabelsError("no nulls in required columns", "; ".join(faults), "Fill them.")
-    ids = table.column("id").to_numpy()
-    if np.unique(ids).size != ids.size:
-        faults.append("ids repeat")
-    codes = table.column("label").to_numpy()
-    if codes.size and (codes.min() < 0 or codes.max() >= n_classes):
-        faults.append(f"label codes {codes.min()}..{codes.max()} for {n_classes} classes")
-    confidence = table.column("confidence").to_numpy()
-    if np.any((confidence < 0) | (confidence > 1)):
-        faults.append("confidence outside 0..1")
-    faults += _kind_faults(kind, table)
-    if not _is_ordered(kind, table):
-        faults.append(f"rows not in order of {_ORDER[kind]}, then id")
-    if faults:
-        raise BadLabelsError(
-            f"rows that keep the invariants of {kind.value}",
-            "; ".join(faults),
-            "Mend the rows; nissl repairs nothing in silence.",
-        )
-
-
-def _is_ordered(kind: Kind, table: pa.Table) -> bool:
-    return bool(_sorted(kind, table) is table)
-
-
-def _kind_faults(kind: Kind, table: pa.Table) -> list[str]:
-    faults = []
-    if (
-        kind in (Kind.EVENTS, Kind.POINTS)
-        and _items_repeat(table)
-        and (table.column("probabilities").null_count != table.num_rows)
-    ):
-        faults.append("probabilities on rows of items with several rows")
-    if kind is Kind.SPANS:
-        start, stop = (table.column(c).to_numpy() for c in ("start", "stop"))
-        if np.any(stop <= start):
-            faults.append(f"{int(np.sum(stop <= start))} spans with stop <= start")
-    if kind is Kind.EVENTS and np.any(table.column("sample").to_numpy() < 0):
-        faults.append("negative samples")
-    if kind is Kind.POINTS:
-        for axis in ("x", "y"):
-            values = table.column(axis).to_numpy()
-            visible = table.column("visible").to_numpy(zero_copy_only=False)
-            if np.any(~np.isfinite(values) & visible):
-                faults.append(f"visible points without {axis}")
-    if kind is Kind.REGIONS:
-        faults += _region_faults(table)
-    return faults
-
-
-def _items_repeat(table: pa.Table) -> bool:
-    items = table.column("item").to_numpy()
-    return bool(np.unique(items).size != items.size)
-
-
-def _region_faults(table: pa.Table) -> list[str]:
-    pixels, weights = (table.column(c).combine_chunks() for c in ("pixels", "weights"))
-    faults = []
-    for row in range(table.num_rows):
-        values = pixels[row].values.to_numpy()
-        if values.size == 0 or values.min() < 0 or np.unique(values).size != values.size:
-            faults.append(f"row {row}: pixels must be unique, not negative and not empty")
-        weight = weights[row]
-        if weight.is_valid and len(weight.values) != values.size:
-            faults.append(f"row {row}: {len(weight.values)} weights for {values.size} pixels")
-    return faults[:5]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nissl.errors import BadLabelsError
-from nissl.labels.digest import digest_array, digest_json, digest_table
+from nissl.labels.digest import digest_array, digest_json, digest_table, plain_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +57,19 @@ class ItemTable:
                     f"shape {array.shape}",
                     "Give one entry per item.",
                 )
-            view = np.array(array)
+            if array.dtype.kind not in "biuf":
+                raise BadLabelsError(
+                    f"array {name!r} of numbers or booleans",
+                    f"dtype {array.dtype}",
+                    "Keep other facts in columns of the table.",
+                )
+            view = np.array(array, order="C")
             view.setflags(write=False)
             frozen[name] = view
         object.__setattr__(self, "arrays", frozen)
+        for name in ("units", "context"):
+            value = plain_json(getattr(self, name), f"{name} of an item table")
+            object.__setattr__(self, name, value)
 
     @cached_property
     def digest(self) -> str:
