@@ -11,6 +11,7 @@ The tree, with the exit code of the command line behind each branch::
     │   ├── BadProbeError                       contacts that coincide, wrong number of contacts
     │   ├── BadSamplesError                     NaN, constant or missing samples
     │   ├── GapError                            an interval that would cross a gap
+    │   ├── AmbiguousClockError                 pulses of two devices that fit in more than one way
     │   ├── BadLabelsError                      a table that breaks its kind's schema or invariants
     │   ├── BadEditError                        an edit that cannot be applied to its base
     │   └── BadArgumentError                    an option outside its allowed values
@@ -96,6 +97,10 @@ class BadSamplesError(InputError):
 
 class GapError(InputError):
     """An interval would cross a gap of the recording."""
+
+
+class AmbiguousClockError(InputError):
+    """Pulses of two devices fit each other in more than one way, or in none."""
 
 
 class BadLabelsError(InputError):
