@@ -1,0 +1,32 @@
+"""The house rules that no linter knows."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import nissl
+
+SOURCE = Path(nissl.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_files_hold_one_idea_and_no_forbidden_calls(path: Path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 450, "split the file by idea"
+    for node in ast.walk(ast.parse(text)):
+        assert not isinstance(node, ast.Assert), f"assert for input, line {node.lineno}"
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [a.name for a in node.names] + [getattr(node, "module", None) or ""]
+            assert "pickle" not in names, f"pickle, line {node.lineno}"
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert isinstance(node.value, ast.Constant)
+            assert node.value.value is False, f"allow_pickle, line {node.value.lineno}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_modules_say_what_they_are_for(path: Path):
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring
+    assert "Placeholder" not in docstring
