@@ -177,3 +177,19 @@ class ChannelTable:
             "phase": self.phase.tolist(),
             "kind": self.kind,
         }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> ChannelTable:
+        """Inverse of `to_json`, which leaves the probe out; it may be added under "probe"."""
+        position = [[np.nan if v is None else v for v in row] for row in value["position_um"]]
+        n = len(value["ids"])
+        return cls(
+            ids=tuple(value["ids"]),
+            gain_uv=np.asarray(value["gain_uv"], dtype=np.float64),
+            offset_uv=np.asarray(value["offset_uv"], dtype=np.float64),
+            position_um=np.asarray(position, dtype=np.float64).reshape(n, 2),
+            shank=np.asarray(value["shank"], dtype=np.int64),
+            phase=np.asarray(value["phase"], dtype=np.float64),
+            kind=value["kind"],
+            probe=value.get("probe"),
+        )

@@ -152,8 +152,7 @@ class Signal:
             Interval that crosses a gap.
         """
         index = self.channels.index(channels)
-        raw = self._read(start, stop, index)
-        out = raw.astype(np.float32)
+        out = self._read(start, stop, index).astype(np.float32)
         gain = self.channels.gain_uv[index].astype(np.float32)
         offset = self.channels.offset_uv[index].astype(np.float32)
         if np.any(gain != 1):
@@ -194,7 +193,7 @@ class Signal:
         index = self.channels.index(channels)
         return replace(
             self,
-            reader=_Columns(self.reader, tuple(int(i) for i in index)),
+            reader=ColumnsReader(self.reader, tuple(int(i) for i in index)),
             channels=self.channels.take(channels),
         )
 
@@ -207,15 +206,38 @@ class Signal:
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """A reader's samples with some of its columns."""
+class ColumnsReader:
+    """Some columns of another reader.
+
+    Parameters
+    ----------
+    reader : SampleReader
+    columns : tuple of int
+        Columns of `reader`, in the order wanted.
+    """
 
     reader: SampleReader
     columns: tuple[int, ...]
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Type of the stored samples."""
         return self.reader.dtype
 
     def read(self, start: int, stop: int, channels: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+        """Samples of an interval, shape (stop - start, len(channels))."""
         return self.reader.read(start, stop, np.asarray(self.columns, dtype=np.intp)[channels])
+
+    def to_json(self) -> dict[str, Any] | None:
+        """Plain values, or None where the inner reader has none."""
+        from nissl.data.sample_readers import reader_to_json
+
+        inner = reader_to_json(self.reader)
+        return None if inner is None else {"reader": inner, "columns": list(self.columns)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> ColumnsReader:
+        """Inverse of `to_json`."""
+        from nissl.data.sample_readers import reader_from_json
+
+        return cls(reader_from_json(value["reader"]), tuple(value["columns"]))
