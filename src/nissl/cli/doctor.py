@@ -46,7 +46,7 @@ def _line(what: str, state: str, detail: str, mend: str = "") -> dict[str, Any]:
 
 
 def _python() -> dict[str, Any]:
-    good = (3, 11) <= sys.version_info[:2]
+    good = sys.version_info[:2] >= (3, 11)
     return _line("python", "good" if good else "bad", platform.python_version())
 
 

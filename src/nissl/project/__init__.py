@@ -188,7 +188,9 @@ class Project:
     def _newest(self, source: Source, task: str) -> str:
         rows = self.store.label_sets(source=source.fingerprint, task=task)
         if not rows:
-            return gather(self.store, source, task, draft=True).labels.digest  # raises, and says why
+            return gather(
+                self.store, source, task, draft=True
+            ).labels.digest  # raises, and says why
         return rows[-1].digest
 
     def __repr__(self) -> str:

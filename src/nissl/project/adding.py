@@ -14,7 +14,7 @@ from nissl.data.read import matching_reader, read
 from nissl.errors import BadArgumentError, CorruptSourceError, UnknownFormatError
 from nissl.io import find_importer
 from nissl.io.contracts import Imported
-from nissl.io.lines import lines_to_labels
+from nissl.io.lines import recording_lines
 from nissl.io.trials import read_table
 from nissl.labels import LabelSet
 from nissl.project.source import Source, describe_streams
@@ -22,9 +22,7 @@ from nissl.store import SourceRow, Store
 from nissl.tasks import Finding
 
 
-def add(
-    store: Store, path: Path, *, reviewer: str | None = None, **options: Any
-) -> Source:
+def add(store: Store, path: Path, *, reviewer: str | None = None, **options: Any) -> Source:
     """Add a path to a project; see `nissl.project.Project.add`.
 
     A file may be both a recording and imported work (NWB with units): it becomes one source
@@ -46,7 +44,7 @@ def add(
     else:
         source = Source(store.add_source(row), store)
     if recording is not None:
-        for labels in lines_to_labels(recording):
+        for labels in recording_lines(recording):
             keep(store, labels)
     if imported is not None:
         _keep_imported(store, imported)

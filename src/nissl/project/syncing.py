@@ -1,0 +1,226 @@
+"""Relating the devices of a session: matched pulses as links, events on one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nissl.annotators.clock_checks import clock_findings
+from nissl.clock import Clock
+from nissl.data import Line
+from nissl.errors import BadArgumentError
+from nissl.io.lines import line_events
+from nissl.labels import Author, Kind, LabelSet, Provenance
+from nissl.project.source import Source
+from nissl.store import Store
+from nissl.sync import ClockMap, match_pulses
+from nissl.tasks import TASKS, Finding
+
+TASK = "sync"
+LIMIT_S = 0.5e-3  # for ephys; half a frame for frame-clocked sources
+_NEAR_S = 0.4  # how far off a given offset may be, in periods of a regular train
+
+
+@dataclass(frozen=True)
+class Synchrony:
+    """How two devices' clocks relate.
+
+    Parameters
+    ----------
+    links : LabelSet
+        LINKS between the pulses of both, kept in the project.
+    map : ClockMap
+        From seconds of a to seconds of b.
+    findings : tuple of Finding
+        What is doubtful about it.
+    """
+
+    links: LabelSet
+    map: ClockMap
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One row: pulses, drift and residuals."""
+        left_out = self.map.residuals().left_out
+        return {
+            "pulses": self.links.n_rows,
+            "drift_ppm": self.map.residuals().drift_ppm,
+            "left_out_median_ms": 1e3 * left_out.median_s,
+            "left_out_p99_ms": 1e3 * left_out.p99_s,
+            "left_out_max_ms": 1e3 * left_out.max_s,
+            "verdict": "; ".join(f.sentence for f in self.findings) or "within 0.5 ms",
+        }
+
+
+def sync(
+    store: Store,
+    a: Source,
+    b: Source,
+    *,
+    line_a: str | None = None,
+    line_b: str | None = None,
+    offset_s: float | None = None,
+) -> Synchrony:
+    """Match the pulses of two devices and keep the links; see `nissl.project.Project.sync`.
+
+    Parameters
+    ----------
+    line_a, line_b : str, optional
+        Lines that carry the pulses; the only line by default.
+    offset_s : float, optional
+        Time of a's second 0 on b's clock, roughly; needed for regular pulse trains.
+    """
+    first, second = _line(a, line_a), _line(b, line_b)
+    near, within_s = _near(first, offset_s)
+    match = match_pulses(first.rising_s, second.rising_s, near=near, within_s=within_s)
+    clock_map = match.clock_map(a=a.name, b=b.name)
+    sets = []
+    for source, line in ((a, first), (b, second)):
+        labels = line_events([line], source=source.fingerprint, stream=_stream_of(source, line))
+        digest = store.put_labels(labels)
+        if all(r.digest != digest for r in store.label_sets(source=source.fingerprint)):
+            store.record_labels(digest)
+        sets.append(labels)
+    links = LabelSet.build(
+        Kind.LINKS,
+        {
+            "a": sets[0].column("item")[match.pairs[:, 0]],
+            "b": sets[1].column("item")[match.pairs[:, 1]],
+        },
+        ("same pulse",),
+        Provenance(
+            task=TASK,
+            source=a.fingerprint,
+            author=Author("model", "sync/pulses", "1"),
+            parameters={
+                "to": b.fingerprint,
+                "lines": [first.name, second.name],
+                "map": clock_map.to_json(),
+                "counts": match.summary(),
+            },
+            targets=(sets[0].digest, sets[1].digest),
+        ),
+    )
+    findings = tuple(clock_findings(clock_map, limit_s=LIMIT_S, match=match))
+    digest = store.put_labels(links)
+    if all(r.digest != digest for r in store.label_sets(source=a.fingerprint, task=TASK)):
+        store.record_labels(digest)
+    store.record_findings(digest, [f.to_json() for f in findings])
+    return Synchrony(links, clock_map, findings)
+
+
+def session_events(store: Store, source: Source, stream: str) -> dict[str, LabelSet]:
+    """EVENTS and SPANS of a source's session, by name, in samples of one of its streams.
+
+    Sets of the stream itself come as they are; those of other sources come through the clock
+    map that `sync` made, in either direction; without one they are left out.
+    """
+    target = _clock(source, stream)
+    if target is None:
+        return {}
+    out: dict[str, LabelSet] = {}
+    synced: set[str] = set()
+    for labels in _event_sets(store, source.fingerprint):
+        if _clock(source, labels.provenance.stream) == target:
+            out |= _by_class(labels)
+    for other, clock_map, lines in _synced(store, source):
+        synced |= lines
+        for labels in _event_sets(store, other.fingerprint):
+            clock = _clock(other, labels.provenance.stream)
+            if clock is not None:
+                moved = _moved(labels, clock, clock_map, target)
+                out |= {f"{other.name} {k}": v for k, v in _by_class(moved).items()}
+    return {k: v for k, v in out.items() if k not in synced and k.split(" ", 1)[-1] not in synced}
+
+
+def _line(source: Source, name: str | None) -> Line:
+    lines = {line.name: line for line in source.recording.lines}
+    if name is None and len(lines) == 1:
+        return next(iter(lines.values()))
+    if name is None or name not in lines:
+        raise BadArgumentError(
+            f"one of the lines {sorted(lines)} of {source.name!r}",
+            repr(name),
+            "Name the lines that carry the shared pulses with --line-a and --line-b.",
+        )
+    return lines[name]
+
+
+def _near(line: Line, offset_s: float | None) -> tuple[ClockMap | None, float | None]:
+    if offset_s is None or line.rising.size < 2:
+        return None, None
+    period_s = float(np.median(np.diff(line.rising_s)))
+    first = float(line.rising_s[0])
+    return ClockMap.offset(first, first + offset_s), _NEAR_S * period_s
+
+
+def _stream_of(source: Source, line: Line) -> str:
+    clock = line.clock
+    return next((n for n, s in source.recording.items() if s.clock == clock), "")
+
+
+def _clock(source: Source, stream: str) -> Clock | None:
+    facts: Mapping[str, Any] | None = source.row.streams.get(stream)
+    return Clock.from_json(facts["clock"]) if facts else None
+
+
+def _event_sets(store: Store, fingerprint: str) -> list[LabelSet]:
+    rows = store.label_sets(source=fingerprint)
+    wanted = [
+        r for r in rows if r.kind in (Kind.EVENTS, Kind.SPANS) and r.task not in TASKS.names()
+    ]
+    newest = {(r.task, r.kind, r.author): r for r in wanted}
+    spans_too = {(r.task, r.author) for r in newest.values() if r.kind == Kind.EVENTS}
+    return [  # the high times of a line add nothing to its edges here
+        store.get_labels(r.digest)
+        for r in newest.values()
+        if not (r.kind == Kind.SPANS and r.task == "lines" and (r.task, r.author) in spans_too)
+    ]
+
+
+def _synced(store: Store, source: Source) -> list[tuple[Source, ClockMap, set[str]]]:
+    """Other sources with the map from their clock to this one's, and the lines behind it."""
+    out = []
+    for row in store.label_sets(task=TASK):
+        parameters = store.get_labels(row.digest).provenance.parameters
+        ends = (row.source, str(parameters["to"]))
+        if source.fingerprint not in ends:
+            continue
+        clock_map = ClockMap.from_json(dict(parameters["map"]))
+        if ends[0] == source.fingerprint:
+            clock_map = clock_map.inverse()
+        other = ends[1] if ends[0] == source.fingerprint else ends[0]
+        out.append((Source(store.source(other), store), clock_map, set(parameters["lines"])))
+    return out
+
+
+def _by_class(labels: LabelSet) -> dict[str, LabelSet]:
+    """One set per class that occurs, named after it."""
+    codes = np.unique(labels.column("label"))
+    if codes.size <= 1:
+        name = labels.vocabulary.names[int(codes[0])] if codes.size else labels.provenance.task
+        return {name: labels} if codes.size else {}
+    out = {}
+    for code in codes.tolist():
+        rows = np.flatnonzero(labels.column("label") == code)
+        out[labels.vocabulary.names[code]] = replace(labels, table=labels.table.take(rows))
+    return out
+
+
+def _moved(labels: LabelSet, clock: Clock, clock_map: ClockMap, target: Clock) -> LabelSet:
+    """Rows in samples of another clock; those that fall outside the recording are left out."""
+    names = ["sample"] if labels.kind is Kind.EVENTS else ["start", "stop"]
+    moved = {n: target.to_samples(clock_map(clock.to_seconds(labels.column(n)))) for n in names}
+    keep = np.ones(labels.n_rows, bool)
+    for values in moved.values():
+        keep &= (values >= 0) & (values <= target.n_samples)
+    if labels.kind is Kind.SPANS:
+        keep &= moved["stop"] > moved["start"]
+    rows = np.flatnonzero(keep)
+    columns = {n: labels.column(n)[rows] for n in ("id", "item", "label", "confidence")}
+    columns |= {n: values[rows] for n, values in moved.items()}
+    provenance = replace(labels.provenance, made_from=(labels.digest,))
+    return LabelSet.build(labels.kind, columns, labels.vocabulary, provenance)
