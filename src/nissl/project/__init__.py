@@ -13,7 +13,7 @@ from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, replay
 from nissl.project import adding, syncing
 from nissl.project.annotating import Draft, Resources, annotate, current
-from nissl.project.dossier import gather
+from nissl.project.dossier import gather, nothing_to_show
 from nissl.project.source import Source
 from nissl.store import Store
 from nissl.tasks import Dossier
@@ -188,9 +188,7 @@ class Project:
     def _newest(self, source: Source, task: str) -> str:
         rows = self.store.label_sets(source=source.fingerprint, task=task)
         if not rows:
-            return gather(
-                self.store, source, task, draft=True
-            ).labels.digest  # raises, and says why
+            raise nothing_to_show(self.store, source, task)
         return rows[-1].digest
 
     def __repr__(self) -> str:

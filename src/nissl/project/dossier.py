@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from nissl.errors import MissingInputError, SourceNotFoundError
@@ -32,7 +33,7 @@ def gather(store: Store, source: Source, task: str, *, draft: bool) -> Dossier:
     if digest is None and draft:
         digest = current(store, source, task)
     if digest is None:
-        raise _nothing(store, source, task)
+        raise nothing_to_show(store, source, task)
     base = store.get_labels(digest)
     edits = store.edits(base=digest)
     labels, reviewed = base, 1.0 if base.provenance.author.kind == "person" else 0.0
@@ -45,10 +46,8 @@ def gather(store: Store, source: Source, task: str, *, draft: bool) -> Dossier:
         if labels.digest != base.digest and not set(labels.items) <= set(base.items):
             items = None
     recording = None
-    try:
+    with suppress(SourceNotFoundError):  # those who show it say what then cannot be shown
         recording = source.recording
-    except SourceNotFoundError:
-        pass  # what then cannot be shown is said by those who show it
     return Dossier(
         labels=labels,
         items=items,
@@ -92,7 +91,8 @@ def _facts(source: Source) -> dict[str, Any]:
     }
 
 
-def _nothing(store: Store, source: Source, task: str) -> MissingInputError:
+def nothing_to_show(store: Store, source: Source, task: str) -> MissingInputError:
+    """Error that says why there is nothing, and the command that makes it."""
     if store.label_sets(source=source.fingerprint, task=task):
         return MissingInputError(
             f"a head of the task {task!r} on {source.name!r}, set by a person",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nissl.labels.atomic import atomic_write
+from nissl.labels.atomic import write_bytes
 from nissl.tasks import Dossier
 
 __all__ = ["render", "write_report"]
@@ -40,5 +40,5 @@ def write_report(dossier: Dossier, path: Path) -> Path:
     -------
     Path
     """
-    atomic_write(path, render(dossier).encode())
+    write_bytes(path, render(dossier).encode())
     return path

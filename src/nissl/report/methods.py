@@ -65,12 +65,16 @@ def _processed(dossier: Dossier) -> str:
 
 def _judged(dossier: Dossier) -> str:
     n = dossier.labels.items.size
-    doubtful = len({f.item for f in dossier.findings if f.item is not None and f.severity != "note"})
+    doubtful = len(
+        {f.item for f in dossier.findings if f.item is not None and f.severity != "note"}
+    )
     said = f"{n} units with {dossier.labels.n_rows} spikes were found; "
     said += f"{doubtful} of them carry at least one quality warning. "
     share = dossier.reviewed
-    said += "No unit was reviewed by a person." if share == 0 else (
-        f"{share:.0%} of the units were reviewed by a person."
+    said += (
+        "No unit was reviewed by a person."
+        if share == 0
+        else (f"{share:.0%} of the units were reviewed by a person.")
     )
     return said
 

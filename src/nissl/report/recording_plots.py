@@ -25,7 +25,7 @@ def probe_map(items: ItemTable, bad: dict[str, str]) -> str:
         axes.scatter(*contacts[~marked].T, marker="s", s=16, color=MUTED, alpha=0.45, lw=0)
         if marked.any():
             axes.scatter(*contacts[marked].T, marker="x", s=30, color=RED, label="bad channel")
-            axes.legend(loc="upper right")
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
         size = 25 + 12 * np.sqrt(np.nan_to_num(rate))
         axes.scatter(x, y, s=size, color=BLUE, alpha=0.75, edgecolors=INK, linewidths=0.5)
         for item, xi, yi in zip(items.items.tolist(), x, y, strict=True):
@@ -45,7 +45,8 @@ def noise_by_channel(noise_uv: npt.NDArray[Any], ids: list[str], bad: dict[str, 
     """Noise level of each channel, bad ones marked."""
     colours = [RED if c in bad else BLUE for c in ids]
     with figure(5.4, 2.2) as (made, axes):
-        axes.bar(np.arange(len(ids)), noise_uv, color=colours, width=0.8)
+        axes.scatter(np.arange(len(ids)), noise_uv, color=colours, s=14)
+        axes.set_ylim(bottom=0)
         axes.set_xlabel("channel")
         axes.set_ylabel("noise (µV, MAD)")
         axes.set_xlim(-1, len(ids))
@@ -61,10 +62,10 @@ def raster(labels: LabelSet, items: ItemTable, rate_hz: float, duration_s: float
     step = max(1, item.size // _MAX_DOTS)
     rows = np.array([row_of.get(int(i), -1) for i in np.unique(item)])
     rows = rows[np.searchsorted(np.unique(item), item)]
-    with figure(7.4, 3.6, nrows=2, sharex=True, height_ratios=[3, 1]) as (made, (top, bottom)):
+    with figure(5.8, 3.6, nrows=2, sharex=True, height_ratios=[3, 1]) as (made, (top, bottom)):
         colour = [CYCLE[r % len(CYCLE)] for r in rows[::step]]
         top.scatter(
-            t_s[::step], rows[::step], c=colour, s=5, marker="|", linewidths=0.6, rasterized=True
+            t_s[::step], rows[::step], c=colour, s=14, marker="|", linewidths=0.7, rasterized=True
         )
         top.set_ylabel("units by depth")
         top.set_ylim(-1, len(order))
@@ -113,7 +114,7 @@ def snippet(signal: Signal, labels: LabelSet, items: ItemTable, *, width_s: floa
     traces = traces - np.median(traces, axis=0)
     step = 1.2 * max(float(np.percentile(np.abs(traces), 99.7)), 1e-3)
     t_ms = np.arange(stop - start) / signal.rate_hz * 1e3
-    with figure(7.4, 3.4) as (made, axes):
+    with figure(5.8, 3.6) as (made, axes):
         for row, trace in enumerate(traces.T):
             axes.plot(t_ms, trace + row * step, color=MUTED, lw=0.6)
         _mark_spikes(axes, signal, labels, items, (start, stop), shown, step)
@@ -149,7 +150,9 @@ def _mark_spikes(
 ) -> None:
     start, stop = window
     sample, item = labels.column("sample"), labels.column("item")
-    channel = dict(zip(items.items.tolist(), items.table.column("channel").to_pylist(), strict=True))
+    channel = dict(
+        zip(items.items.tolist(), items.table.column("channel").to_pylist(), strict=True)
+    )
     rows = {c: r for r, c in enumerate(shown)}
     for index in range(int(np.searchsorted(sample, start)), int(np.searchsorted(sample, stop))):
         unit = int(item[index])

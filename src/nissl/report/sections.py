@@ -115,9 +115,9 @@ def _pictures(
         return {}
     columns = set(items.table.column_names)
     positions = np.asarray(items.context.get("position_um", []), dtype=float)
-    if {"x_um", "y_um", "firing_rate_hz"} <= columns and positions.size:
-        if np.all(np.isfinite(positions)):
-            out["probe"] = recording_plots.probe_map(items, bad)
+    placed = positions.size > 0 and bool(np.all(np.isfinite(positions)))
+    if placed and {"x_um", "y_um", "firing_rate_hz"} <= columns:
+        out["probe"] = recording_plots.probe_map(items, bad)
     if labels.n_rows and "y_um" in columns:
         out["raster"] = recording_plots.raster(labels, items, rate_hz, duration_s)
     if {"snr", "rp_contamination"} <= columns and len(items.items):
@@ -132,7 +132,7 @@ def _pictures(
     motion = log.get("motion") or {}
     if "displacement_um" in motion:
         out["drift"] = recording_plots.drift(motion)
-    return {name: Markup(svg) for name, svg in out.items()}  # noqa: S704  our own SVG
+    return {name: Markup(svg) for name, svg in out.items()}
 
 
 def _units(
@@ -173,7 +173,7 @@ def _units(
                     for name, heading, form in _SHOWN
                     if name in rows and _known(rows[name][row])
                 ],
-                "pictures": [Markup(svg) for svg in pictures],  # noqa: S704  our own SVG
+                "pictures": [Markup(svg) for svg in pictures],
             }
         )
     return cards
@@ -196,9 +196,7 @@ def _unit_pictures(
         if best is None or best < 0:
             best = int(np.nanargmax(np.nanmax(np.abs(template[row]), axis=0)))
         unit = items.units.get("template", "uV")
-        pictures.append(
-            unit_plots.waveform(template[row], position, int(best), rate_hz, unit)
-        )
+        pictures.append(unit_plots.waveform(template[row], position, int(best), rate_hz, unit))
     acg = items.arrays.get("acg")
     if acg is not None and np.isfinite(acg[row]).any():
         pictures.append(unit_plots.autocorrelogram(acg[row]))
@@ -221,7 +219,7 @@ def _around_events(
     out = []
     for name, events in list(dossier.events.items())[:_MAX_EVENTS]:
         starts = _starts(events)
-        if not 5 <= starts.size or not np.isfinite(rate_hz):
+        if not starts.size >= 5 or not np.isfinite(rate_hz):
             continue
         result = psth(dossier.labels, starts, _clock(dossier, rate_hz), window_s=(-0.5, 1.0))
         units = dossier.labels.items.tolist()

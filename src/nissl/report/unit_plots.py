@@ -51,7 +51,7 @@ def waveform(
 
 
 def _nearest(
-    template: npt.NDArray[Any], position: npt.NDArray[Any], best: int, n: int = 9
+    template: npt.NDArray[Any], position: npt.NDArray[Any], best: int, n: int = 7
 ) -> npt.NDArray[np.intp]:
     if np.all(np.isfinite(position)):
         distance = np.linalg.norm(position - position[best], axis=1)
@@ -77,7 +77,7 @@ def autocorrelogram(acg_hz: npt.NDArray[Any], refractory_ms: float = 1.5) -> str
     half = acg_hz.size // 2
     lags = np.arange(acg_hz.size) - half
     with figure(2.7, 2.0) as (made, axes):
-        axes.bar(lags, acg_hz, width=1.0, color=BLUE)
+        axes.stairs(acg_hz, np.append(lags, half + 1) - 0.5, color=BLUE, fill=True)
         axes.axvspan(-refractory_ms, refractory_ms, color=ORANGE, alpha=0.35, lw=0)
         axes.set_xlim(-half, half)
         axes.set_xlabel("lag (ms)")
@@ -89,16 +89,18 @@ def amplitude(t_s: npt.NDArray[Any], amplitude_uv: npt.NDArray[Any], duration_s:
     """Amplitude of each spike over the recording, with its distribution."""
     step = max(1, t_s.size // _MAX_DOTS)
     size = np.abs(amplitude_uv)
-    with figure(3.4, 2.0, ncols=2, width_ratios=[4, 1], sharey=True) as (made, (left, right)):
+    with figure(2.9, 2.0, ncols=2, width_ratios=[4, 1], sharey=True) as (made, (left, right)):
         left.scatter(
             t_s[::step], size[::step], s=3, color=BLUE, alpha=0.5, linewidths=0, rasterized=True
         )
         left.set_xlim(0, duration_s)
         left.set_xlabel("time (s)")
         left.set_ylabel("amplitude (µV)")
+        left.set_ylim(bottom=0)
         finite = size[np.isfinite(size)]
         if finite.size:
-            right.hist(finite, bins=30, orientation="horizontal", color=MUTED)
+            counts, edges = np.histogram(finite, bins=30)
+            right.stairs(counts, edges, orientation="horizontal", color=MUTED, fill=True)
         right.set_xticks([])
         return to_svg(made, "Amplitude of the spikes over time")
 
