@@ -4,9 +4,11 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from nissl.errors import ReadOnlyError, StoreError
+from nissl.labels import Kind, LabelSet
 from nissl.report import render, write_report
 from nissl.tasks import Finding
 from nissl.testing.dossiers import spike_dossier
@@ -93,6 +95,16 @@ def test_same_dossier_same_text(dossier, html):
     assert render(dossier) == html
 
 
+def test_rates_around_events_stand_in_every_card(dossier):
+    onsets = np.arange(20_000, 90_000, 7_000)
+    provenance = replace(dossier.labels.provenance, task="trials")
+    events = LabelSet.build(Kind.EVENTS, {"sample": onsets}, ("cue",), provenance)
+    few = LabelSet.build(Kind.EVENTS, {"sample": onsets[:2]}, ("rare",), provenance)
+    html = render(replace(dossier, events={"cue": events, "rare": few}))
+    assert html.count("Firing rate around cue") == 3
+    assert "rare" not in html
+
+
 def test_markup_in_names_is_text(dossier):
     evil = "<script>alert(1)</script>"
     facts = dict(dossier.source) | {"name": evil, "subject": {"id": evil}}
@@ -110,8 +122,6 @@ def test_without_raw_data_and_facts_it_says_what_is_missing(dossier):
 
 
 def test_no_spikes_at_all_is_a_report_too():
-    from nissl.labels import LabelSet
-
     full = spike_dossier(n_units=1)
     empty = LabelSet.build(
         full.labels.kind, {"sample": []}, full.labels.vocabulary, full.labels.provenance

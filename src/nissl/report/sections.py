@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from markupsafe import Markup
 
 from nissl import __version__
-from nissl.annotators.spikes.psth import psth
+from nissl.annotators.spikes.psth import Psth, onset_samples, psth
 from nissl.clock import Clock
-from nissl.labels import ItemTable, Kind, LabelSet
+from nissl.labels import ItemTable, Kind
 from nissl.report import methods, recording_plots, unit_plots
 from nissl.tasks import Dossier, Finding
 
@@ -30,6 +29,7 @@ _SHOWN = (  # column, heading, format
 )
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 _MAX_EVENTS = 3
+_MIN_EVENTS = 5
 
 
 def sections(dossier: Dossier) -> dict[str, Any]:
@@ -159,9 +159,9 @@ def _units(
                 unit_plots.amplitude(sample[mine] / rate_hz, amplitude[mine], duration_s)
             )
         pictures += [
-            unit_plots.psth(times, rates[item], sems.get(item), name)
-            for name, times, rates, sems in around
-            if item in rates
+            unit_plots.psth(found.times_s, found.rate_hz[k], found.sem_hz[k], name)
+            for name, found in around
+            for k in np.flatnonzero(found.items == item)
         ]
         cards.append(
             {
@@ -213,19 +213,13 @@ def _classes_of(dossier: Dossier, item: int) -> list[tuple[str, str, str]]:
     return said
 
 
-def _around_events(
-    dossier: Dossier, rate_hz: float
-) -> list[tuple[str, npt.NDArray[Any], dict[int, Any], dict[int, Any]]]:
+def _around_events(dossier: Dossier, rate_hz: float) -> list[tuple[str, Psth]]:
     out = []
     for name, events in list(dossier.events.items())[:_MAX_EVENTS]:
-        starts = _starts(events)
-        if not starts.size >= 5 or not np.isfinite(rate_hz):
-            continue
-        result = psth(dossier.labels, starts, _clock(dossier, rate_hz), window_s=(-0.5, 1.0))
-        units = dossier.labels.items.tolist()
-        rates = dict(zip(units, result.rate_hz, strict=True))
-        sems = dict(zip(units, result.sem_hz, strict=True))
-        out.append((name, result.times_s, rates, sems))
+        onsets = onset_samples(events)
+        if onsets.size >= _MIN_EVENTS and np.isfinite(rate_hz):
+            clock = _clock(dossier, rate_hz)
+            out.append((name, psth(dossier.labels, onsets, clock, window_s=(-0.5, 1.0))))
     return out
 
 
@@ -235,7 +229,3 @@ def _clock(dossier: Dossier, rate_hz: float) -> Clock:
         return Clock.from_json(stream["clock"])
     samples = dossier.labels.column("sample")
     return Clock.regular(rate_hz, int(samples[-1]) + 1 if samples.size else 1)
-
-
-def _starts(events: LabelSet) -> npt.NDArray[np.int64]:
-    return np.asarray(events.column("sample" if events.kind is Kind.EVENTS else "start"))
