@@ -1,0 +1,77 @@
+"""Which formats there are, and which of them a path is in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from nissl.errors import SourceNotFoundError, UnknownFormatError
+from nissl.io.contracts import Exporter, Imported, Importer
+from nissl.registry import Registry
+
+EXPORTERS: Registry[Exporter] = Registry(
+    "exporters",
+    {
+        "nwb": "nissl.io.nwb:NWB",
+        "phy": "nissl.io.phy:PHY",
+        "spikeinterface": "nissl.io.spikeinterface:SPIKEINTERFACE",
+        "alf": "nissl.io.alf:ALF",
+        "csv": "nissl.io.tables:CSV",
+        "parquet": "nissl.io.tables:PARQUET",
+    },
+)
+
+IMPORTERS: Registry[Importer] = Registry(
+    "importers",
+    {
+        "parquet": "nissl.io.tables:PARQUET",
+        "csv": "nissl.io.tables:CSV",
+        "phy": "nissl.io.phy:PHY",
+        "spikeinterface": "nissl.io.spikeinterface:SPIKEINTERFACE",
+        "alf": "nissl.io.alf:ALF",
+        "nwb": "nissl.io.nwb:NWB",
+    },
+)
+
+
+def find_importer(path: str | os.PathLike[str]) -> Importer | None:
+    """First importer that knows what is at `path`; None where it holds no labels we know."""
+    target = Path(path)
+    if not target.exists():
+        return None
+    for name in IMPORTERS:
+        importer = IMPORTERS.get(name)
+        if importer.matches(target):
+            return importer
+    return None
+
+
+def import_labels(path: str | os.PathLike[str], **options: Any) -> Imported:
+    """Read labels that somebody made elsewhere, whatever their format.
+
+    Parameters
+    ----------
+    path : path-like
+    **options
+        Those of the importer (see `Importer.read`), the same names for all.
+
+    Raises
+    ------
+    SourceNotFoundError
+        Nothing is there.
+    UnknownFormatError
+        No importer knows it.
+    """
+    target = Path(path)
+    if not target.exists():
+        raise SourceNotFoundError("labels to import", f"nothing at {target}", "Check the path.")
+    importer = find_importer(target)
+    if importer is None:
+        raise UnknownFormatError(
+            f"labels in one of the formats {sorted(IMPORTERS)}",
+            f"something else at {target}",
+            "Give the folder that holds params.py, spikes.times.npy or si_folder.json, "
+            "or the NWB file.",
+        )
+    return importer.read(target, **options)

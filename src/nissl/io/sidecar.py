@@ -1,0 +1,158 @@
+"""The subfolder `nissl/` of a folder export: what the format itself has no field for.
+
+`facts.json` (see `nissl.io.manifest`), the item table, the CLASSES sets and the session's
+events as Parquet, and columns of the spikes beyond time, unit and amplitude. An importer takes
+them as they are while the format's own files still agree with them; where somebody has changed
+those (merged units in phy), the files win and the old set is named as the parent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.errors import CorruptSourceError, NisslError
+from nissl.io.files import corrupt, load_json, load_npy
+from nissl.io.manifest import checked, describe, restore_set
+from nissl.io.spikes import extra_columns
+from nissl.labels import ItemTable, LabelSet
+from nissl.labels.serialise import read_items, read_labels, write_items, write_labels
+from nissl.tasks import Dossier
+
+FOLDER = "nissl"
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What was found in the subfolder.
+
+    Parameters
+    ----------
+    facts : mapping
+        The manifest.
+    items : ItemTable, optional
+        Without the arrays that the format holds itself.
+    classes : tuple of LabelSet
+    events : mapping of str to LabelSet
+    extra : mapping of str to ndarray, each of shape (n_spikes,)
+        Further columns of the spikes.
+    """
+
+    facts: Mapping[str, Any]
+    items: ItemTable | None
+    classes: tuple[LabelSet, ...]
+    events: Mapping[str, LabelSet]
+    extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the recording that the labels belong to."""
+        return str(self.facts["source"]["fingerprint"])
+
+    def fact(self, group: str, name: str, default: str) -> str:
+        """Return a fact of the subject or the session."""
+        return str(self.facts["source"].get(group, {}).get(name, default))
+
+    def restore(self, columns: Mapping[str, Any]) -> LabelSet | None:
+        """Set of the columns read, None where it is no longer the one that was written."""
+        try:
+            labels = restore_set(self.facts["labels"], columns)
+        except CorruptSourceError:
+            return None
+        return labels if labels.digest == self.facts["labels"]["digest"] else None
+
+    def items_with(self, arrays: Mapping[str, npt.NDArray[Any]]) -> ItemTable | None:
+        """Item table completed by the arrays that the format holds itself."""
+        if self.items is None:
+            return None
+        types = self.facts["items"]["arrays"]
+        added = {name: np.asarray(a).astype(types[name]) for name, a in arrays.items()}
+        whole = replace(self.items, arrays={**self.items.arrays, **added})
+        if whole.digest != self.facts["items"]["digest"]:
+            raise CorruptSourceError(
+                "the item table that was exported",
+                "another one",
+                "The folder was changed; export it again, or remove its subfolder nissl.",
+            )
+        return whole
+
+
+def write_sidecar(
+    folder: Path,
+    dossier: Dossier,
+    *,
+    held: tuple[str, ...] = (),
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the subfolder.
+
+    Parameters
+    ----------
+    folder : Path
+        The export's folder.
+    dossier : Dossier
+    held : tuple of str
+        Arrays of the item table that the format holds itself.
+    more : mapping, optional
+        Further JSON facts of the format.
+    """
+    home = folder / FOLDER
+    home.mkdir()
+    facts = {**describe(dossier), **(more or {})}
+    text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    (home / "facts.json").write_text(text + "\n", encoding="utf-8")
+    for name, values in extra_columns(dossier.labels).items():
+        np.save(home / f"spikes.{name}.npy", values)
+    if dossier.items is not None:
+        rest = {n: a for n, a in dossier.items.arrays.items() if n not in held}
+        write_items(replace(dossier.items, arrays=rest), home / "items.parquet")
+    for index, labels in enumerate(dossier.classes):
+        write_labels(labels, home / f"classes_{index}.parquet")
+    for index, labels in enumerate(dossier.events.values()):
+        write_labels(labels, home / f"events_{index}.parquet")
+
+
+def read_sidecar(folder: Path) -> Sidecar | None:
+    """Read the subfolder; None where there is none.
+
+    Raises
+    ------
+    InputError, StoreError
+        It is there and damaged.
+    """
+    home = folder / FOLDER
+    if not (home / "facts.json").is_file():
+        return None
+    facts = checked(load_json(home / "facts.json"), f"{FOLDER}/facts.json")
+    with corrupt(home / "facts.json", "the facts of an export"):
+        classes = tuple(
+            read_labels(home / f"classes_{k}.parquet") for k in range(len(facts["classes"]))
+        )
+        # JSON written with sorted keys: events_0 is the first by name only if we sort too
+        names = list(facts["events"])
+        found = [read_labels(home / f"events_{k}.parquet") for k in range(len(names))]
+        by_digest = {labels.digest: labels for labels in found}
+        events = {name: by_digest[facts["events"][name]["digest"]] for name in names}
+        items = read_items(home / "items.parquet") if facts["items"] is not None else None
+        extra = {
+            path.name.split(".")[1]: load_npy(path, ndim=1)
+            for path in sorted(home.glob("spikes.*.npy"))
+        }
+        if not isinstance(facts["source"]["fingerprint"], str):
+            raise TypeError("the fingerprint is not text")
+    return Sidecar(facts, items, classes, events, extra)
+
+
+def readable_sidecar(folder: Path) -> tuple[Sidecar | None, tuple[str, ...]]:
+    """Sidecar, or a sentence about why it cannot be used; the format's files still can."""
+    try:
+        return read_sidecar(folder), ()
+    except NisslError as error:
+        sentence = f"The subfolder {FOLDER} is damaged and was left aside: {error.got}."
+        return None, (sentence,)
