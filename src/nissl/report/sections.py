@@ -69,7 +69,8 @@ def _time(dossier: Dossier) -> tuple[float, float]:
         return float(stream["rate_hz"]), float(stream["duration_s"])
     context = dossier.items.context if dossier.items is not None else {}
     rate_hz = float(context.get("rate_hz", np.nan))
-    samples = dossier.labels.column("sample") if dossier.labels.kind is Kind.EVENTS else []
+    events = dossier.labels.kind is Kind.EVENTS
+    samples = dossier.labels.column("sample" if events else "id")
     last = float(samples[-1] + 1) if len(samples) else 0.0
     return rate_hz, last / rate_hz
 
