@@ -1,1 +1,1 @@
-"""Placeholder docstring to be written with the package."""
+"""Generic statistics on arrays and tables; knows no task."""
