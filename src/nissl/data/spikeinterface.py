@@ -210,16 +210,10 @@ def _shanks(recording: Any) -> npt.NDArray[np.int64] | None:
 
 
 def _probe(recording: Any) -> dict[str, Any] | None:
+    from nissl.data.si_probe import plain_probe
+
     probes = recording.get_probegroup().probes
-    if len(probes) != 1:
-        return None
-    described: dict[str, Any] = probes[0].to_dict(array_as_list=True)
-    plain: dict[str, Any] = json.loads(json.dumps(described, default=_plain))
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+    return plain_probe(probes[0]) if len(probes) == 1 else None
 
 
 def _clock(recording: Any) -> Clock:

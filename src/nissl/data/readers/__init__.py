@@ -92,6 +92,7 @@ READERS: Registry[Any] = Registry(
     {
         name: f"nissl.data.readers.{module}:READER"
         for name, module in (
+            ("spikeglx", "spikeglx"),
             ("numpy", "numpy_arrays"),
             ("raw", "raw"),
         )
