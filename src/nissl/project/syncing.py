@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from nissl.annotators.clock_checks import clock_findings
+from nissl.annotators.clock_checks import EPHYS_LIMIT_S, clock_findings
 from nissl.clock import Clock
 from nissl.data import Line
 from nissl.errors import BadArgumentError
 from nissl.io.lines import line_events
 from nissl.labels import Author, Kind, LabelSet, Provenance
+from nissl.labels.remap import Target, remap
 from nissl.project.source import Source
 from nissl.store import Store
 from nissl.sync import ClockMap, match_pulses
 from nissl.tasks import TASKS, Finding
 
 TASK = "sync"
-LIMIT_S = 0.5e-3  # for ephys; half a frame for frame-clocked sources
 _NEAR_S = 0.4  # how far off a given offset may be, in periods of a regular train
 
 
@@ -104,7 +104,7 @@ def sync(
             targets=(sets[0].digest, sets[1].digest),
         ),
     )
-    findings = tuple(clock_findings(clock_map, limit_s=LIMIT_S, match=match))
+    findings = tuple(clock_findings(clock_map, EPHYS_LIMIT_S, match=match))
     digest = store.put_labels(links)
     if all(r.digest != digest for r in store.label_sets(source=a.fingerprint, task=TASK)):
         store.record_labels(digest)
@@ -121,6 +121,7 @@ def session_events(store: Store, source: Source, stream: str) -> dict[str, Label
     target = _clock(source, stream)
     if target is None:
         return {}
+    goal = Target(target, source.fingerprint, stream)
     out: dict[str, LabelSet] = {}
     synced: set[str] = set()
     for labels in _event_sets(store, source.fingerprint):
@@ -131,7 +132,7 @@ def session_events(store: Store, source: Source, stream: str) -> dict[str, Label
         for labels in _event_sets(store, other.fingerprint):
             clock = _clock(other, labels.provenance.stream)
             if clock is not None:
-                moved = _moved(labels, clock, clock_map, target)
+                moved = remap(labels, clock, goal, clock_map=clock_map, outside="drop")
                 out |= {f"{other.name} {k}": v for k, v in _by_class(moved).items()}
     return {k: v for k, v in out.items() if k not in synced and k.split(" ", 1)[-1] not in synced}
 
@@ -208,19 +209,3 @@ def _by_class(labels: LabelSet) -> dict[str, LabelSet]:
         rows = np.flatnonzero(labels.column("label") == code)
         out[labels.vocabulary.names[code]] = replace(labels, table=labels.table.take(rows))
     return out
-
-
-def _moved(labels: LabelSet, clock: Clock, clock_map: ClockMap, target: Clock) -> LabelSet:
-    """Rows in samples of another clock; those that fall outside the recording are left out."""
-    names = ["sample"] if labels.kind is Kind.EVENTS else ["start", "stop"]
-    moved = {n: target.to_samples(clock_map(clock.to_seconds(labels.column(n)))) for n in names}
-    keep = np.ones(labels.n_rows, bool)
-    for values in moved.values():
-        keep &= (values >= 0) & (values <= target.n_samples)
-    if labels.kind is Kind.SPANS:
-        keep &= moved["stop"] > moved["start"]
-    rows = np.flatnonzero(keep)
-    columns = {n: labels.column(n)[rows] for n in ("id", "item", "label", "confidence")}
-    columns |= {n: values[rows] for n, values in moved.items()}
-    provenance = replace(labels.provenance, made_from=(labels.digest,))
-    return LabelSet.build(labels.kind, columns, labels.vocabulary, provenance)
