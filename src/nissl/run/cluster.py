@@ -44,7 +44,7 @@ def dask_client(cluster: str, workers: int, memory_bytes: int) -> Iterator[Any]:
                     threads_per_worker=1,
                     processes=True,
                     memory_limit=0,  # the plan keeps the budget; nannies that kill would not
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                 )
             )
         elif cluster == "slurm":
@@ -71,7 +71,7 @@ def dask_client(cluster: str, workers: int, memory_bytes: int) -> Iterator[Any]:
 
 def _connect(distributed: Any, target: Any) -> Any:
     try:
-        return distributed.Client(target, timeout="10s", set_as_default=False)
+        return distributed.Client(target, timeout="5s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise BadArgumentError(
             f"a Dask scheduler that answers at {target}",

@@ -23,7 +23,7 @@ def parse_memory(text: str) -> int:
     )
     try:
         size = int(float(match.group(1)) * _UNITS[match.group(2)]) if match else 0
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         size = 0
     if size <= 0:
         raise BadArgumentError(
@@ -48,7 +48,8 @@ class Context:
         Budget for all processes of the job together.
     progress : Progress
     cluster : str, optional
-        Address of a Dask scheduler, or "slurm"; None runs on this machine.
+        Address of a Dask scheduler (``tcp://host:8786``), "slurm", or "local" for a Dask
+        cluster on this machine; None runs on this machine without Dask.
     """
 
     workdir: Path

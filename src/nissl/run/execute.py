@@ -74,11 +74,13 @@ def run_chunks(
     """
     files = ChunkFiles(context.workdir, key, plan=chunks, function=function)
     run = _Run(stage, chunks, files, context, rate_hz)
-    with _interruptible(stage), contextlib.ExitStack() as stack:
+    with resumable(stage), contextlib.ExitStack() as stack:
         run.begin()
         stack.callback(context.progress.finish, stage)
         for chunk in chunks:
-            arrays = files.load(chunk) if files.has(chunk) else None
+            if run.executor is not None:
+                run.step(timeout_s=0)  # keeps workers busy while the caller uses results
+            arrays = None if chunk.index in run.waiting else files.load(chunk)
             if arrays is None:
                 if run.executor is None:
                     run.executor = _executor(
@@ -107,14 +109,14 @@ class _Run:
         self.chunks, self.rate_hz = chunks, rate_hz
         self.executor: Executor | None = None
         self.todo = deque(chunk for chunk in chunks if not files.has(chunk))
+        self.waiting = {chunk.index for chunk in self.todo}  # until booked, wherever they are
         self.active: dict[Future[Arrays | None], Chunk] = {}
         self.suspects: deque[Chunk] = deque()
         self.deaths: Counter[int] = Counter()
 
     def begin(self) -> None:
         """Announce the stage, with what an earlier run has already done."""
-        waiting = {chunk.index for chunk in self.todo}
-        done = sum(self._amount(c) for c in self.chunks if c.index not in waiting)
+        done = sum(self._amount(c) for c in self.chunks if c.index not in self.waiting)
         unit = "chunks" if self.rate_hz is None else "s of recording"
         self.progress.start(self.stage, sum(map(self._amount, self.chunks)), unit)
         if done:
@@ -125,20 +127,22 @@ class _Run:
 
     def complete(self, wanted: Chunk) -> None:
         """Work until the wanted chunk is on disk, and start those after it meanwhile."""
-        if not self._pending(wanted):
-            self.todo.appendleft(wanted)  # its file was damaged
-        while self._pending(wanted):
-            try:
-                self._fill()
-            except BrokenExecutor:
-                self._worker_died(list(self.active.values()))
-            ready = wait(self.active, timeout=0.5, return_when=FIRST_COMPLETED).done
-            lost = [chunk for future in ready if (chunk := self._take(future)) is not None]
-            if lost:
-                self._worker_died(lost + list(self.active.values()))
+        if wanted.index not in self.waiting:  # its file was damaged
+            self.todo.appendleft(wanted)
+            self.waiting.add(wanted.index)
+        while wanted.index in self.waiting:
+            self.step(timeout_s=0.5)  # not for ever: Windows sees Ctrl-C only between waits
 
-    def _pending(self, chunk: Chunk) -> bool:
-        return any(chunk in group for group in (self.todo, self.suspects, self.active.values()))
+    def step(self, *, timeout_s: float) -> None:
+        """Start what there is room for, and book what has finished."""
+        try:
+            self._fill()
+        except BrokenExecutor:
+            self._worker_died(list(self.active.values()))
+        ready = wait(self.active, timeout=timeout_s, return_when=FIRST_COMPLETED).done
+        lost = [chunk for future in ready if (chunk := self._take(future)) is not None]
+        if lost:
+            self._worker_died(lost + list(self.active.values()))
 
     def _fill(self) -> None:
         """Start chunks up to the executor's capacity; those that lost a worker, one by one."""
@@ -161,14 +165,21 @@ class _Run:
             return chunk
         except Exception as error:
             if type(error).__name__ == "KilledWorker":  # dask.distributed, after its own retries
-                raise self._died(chunk) from error
+                if chunk.index in self.deaths:  # it ran alone: no other chunk is to blame
+                    raise self._died(chunk) from error
+                return chunk
             error.add_note(f"In {chunk} of stage {self.stage!r}.")
             raise
         if arrays is not None:
             write_arrays(self.files.path(chunk), arrays)
-        self.deaths.pop(chunk.index, None)
-        self.progress.advance(self.stage, self._amount(chunk))
+        self._book(chunk)
         return None
+
+    def _book(self, chunk: Chunk) -> None:
+        self.deaths.pop(chunk.index, None)
+        if chunk.index in self.waiting:
+            self.waiting.remove(chunk.index)
+            self.progress.advance(self.stage, self._amount(chunk))
 
     def _worker_died(self, chunks: list[Chunk]) -> None:
         """Retry what was under way, one chunk at a time, so that the guilty one is found."""
@@ -181,7 +192,7 @@ class _Run:
             if self.deaths[chunk.index] >= RETRIES:
                 raise self._died(chunk)
             if self.files.has(chunk):  # finished just before its pool was closed
-                self.progress.advance(self.stage, self._amount(chunk))
+                self._book(chunk)
             else:
                 self.suspects.appendleft(chunk)
 
@@ -224,7 +235,8 @@ def _unreadable(files: ChunkFiles, chunk: Chunk) -> CorruptProjectError:
 
 
 @contextlib.contextmanager
-def _interruptible(stage: str) -> Iterator[None]:
+def resumable(stage: str) -> Iterator[None]:
+    """Turn Ctrl-C into `InterruptedRunError`; for the code around `run_chunks` as well."""
     try:
         yield
     except KeyboardInterrupt as error:

@@ -21,6 +21,7 @@ from nissl.errors import BadArgumentError, MemoryBudgetError
 from nissl.run.context import Context
 
 INTERPRETER_BYTES = 300 * 10**6
+GROWTH_BYTES = 70 * 10**6  # libraries that this process loads during the run
 WORKER_BYTES = 160 * 10**6  # a worker with numpy, scipy and pyarrow loaded, before any samples
 
 
@@ -115,6 +116,7 @@ def workers_within(context: Context, memory_per_chunk: int, *, n_chunks: int, se
 def _room(context: Context, workers: int) -> int:
     """Bytes for chunks, when that many processes run; one runs in this process."""
     own = min(int(psutil.Process().memory_info().rss), INTERPRETER_BYTES)
+    own += GROWTH_BYTES
     return context.memory_bytes - own - (workers * WORKER_BYTES if workers > 1 else 0)
 
 

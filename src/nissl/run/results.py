@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from nissl.errors import BadArgumentError, DiskFullError, MethodFailedError, ReadOnlyError
 from nissl.labels.digest import digest_json
@@ -80,11 +81,13 @@ class ChunkFiles:
             known = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             known = None
+        for part in self.folder.glob("*.part"):
+            if not psutil.pid_exists(int(part.name.split(".")[-2])):  # its writer was killed
+                part.unlink(missing_ok=True)
         if known == manifest:
             return
-        for pattern in ("*.npz", "*.part"):
-            for stale in self.folder.glob(pattern):
-                stale.unlink(missing_ok=True)
+        for stale in self.folder.glob("*.npz"):
+            stale.unlink(missing_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         part.replace(path)

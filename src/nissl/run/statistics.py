@@ -19,11 +19,11 @@ from nissl.data import Signal
 from nissl.errors import BadSamplesError
 from nissl.run.chunks import plan_chunks
 from nissl.run.context import Context
-from nissl.run.execute import run_chunks
+from nissl.run.execute import resumable, run_chunks
 from nissl.run.memory import fit_chunks
 from nissl.run.results import Arrays, stage_key
 from nissl.run.runs import join
-from nissl.run.statistics_blocks import GROUP, LINE_HZ, chunk_statistics
+from nissl.run.statistics_blocks import GROUP, LINE_HZ, chunk_statistics, shortest_run
 
 VERSION = 1
 STAGE = "recording statistics"
@@ -156,8 +156,9 @@ def signal_statistics(signal: Signal, context: Context) -> SignalStatistics:
         rate_hz=signal.rate_hz,
     )
     totals = _Totals(signal.n_channels)
-    for arrays in results:
-        totals.add(arrays)
+    with resumable(STAGE):
+        for arrays in results:
+            totals.add(arrays)
     return _finish(signal, totals)
 
 
@@ -230,7 +231,7 @@ def _finish(signal: Signal, totals: _Totals) -> SignalStatistics:
     lines = totals.line / np.where(totals.n_line > 0, totals.n_line, np.nan)[:, None, None]
     peak, floor = lines[..., 0], lines[..., 1]
     starts = np.asarray([segment.start for segment in signal.clock.segments], dtype=np.int64)
-    min_run = max(4, round(signal.rate_hz * 0.0005))
+    min_run = shortest_run(signal.rate_hz)
     frozen = join(totals.frozen, breaks=starts, at_least=min_run - 1)
     frozen[:, 0] -= 1  # from pairs of neighbours to samples
     return SignalStatistics(

@@ -46,7 +46,7 @@ def chunk_statistics(shared: tuple[Signal, int], chunk: Chunk) -> Arrays:
     """
     signal, block = shared
     samples = signal.read_raw(chunk.read_start, chunk.stop)
-    n = chunk.n_samples
+    n, shortest = chunk.n_samples, shortest_run(signal.rate_hz)
     dropped, frozen = np.ones(n, dtype=bool), np.ones(n, dtype=bool)
     parts: list[Arrays] = []
     for first in range(0, signal.n_channels, GROUP):
@@ -69,10 +69,23 @@ def chunk_statistics(shared: tuple[Signal, int], chunk: Chunk) -> Arrays:
         for name in parts[0]
     }
     return out | {
-        "zero": intervals(dropped) + chunk.start,
-        "frozen": intervals(frozen) + chunk.start,
+        "zero": _long(dropped, shortest) + chunk.start,
+        "frozen": _long(frozen, shortest - 1) + chunk.start,
         "n_samples": np.asarray(n, dtype=np.int64),
     }
+
+
+def shortest_run(rate_hz: float) -> int:
+    """Samples from which on a stretch without change of any channel is told: 0.5 ms."""
+    return max(4, round(rate_hz * 0.0005))
+
+
+def _long(mask: npt.NDArray[np.bool_], at_least: int) -> npt.NDArray[np.int64]:
+    """Intervals that are long enough, or that may go on in a neighbouring chunk."""
+    found = intervals(mask)
+    start, stop = found[:, 0], found[:, 1]
+    keep = (stop - start >= at_least) | (start == 0) | (stop == mask.size)
+    return np.asarray(found[keep], dtype=np.int64)
 
 
 def _counts(rows: Rows) -> Arrays:
