@@ -93,6 +93,7 @@ READERS: Registry[Any] = Registry(
         name: f"nissl.data.readers.{module}:READER"
         for name, module in (
             ("spikeglx", "spikeglx"),
+            ("openephys", "openephys"),
             ("numpy", "numpy_arrays"),
             ("raw", "raw"),
         )
