@@ -17,7 +17,11 @@ def clock_maps(draw, start_s=0.0):
     rng = np.random.default_rng(seed)
     a = start_s + np.cumsum(rng.uniform(0.05, 50, n))
     offset = draw(st.floats(-1e6, 1e6))
-    b = offset + a[0] + np.concatenate([[0], np.cumsum(np.diff(a) * rng.uniform(0.9995, 1.0005, n - 1))])
+    b = (
+        offset
+        + a[0]
+        + np.concatenate([[0], np.cumsum(np.diff(a) * rng.uniform(0.9995, 1.0005, n - 1))])
+    )
     return ClockMap.through(a, b)
 
 
@@ -93,9 +97,7 @@ def test_left_out_residuals_by_hand():
     # pulse 2 is off by 3 ms; its neighbours are off by half of that when left out themselves;
     # pulses 0 and 4 are extrapolated through the line from the other end (0.003 * 1 / 3 at
     # the far side is not involved: the outer stretch spans all knots)
-    by_hand = [
-        b[k] - ClockMap.through(np.delete(a, k), np.delete(b, k))(a[k]) for k in range(5)
-    ]
+    by_hand = [b[k] - ClockMap.through(np.delete(a, k), np.delete(b, k))(a[k]) for k in range(5)]
     assert residuals.left_out.max_s == pytest.approx(0.003)
     assert residuals.left_out.median_s == pytest.approx(np.median(np.abs(by_hand)))
     assert residuals.left_out.p99_s == pytest.approx(np.percentile(np.abs(by_hand), 99))
@@ -112,7 +114,9 @@ def test_left_out_equals_maps_drawn_without_each_pulse(clock_map):
     if a.size < 3:
         assert np.isnan(clock_map.residuals().left_out.max_s)
         return
-    by_hand = [b[k] - ClockMap.through(np.delete(a, k), np.delete(b, k))(a[k]) for k in range(a.size)]
+    by_hand = [
+        b[k] - ClockMap.through(np.delete(a, k), np.delete(b, k))(a[k]) for k in range(a.size)
+    ]
     found = clock_map.residuals().left_out
     assert found.max_s == pytest.approx(np.abs(by_hand).max(), abs=1e-8)
     assert found.median_s == pytest.approx(np.median(np.abs(by_hand)), abs=1e-8)
@@ -145,7 +149,12 @@ def test_impossible_pulses_are_refused(a, b, got):
 
 def test_malformed_json_is_our_error():
     value = ClockMap.identity().to_json()
-    for broken in ({}, {**value, "format": 2}, {**value, "knots_a_s": ["x"]}, {**value, "knots_a_s": 3}):
+    for broken in (
+        {},
+        {**value, "format": 2},
+        {**value, "knots_a_s": ["x"]},
+        {**value, "knots_a_s": 3},
+    ):
         with pytest.raises(BadMetadataError):
             ClockMap.from_json(broken)
 

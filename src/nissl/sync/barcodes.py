@@ -2,8 +2,7 @@
 
 A barcode is a start mark, then `n_bits` bars of equal length, high for 1 and low for 0, and
 a quiet time until the next. The generators in use differ in the start mark: Open Ephys'
-example sends 20 ms high and 20 ms low, others 10 ms high, low and high; only the time from
-the first rising edge to the first bar counts (0.04 s and 0.03 s).
+example sends 20 ms high and 20 ms low, others 10 ms high, low and high.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ class BarcodeFormat:
         Length of one bar, seconds.
     n_bits : int
         Bars of one barcode, 1 to 63.
-    lead_s : float
-        From the first rising edge of the start mark to the first bar, seconds.
+    mark_s : tuple of float
+        Start mark: lengths of its levels, high, low, high, ..., seconds.
     quiet_s : float
         The line rests at least this long before a barcode, seconds; longer than the longest
         run of low bars.
@@ -39,22 +38,22 @@ class BarcodeFormat:
 
     bit_s: float
     n_bits: int = 32
-    lead_s: float = 0.04
+    mark_s: tuple[float, ...] = (0.02, 0.02)
     quiet_s: float = 1.0
     least_first: bool = True
 
     def __post_init__(self) -> None:
-        if not (1 <= self.n_bits <= 63 and self.bit_s > 0 and self.lead_s >= 0):
+        if not (1 <= self.n_bits <= 63 and self.bit_s > 0 and self.mark_s and min(self.mark_s) > 0):
             raise BadArgumentError(
-                "1 to 63 bits, bars longer than 0 s and a lead of at least 0 s",
-                f"{self.n_bits} bits, bit_s {self.bit_s}, lead_s {self.lead_s}",
+                "1 to 63 bits, bars longer than 0 s and a start mark",
+                f"{self.n_bits} bits, bit_s {self.bit_s}, mark_s {self.mark_s}",
                 "Read the numbers from the generator's program.",
             )
 
     @property
     def length_s(self) -> float:
         """Start mark and bars together, seconds."""
-        return self.lead_s + self.n_bits * self.bit_s
+        return sum(self.mark_s) + self.n_bits * self.bit_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +66,8 @@ class Barcodes:
         First rising edge of each barcode.
     values : ndarray, shape (n,), int64
     rejected_s : ndarray, shape (k,), float64, seconds
-        Groups of edges that are no whole barcode: cut off by the end of the recording, or
-        with an edge away from the border of a bar.
+        Groups of edges that are no whole barcode: without their start mark, cut off by the
+        end of the recording, or with an edge away from the border of a bar.
     """
 
     times_s: Times
@@ -77,7 +76,7 @@ class Barcodes:
 
 
 def decode_barcodes(
-    rising_s: npt.ArrayLike, falling_s: npt.ArrayLike, code: BarcodeFormat
+    rising_s: npt.ArrayLike, falling_s: npt.ArrayLike, code: BarcodeFormat, *, until_s: float
 ) -> Barcodes:
     """Read the barcodes of a digital line.
 
@@ -86,6 +85,9 @@ def decode_barcodes(
     rising_s, falling_s : array-like, shape (n,), seconds
         Edges of the line on one device's clock.
     code : BarcodeFormat
+    until_s : float
+        End of the recording on that clock, seconds: low bars after the last edge are only
+        known up to there.
 
     Raises
     ------
@@ -98,11 +100,11 @@ def decode_barcodes(
     order = np.argsort(edges, kind="stable")
     edges, levels = edges[order], levels[order]
     starts = np.flatnonzero(np.diff(edges, prepend=-np.inf) >= code.quiet_s)
-    stops = np.append(starts[1:], edges.size)
+    stops = np.append(starts, edges.size)[1:]
     times, values, rejected = [], [], []
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         value = _read(edges[start:stop], levels[start:stop], code)
-        if value is None:
+        if value is None or edges[start] + code.length_s > until_s:
             rejected.append(edges[start])
         else:
             times.append(edges[start])
@@ -117,9 +119,9 @@ def decode_barcodes(
 def _read(edges: Times, levels: npt.NDArray[np.bool_], code: BarcodeFormat) -> int | None:
     """Value of one group of edges, or None where it is no whole barcode."""
     alternates = bool(np.all(levels[1:] != levels[:-1]))
-    if not (levels[0] and not levels[-1] and alternates):
+    if not (levels[0] and not levels[-1] and alternates and _has_mark(edges, code)):
         return None
-    bars = (edges - edges[0] - code.lead_s) / code.bit_s
+    bars = (edges - edges[0] - sum(code.mark_s)) / code.bit_s
     inside = bars[(bars > -0.25) & (bars < code.n_bits + 0.25)]
     if np.any(np.abs(inside - np.rint(inside)) > 0.25):
         return None
@@ -127,6 +129,15 @@ def _read(edges: Times, levels: npt.NDArray[np.bool_], code: BarcodeFormat) -> i
     bits = levels[np.searchsorted(bars, middles) - 1]
     places = np.arange(code.n_bits) if code.least_first else np.arange(code.n_bits)[::-1]
     return int(sum(1 << int(p) for p in places[bits]))
+
+
+def _has_mark(edges: Times, code: BarcodeFormat) -> bool:
+    """Whether the first edges are those within the start mark."""
+    inner = np.cumsum(code.mark_s)[:-1]
+    found = edges[1 : inner.size + 1] - edges[0]
+    return found.size == inner.size and bool(
+        np.all(np.abs(found - inner) <= 0.25 * min(code.mark_s))
+    )
 
 
 def match_barcodes(a: Barcodes, b: Barcodes) -> PulseMatch:
@@ -150,7 +161,7 @@ def match_barcodes(a: Barcodes, b: Barcodes) -> PulseMatch:
         raise AmbiguousClockError(
             "at least two barcodes seen by both devices, in one order",
             f"{common.size} in common" + (", in another order" if common.size > 1 else ""),
-            "Check bit_s, n_bits and lead_s, and that both lines carry one generator.",
+            "Check bit_s, n_bits and mark_s, and that both lines carry one generator.",
         )
     repeated = tuple(
         np.setdiff1d(np.arange(x.values.size), once) for x, once in ((a, once_a), (b, once_b))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nissl.clock import Clock
 from nissl.errors import AmbiguousClockError, BadMetadataError
 from nissl.sync.clockmap import ClockMap, Times
-from nissl.sync.pulses import Indices, checked_times
+from nissl.sync.pulses import Indices, checked_times, left_over
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +50,7 @@ class FrameTimes:
     @property
     def dropped(self) -> Indices:
         """Numbers of the exposures that the file lacks."""
-        inside = np.arange(self.numbers[0], self.numbers[-1] + 1)
-        return np.setdiff1d(inside, self.numbers)
+        return left_over(self.numbers, int(self.numbers[-1]) + 1)
 
     @property
     def clock(self) -> Clock:
@@ -60,7 +59,7 @@ class FrameTimes:
 
     def clock_map(self, *, a: str = "camera", b: str = "b") -> ClockMap:
         """Map from camera seconds to the other device's, through every pulse that was seen."""
-        seen = np.setdiff1d(np.arange(self.pulses_s.size), self.lost)
+        seen = left_over(self.lost, self.pulses_s.size)
         return ClockMap.through(seen * self.period_s, self.pulses_s[seen], a=a, b=b)
 
     @property
@@ -118,7 +117,7 @@ def frame_times(
             "(match_pulses), and record its pulses from before its start to after its end.",
         )
     every = np.interp(np.arange(n_counted), counts, pulses)
-    lost = np.setdiff1d(np.arange(n_counted), counts)
+    lost = left_over(counts, n_counted)
     return FrameTimes(kept, every, lost, period)
 
 

@@ -93,6 +93,13 @@ def checked_times(times_s: npt.ArrayLike, device: str) -> Times:
     return times
 
 
+def left_over(taken: Indices, n: int) -> Indices:
+    """Return those of 0..n-1 that are not among `taken`, increasing."""
+    left = np.ones(n, dtype=bool)
+    left[taken] = False
+    return np.flatnonzero(left)
+
+
 def sort_out(
     a_s: Times, b_s: Times, pairs: Indices, ambiguous: tuple[Indices, Indices], reach_s: float
 ) -> PulseMatch:
@@ -110,8 +117,7 @@ def sort_out(
     clock_map = ClockMap.through(a_s[pairs[:, 0]], b_s[pairs[:, 1]])
     rows = []
     for side, times, on_a in ((0, a_s, a_s), (1, b_s, clock_map.inverse()(b_s))):
-        left = np.setdiff1d(np.arange(times.size), pairs[:, side])
-        left = np.setdiff1d(left, ambiguous[side])
+        left = left_over(np.concatenate([pairs[:, side], ambiguous[side]]), times.size)
         other = clock_map.inverse()(b_s) if side == 0 else a_s
         outside = (on_a[left] < other[0] - reach_s) | (on_a[left] > other[-1] + reach_s)
         extra = ~outside & _too_close(times[left], times[pairs[:, side]])
