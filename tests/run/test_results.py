@@ -1,7 +1,6 @@
 """Finished chunks: complete or absent, and damage is told."""
 
 import os
-import resource
 import signal
 
 import numpy as np
@@ -116,6 +115,7 @@ def test_a_read_only_folder(tmp_path):
 
 
 def test_a_file_size_limit_leaves_nothing_half_written(tmp_path):
+    resource = pytest.importorskip("resource", reason="needs POSIX")
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
