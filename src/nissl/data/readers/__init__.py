@@ -94,6 +94,8 @@ READERS: Registry[Any] = Registry(
         for name, module in (
             ("spikeglx", "spikeglx"),
             ("openephys", "openephys"),
+            ("intan", "intan"),
+            ("blackrock", "blackrock"),
             ("numpy", "numpy_arrays"),
             ("raw", "raw"),
         )

@@ -4,7 +4,16 @@ Each writes what it is given, sample by sample, so that a reader can be compared
 exactly.
 """
 
+from nissl.testing.files.blackrock import write_blackrock_nev, write_blackrock_nsx
+from nissl.testing.files.intan import write_intan_rhd
 from nissl.testing.files.openephys import write_openephys
 from nissl.testing.files.spikeglx import write_nidq, write_spikeglx
 
-__all__ = ["write_nidq", "write_openephys", "write_spikeglx"]
+__all__ = [
+    "write_blackrock_nev",
+    "write_blackrock_nsx",
+    "write_intan_rhd",
+    "write_nidq",
+    "write_openephys",
+    "write_spikeglx",
+]
