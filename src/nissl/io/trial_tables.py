@@ -167,7 +167,7 @@ def read_csv(
         No file; no table; columns that are missing; rows that cannot be right.
     """
     with corrupt(Path(path), f"a table with the separator {separator!r}"):
-        frame = pd.read_csv(path, sep=separator, float_precision="round_trip")
+        frame = pd.read_csv(path, sep=separator, engine="pyarrow")
     return from_frame(frame, columns, clock=clock)
 
 
@@ -181,7 +181,7 @@ def read_bids_events(path: str | Path, *, label: str = "trial_type") -> TrialTab
         Column of the classes; where it is absent all rows are "trial".
     """
     with corrupt(Path(path), "a BIDS events table"):
-        frame = pd.read_csv(path, sep="\t", na_values=["n/a"], float_precision="round_trip")
+        frame = pd.read_csv(path, sep="\t", na_values=["n/a"], engine="pyarrow")
     named = label if label in frame.columns else None
     return from_frame(frame, Columns("onset", duration="duration", label=named))
 

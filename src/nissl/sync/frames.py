@@ -34,7 +34,7 @@ class FrameTimes:
     lost : ndarray, int64
         Numbers whose pulse was lost.
     period_s : float
-        Median time between two exposures, seconds.
+        Mean time between two exposures, seconds of the other device.
     """
 
     numbers: Indices
@@ -122,7 +122,7 @@ def frame_times(
 
 
 def _count(pulses: Times) -> tuple[Indices, float]:
-    """Count of each pulse from 0, leaving out numbers where pulses were lost."""
+    """Count of each pulse from 0, without the numbers that were lost, and the mean period."""
     steps = np.diff(pulses)
     period = float(np.median(steps))
     whole = np.rint(steps / period)
@@ -133,7 +133,8 @@ def _count(pulses: Times) -> tuple[Indices, float]:
             f"{steps[off[0]]:g} s after pulse {off[0]}, and {off.size - 1} more like it",
             "Take out glitches, and give each recording of the camera on its own.",
         )
-    return np.concatenate([[0], np.cumsum(whole)]).astype(np.int64), period
+    counts = np.concatenate([[0], np.cumsum(whole)]).astype(np.int64)
+    return counts, float((pulses[-1] - pulses[0]) / counts[-1])
 
 
 def _checked_numbers(numbers: npt.ArrayLike) -> Indices:
