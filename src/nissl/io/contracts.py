@@ -41,7 +41,7 @@ class Imported:
     events : mapping of str to LabelSet
         Named SPANS and EVENTS of the session (trials), on the clock of the main set.
     facts : mapping
-        Further JSON facts (rate in Hz, versions).
+        Further JSON facts: "rate_hz", "clock" (segments of the stream's clock).
     """
 
     labels: tuple[LabelSet, ...]
@@ -72,10 +72,12 @@ class Imported:
             if each.provenance.author.kind == "person"
             for target in each.column("target")
         }
+        stream = main.provenance.stream
+        known = {k: self.facts[k] for k in ("rate_hz", "clock") if self.facts.get(k)}
         return Dossier(
             labels=main,
             items=items,
-            stream=main.provenance.stream,
+            stream=stream,
             classes=classes,
             events=dict(self.events),
             source={
@@ -83,6 +85,7 @@ class Imported:
                 "fingerprint": self.fingerprint,
                 "subject": {"id": self.subject},
                 "session": {"id": self.session},
+                "streams": {stream: known} if known else {},
             },
             reviewed=len(by_person & set(main.items.tolist())) / max(main.items.size, 1),
         )

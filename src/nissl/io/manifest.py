@@ -7,16 +7,19 @@ was reviewed. Never in it: paths of the raw data, names, birth dates, hospital n
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nissl import __version__
-from nissl.errors import BadLabelsError, CorruptSourceError, NisslError
+from nissl.errors import CorruptSourceError, ExportError, NisslError
 from nissl.io.columns import Plain, from_plain, to_plain
+from nissl.io.spikes import clock_of
 from nissl.labels import ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.tasks import Dossier
 
@@ -37,6 +40,7 @@ def describe(dossier: Dossier) -> dict[str, Any]:
         "classes": [describe_set(labels) for labels in dossier.classes],
         "events": {name: describe_set(labels) for name, labels in dossier.events.items()},
         "stream": dossier.stream,
+        "clock": _clock(dossier),
         "source": {
             "fingerprint": dossier.source.get("fingerprint") or dossier.labels.provenance.source,
             "subject": _only(dossier.source.get("subject"), _SUBJECT),
@@ -61,17 +65,35 @@ def describe_set(labels: LabelSet) -> dict[str, Any]:
 
 
 def describe_items(items: ItemTable) -> dict[str, Any]:
-    """Types, units, arrays and context of an item table, without its values."""
-    plain = to_plain(items.table)
+    """Units, arrays' types and context of an item table, without its values."""
     return {
         "of": items.of,
         "digest": items.digest,
-        "types": dict(plain.types),
-        "nulls": {name: list(rows) for name, rows in plain.nulls.items()},
         "units": dict(items.units),
         "arrays": {name: a.dtype.newbyteorder("<").str for name, a in items.arrays.items()},
         "context": dict(items.context),
     }
+
+
+def describe_columns(items: ItemTable | None) -> dict[str, Any]:
+    """Types and nulls of an item table's columns, for formats without Arrow's types.
+
+    Raises
+    ------
+    ExportError
+        A column holds neither numbers, truth values nor text.
+    """
+    if items is None:
+        return {}
+    plain = to_plain(items.table)
+    nulls = {name: list(rows) for name, rows in plain.nulls.items()}
+    return {"columns": {"types": dict(plain.types), "nulls": nulls}}
+
+
+def write_facts(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a manifest as JSON; the order of its keys (columns, events) is kept."""
+    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def checked(value: Any, where: str) -> dict[str, Any]:
@@ -108,7 +130,7 @@ def restore_set(facts: Mapping[str, Any], columns: Mapping[str, Any]) -> LabelSe
 
 
 def restore_items(
-    facts: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     values: Mapping[str, npt.NDArray[Any]],
     arrays: Mapping[str, npt.NDArray[Any]],
     *,
@@ -116,7 +138,8 @@ def restore_items(
 ) -> ItemTable:
     """Build an item table from its facts, the values of its columns and its arrays."""
     try:
-        plain = Plain(values, facts["types"], facts["nulls"])
+        facts, columns = manifest["items"], manifest["columns"]
+        plain = Plain(values, columns["types"], columns["nulls"])
         kept = {
             name: np.asarray(array).astype(np.dtype(facts["arrays"][name]))
             for name, array in arrays.items()
@@ -129,26 +152,11 @@ def restore_items(
         ) from error
 
 
-def rows_to_json(labels: LabelSet) -> dict[str, list[Any]]:
-    """Rows of a small set, one list per column; NaN becomes null where nulls cannot stand."""
-    out: dict[str, list[Any]] = {}
-    for f in labels.table.schema:
-        values = labels.table.column(f.name).to_pylist()
-        out[f.name] = [None if isinstance(v, float) and not math.isfinite(v) else v for v in values]
-    return out
-
-
-def rows_from_json(facts: Mapping[str, Any], rows: Any) -> LabelSet:
-    """Inverse of `rows_to_json`."""
-    if not isinstance(rows, dict) or "confidence" not in rows:
-        raise CorruptSourceError("rows of a label set", f"{rows!r:.100}", "Export again.")
-    columns = dict(rows)
+def _clock(dossier: Dossier) -> list[list[float]] | None:
     try:
-        confidence = [math.nan if v is None else float(v) for v in columns["confidence"]]
-    except (TypeError, ValueError) as error:
-        raise BadLabelsError("confidences", str(error), "Export again.") from None
-    columns["confidence"] = np.asarray(confidence, np.float32)
-    return restore_set(facts, columns)
+        return clock_of(dossier).to_json()
+    except ExportError:
+        return None
 
 
 def _finite(value: Any) -> Any:

@@ -8,7 +8,6 @@ those (merged units in phy), the files win and the old set is named as the paren
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from nissl.errors import CorruptSourceError, NisslError
 from nissl.io.files import corrupt, load_json, load_npy
-from nissl.io.manifest import checked, describe, restore_set
+from nissl.io.manifest import checked, describe, restore_set, write_facts
 from nissl.io.spikes import extra_columns
 from nissl.labels import ItemTable, LabelSet
 from nissl.labels.serialise import read_items, read_labels, write_items, write_labels
@@ -58,6 +57,11 @@ class Sidecar:
     def fact(self, group: str, name: str, default: str) -> str:
         """Return a fact of the subject or the session."""
         return str(self.facts["source"].get(group, {}).get(name, default))
+
+    @property
+    def clock(self) -> dict[str, Any]:
+        """Clock of the stream as it was exported, for `Imported.facts`."""
+        return {"clock": self.facts["clock"]} if self.facts.get("clock") else {}
 
     def restore(self, columns: Mapping[str, Any]) -> LabelSet | None:
         """Set of the columns read, None where it is no longer the one that was written."""
@@ -104,9 +108,7 @@ def write_sidecar(
     """
     home = folder / FOLDER
     home.mkdir()
-    facts = {**describe(dossier), **(more or {})}
-    text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    (home / "facts.json").write_text(text + "\n", encoding="utf-8")
+    write_facts(home / "facts.json", {**describe(dossier), **(more or {})})
     for name, values in extra_columns(dossier.labels).items():
         np.save(home / f"spikes.{name}.npy", values)
     if dossier.items is not None:
@@ -134,11 +136,10 @@ def read_sidecar(folder: Path) -> Sidecar | None:
         classes = tuple(
             read_labels(home / f"classes_{k}.parquet") for k in range(len(facts["classes"]))
         )
-        # JSON written with sorted keys: events_0 is the first by name only if we sort too
-        names = list(facts["events"])
-        found = [read_labels(home / f"events_{k}.parquet") for k in range(len(names))]
-        by_digest = {labels.digest: labels for labels in found}
-        events = {name: by_digest[facts["events"][name]["digest"]] for name in names}
+        events = {
+            name: read_labels(home / f"events_{k}.parquet")
+            for k, name in enumerate(facts["events"])
+        }
         items = read_items(home / "items.parquet") if facts["items"] is not None else None
         extra = {
             path.name.split(".")[1]: load_npy(path, ndim=1)

@@ -96,7 +96,7 @@ def read_phy(
         subject=sidecar.fact("subject", "id", "unknown") if sidecar else "unknown",
         session=sidecar.fact("session", "id", "unknown") if sidecar else "unknown",
         events=sidecar.events if sidecar else {},
-        facts={"rate_hz": rate},
+        facts={"rate_hz": rate, **(sidecar.clock if sidecar else {})},
     )
 
 
