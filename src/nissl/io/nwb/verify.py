@@ -1,0 +1,69 @@
+"""Comparing an NWB file with the labels it was written from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nissl.io.nwb.read import manifest_of, opened, our_items, our_spikes, ragged
+from nissl.io.nwb.tables import read_classes, read_events
+from nissl.io.spikes import channels_of, clock_of, rows_of_units, spread, templates_of, units_of
+from nissl.io.verifying import (
+    classes_differences,
+    item_differences,
+    readable,
+    report,
+    same_values,
+    set_differences,
+)
+from nissl.tasks import Dossier
+
+
+def verify_nwb(dossier: Dossier, path: Path) -> None:
+    """Compare with a fresh handle; see `nissl.io.contracts.Exporter.verify`."""
+    with readable(path), opened(path) as nwbfile:
+        facts = manifest_of(nwbfile)
+        differences = ["provenance: none in the file"] if facts is None else []
+        if facts is not None:
+            back = our_spikes(nwbfile, facts)
+            differences += set_differences("spikes", dossier.labels, back)
+            differences += _what_others_read(dossier, nwbfile)
+            differences += item_differences(dossier.items, our_items(nwbfile, facts))
+            differences += classes_differences(dossier.classes, read_classes(nwbfile, facts))
+            events = read_events(nwbfile, facts)
+            differences += [
+                f"events: {name}"
+                for name, labels in dossier.events.items()
+                if events.get(name) != labels
+            ]
+    report(differences, path)
+
+
+def _what_others_read(dossier: Dossier, nwbfile: Any) -> list[str]:
+    """Compare times, waveforms and electrodes, which do not need nissl to be understood."""
+    table, units = nwbfile.units, units_of(dossier)
+    clock = clock_of(dossier)
+    times, stops = ragged(table, "spike_times")
+    if stops.size != units.size:
+        return [f"spikes: {stops.size} units instead of {units.size}"]
+    item, sample = dossier.labels.column("item"), dossier.labels.column("sample")
+    order = np.argsort(item, kind="stable")
+    out = []
+    if not same_values(np.searchsorted(item[order], units, side="right"), stops):
+        out.append("spikes: number of spikes per unit")
+    elif not same_values(clock.to_seconds(sample[order]), times.astype(np.float64)):
+        out.append("spikes: times in seconds")
+    found = templates_of(dossier.items)
+    if "waveform_mean" in table.colnames and found is not None and dossier.items is not None:
+        wanted = spread(found[0], rows_of_units(dossier.items, units))
+        volts = np.asarray(table["waveform_mean"].data[:])
+        if not same_values(wanted, (volts * 1e6).astype(np.float32)):
+            out.append("items: mean waveforms in volts")
+    channels = channels_of(dossier)
+    if channels is not None and channels.has_geometry:
+        columns = [np.asarray(nwbfile.electrodes[c].data[:]) for c in ("rel_x", "rel_y")]
+        if not same_values(channels.position_um, np.stack(columns, axis=1).astype(np.float64)):
+            out.append("electrodes: positions")
+    return out

@@ -1,0 +1,185 @@
+"""Building NWB files from labels."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nissl import __version__
+from nissl.data import ChannelTable
+from nissl.errors import BadArgumentError, ExportError
+from nissl.io.manifest import describe, describe_columns
+from nissl.io.names import plain_name
+from nissl.io.nwb.tables import add_classes, add_events
+from nissl.io.nwb.units import item_columns, units_table
+from nissl.io.spikes import channels_of, check_no_row_probabilities, clock_of, spikes_of, units_of
+from nissl.tasks import Dossier
+
+SCRATCH = "nissl_provenance"
+UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
+_SPACE = uuid.UUID("6f0f1f0e-3d4c-5a57-9a0c-6e6973736c00")
+
+
+def build(dossier: Dossier, *, session_start: str | None = None) -> Any:
+    """Build the file in memory.
+
+    Parameters
+    ----------
+    dossier : Dossier
+    session_start : str, optional
+        ISO date and time; the session's day or 1970-01-01 where it is not known.
+
+    Returns
+    -------
+    pynwb.NWBFile
+
+    Raises
+    ------
+    ExportError
+        No spikes, no sampling rate, or columns that NWB cannot hold.
+    """
+    labels = spikes_of(dossier)
+    check_no_row_probabilities(labels)
+    clock_of(dossier)
+    facts = {**describe(dossier), **_places(dossier)}
+    nwbfile = _file(dossier, session_start)
+    channels = channels_of(dossier)
+    if channels is not None:
+        _add_electrodes(nwbfile, channels, dossier)
+    nwbfile.units = units_table(dossier, nwbfile, facts)
+    add_classes(nwbfile, dossier.classes)
+    add_events(nwbfile, dossier, facts["event_names"])
+    nwbfile.add_scratch(
+        json.dumps(facts, ensure_ascii=False, allow_nan=False),
+        name=SCRATCH,
+        description="JSON by nissl: authors, methods, parameters, versions and digests of all "
+        "labels of this file, and what its tables cannot say.",
+    )
+    return nwbfile
+
+
+def save(nwbfile: Any, path: Path) -> None:
+    """Write a built file."""
+    from pynwb import NWBHDF5IO
+
+    with NWBHDF5IO(str(path), "w") as io:
+        io.write(nwbfile)
+
+
+def _places(dossier: Dossier) -> dict[str, Any]:
+    """Where in the file each column, row and event of the dossier stands."""
+    names: dict[str, str] = {}
+    for name in dossier.events:
+        base = plain_name(name)
+        while base in names.values():
+            base += "_"
+        names[name] = base
+    facts: dict[str, Any] = {"event_names": names, **describe_columns(dossier.items)}
+    if dossier.items is not None:
+        units = units_of(dossier)
+        facts["columns"]["names"] = item_columns(dossier.items)
+        facts["columns"]["rows"] = np.searchsorted(units, dossier.items.items).tolist()
+    return facts
+
+
+def _file(dossier: Dossier, session_start: str | None) -> Any:
+    from pynwb import NWBFile
+
+    session = dossier.source.get("session") or {}
+    start, dated = _start(session_start, session.get("day"))
+    name = str(session.get("id") or "unknown")
+    provenance = dossier.labels.provenance
+    author = provenance.author
+    notes = [
+        f"{dossier.labels.items.size} units of the task {provenance.task!r} by {author.kind} "
+        f"{author.name} {author.version}".strip()
+        + ".",
+        f"{dossier.reviewed:.0%} of the units were decided on by a person"
+        + ("; this is an unreviewed draft." if dossier.draft else "."),
+    ]
+    if not dated:
+        notes.append(
+            "The date of the session is not known; session_start_time is a placeholder "
+            "(1970-01-01 UTC)."
+        )
+    key = f"{dossier.labels.digest} {name} {start.isoformat()}"
+    nwbfile = NWBFile(
+        session_description=f"Session {name}: sorted units with their provenance.",
+        identifier=str(uuid.uuid5(_SPACE, key)),
+        session_start_time=start,
+        session_id=name,
+        notes=" ".join(notes),
+        data_collection=f"Labels exported by nissl {__version__}.",
+        keywords=["spike sorting", "extracellular electrophysiology"],
+    )
+    nwbfile.subject = _subject(dossier.source.get("subject") or {})
+    return nwbfile
+
+
+def _start(given: str | None, day: Any) -> tuple[datetime, bool]:
+    text = given if given is not None else day
+    if not text:
+        return UNKNOWN_START, False
+    try:
+        start = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        if given is None:
+            return UNKNOWN_START, False
+        raise BadArgumentError(
+            "an ISO date and time", repr(given), "Write 2026-03-01T14:05:00+01:00."
+        ) from error
+    return (start if start.tzinfo else start.replace(tzinfo=UTC)), True
+
+
+def _subject(facts: Any) -> Any:
+    from pynwb.file import Subject
+
+    age, sex = str(facts.get("age") or ""), str(facts.get("sex") or "")
+    iso = age.startswith("P") and age[1:2].isdigit()
+    return Subject(
+        subject_id=str(facts.get("id") or "unknown"),
+        description="pseudonym; unknown where nothing says" if not facts else "pseudonym",
+        species=facts.get("species"),
+        sex=sex[:1].upper() if sex[:1].upper() in ("M", "F", "O") else "U",
+        # "P0D/" is NWB's range for "any age", the honest value where none is known
+        age=age if iso else "P0D/",
+        genotype=facts.get("genotype"),
+    )
+
+
+def _add_electrodes(nwbfile: Any, channels: ChannelTable, dossier: Dossier) -> None:
+    subject = dossier.source.get("subject") or {}
+    location = str(subject.get("region") or "unknown")
+    device = nwbfile.create_device(name="probe", description="extracellular electrodes")
+    groups = {
+        shank: nwbfile.create_electrode_group(
+            name=f"shank{shank}",
+            description=f"contacts of shank {shank}",
+            location=location,
+            device=device,
+        )
+        for shank in sorted(set(channels.shank.tolist()))
+    }
+    nwbfile.add_electrode_column("channel_name", "name of the channel in the recording")
+    nwbfile.add_electrode_column("shank", "shank of the contact")
+    geometry: dict[str, Any] = {}
+    for index, name in enumerate(channels.ids):
+        x, y = channels.position_um[index].tolist()
+        if channels.has_geometry:
+            geometry = {"rel_x": x, "rel_y": y}
+        shank = int(channels.shank[index])
+        nwbfile.add_electrode(
+            group=groups[shank], location=location, channel_name=name, shank=shank, **geometry
+        )
+
+
+def check_name(name: str) -> str:
+    """Return a name that HDF5 can hold; `ExportError` otherwise."""
+    if "/" in name or ":" in name or not name:
+        raise ExportError("names without slashes", repr(name), "Rename the column.")
+    return name
