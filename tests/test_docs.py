@@ -34,7 +34,9 @@ def test_the_manual_names_no_command_that_is_not_there():
 
 def test_every_exit_code_is_in_the_manual():
     codes = {
-        c.exit_code for c in vars(nissl.errors).values() if isinstance(c, type) and hasattr(c, "exit_code")
+        c.exit_code
+        for c in vars(nissl.errors).values()
+        if isinstance(c, type) and hasattr(c, "exit_code")
     }
     listed = {int(n) for n in re.findall(r"^\| (\d+) \|", CLI, flags=re.M)}
     assert codes <= listed

@@ -6,7 +6,9 @@ import pytest
 
 from nissl import errors
 
-CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == "nissl.errors"]
+CLASSES = [
+    c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == "nissl.errors"
+]
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -69,7 +69,7 @@ def _label_row(study: Any, source: Any, row: Any) -> dict[str, Any]:
     return _source_row(source) | {
         "task": row.task,
         "kind": row.kind,
-        "author": row.author,
+        "author": row.author.name,
         "items": row.n_items,
         "rows": row.n_rows,
         "head": study.store.head(source.fingerprint, row.task) == row.digest,

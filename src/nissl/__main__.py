@@ -1,0 +1,5 @@
+"""`python -m nissl` is the `nissl` command."""
+
+from nissl.cli import main
+
+main()
