@@ -62,7 +62,7 @@ def _arrow(values: Any, f: pa.Field, n: int) -> pa.Array:
     if values is None:
         return pa.nulls(n, f.type)
     try:
-        array = _converted(values, f.type)
+        array = _converted(values, f)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise BadLabelsError(
             f"column {f.name!r} of type {f.type}", str(error), "Mend the column."
@@ -74,7 +74,8 @@ def _arrow(values: Any, f: pa.Field, n: int) -> pa.Array:
     return array
 
 
-def _converted(values: Any, kind: pa.DataType) -> pa.Array:
+def _converted(values: Any, f: pa.Field) -> pa.Array:
+    kind = f.type
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if isinstance(values, pa.Array):
@@ -86,7 +87,9 @@ def _converted(values: Any, kind: pa.DataType) -> pa.Array:
         return pa.FixedSizeListArray.from_arrays(flat, type=kind)
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype != object:
         values = np.array(values)  # Arrow would share the caller's memory
-    return pa.array(values, type=kind, from_pandas=False)
+    # a missing amplitude is null, so that it has one digest whether it came as None or NaN
+    missing = f.nullable and pa.types.is_floating(kind)
+    return pa.array(values, type=kind, from_pandas=missing)
 
 
 def in_order(kind: Kind, table: pa.Table) -> pa.Table:
