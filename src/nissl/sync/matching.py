@@ -232,8 +232,8 @@ def _run_pairs(hits: Indices, length: int) -> Indices:
 def _one_to_one(pairs: Indices) -> Indices:
     """Pairs whose pulses are in no other pair and that stand in order."""
     for side in (0, 1):
-        _, where, counts = np.unique(pairs[:, side], return_inverse=True, return_counts=True)
-        pairs = pairs[counts[where] == 1]
+        counts = np.bincount(pairs[:, side])
+        pairs = pairs[counts[pairs[:, side]] == 1]
     return _increasing(pairs)
 
 
@@ -274,17 +274,18 @@ def _span(a: Times, pairs: Indices) -> float:
 def _pair(expected: Times, b: Times, gate_s: float) -> tuple[Indices, tuple[Indices, Indices]]:
     """Pairs with the only pulse of b within the gate, and indices with several candidates."""
     first = np.searchsorted(b, expected - gate_s)
-    count = np.searchsorted(b, expected + gate_s, side="right") - first
-    one = np.flatnonzero(count == 1)
-    several = np.flatnonzero(count > 1)
+    stop = np.searchsorted(b, expected + gate_s, side="right")
+    one = np.flatnonzero(stop - first == 1)
     pairs = np.stack([one, first[one]], axis=1).astype(np.int64)
     kept = _one_to_one(pairs)
-    shared = np.setdiff1d(one, kept[:, 0])
-    lost_b = [np.arange(first[k], first[k] + count[k]) for k in (*several, *shared)]
-    ambiguous_a = np.union1d(several, shared).astype(np.int64)
-    ambiguous_b = np.unique(np.concatenate(lost_b)) if lost_b else np.empty(0, np.int64)
-    kept = kept[~np.isin(kept[:, 1], ambiguous_b)]
-    return kept, (ambiguous_a, np.setdiff1d(ambiguous_b, kept[:, 1]).astype(np.int64))
+    in_pair = np.zeros(expected.size, dtype=bool)
+    in_pair[kept[:, 0]] = True
+    unsure = np.flatnonzero((stop > first) & ~in_pair)
+    claimed = [np.arange(first[k], stop[k]) for k in unsure.tolist()]
+    disputed = np.unique(np.concatenate(claimed)) if claimed else np.empty(0, np.int64)
+    clash = np.isin(kept[:, 1], disputed)
+    ambiguous_a = np.union1d(unsure, kept[clash, 0]).astype(np.int64)
+    return kept[~clash], (ambiguous_a, disputed.astype(np.int64))
 
 
 def _grow(
