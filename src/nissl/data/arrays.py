@@ -171,13 +171,17 @@ class Hdf5Reader:
         """Samples of an interval, shape (stop - start, len(channels))."""
         import h5py
 
+        if stop <= start or not len(channels):
+            return np.empty((stop - start, len(channels)), dtype=self.dtype)
+        low, high = int(np.min(channels)), int(np.max(channels)) + 1
         try:
             with _HDF5_LOCK, h5py.File(self.path, "r") as file:
                 data = file[self.dataset]
-                samples = np.asarray(data[start:stop])
+                samples = data[start:stop] if data.ndim == 1 else data[start:stop, low:high]
         except Exception as error:
             raise damaged(self.path, error) from error
-        return np.ascontiguousarray(samples.reshape(samples.shape[0], -1)[:, channels])
+        columns = np.asarray(samples).reshape(stop - start, high - low)
+        return np.ascontiguousarray(columns[:, np.asarray(channels) - low])
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the path is absolute."""

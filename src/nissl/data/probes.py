@@ -91,15 +91,15 @@ def parse_probe(value: Any) -> Geometry:
     if not isinstance(probes, Sequence) or not probes:
         raise _bad("an object with a list of probes", type(value).__name__)
     parts = [_contacts(probe) for probe in probes]
-    position, shank, wiring = _side_by_side(parts)
+    position, shank, wiring = side_by_side(parts)
     order = _order(wiring)
     return Geometry(position[order], shank[order], dict(probes[0]) if len(probes) == 1 else None)
 
 
-_Part = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64] | None]
+Part = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64] | None]
 
 
-def _contacts(probe: Any) -> _Part:
+def _contacts(probe: Any) -> Part:
     """Positions (um), shank numbers and wiring of one probe, in the order of its contacts."""
     if not isinstance(probe, Mapping) or "contact_positions" not in probe:
         raise _bad("a probe with contact_positions", type(probe).__name__)
@@ -123,7 +123,14 @@ def _contacts(probe: Any) -> _Part:
     return position[:, :2], np.asarray(number, dtype=np.int64), wired
 
 
-def _side_by_side(parts: Sequence[_Part]) -> _Part:
+def side_by_side(parts: Sequence[Part]) -> Part:
+    """Join probes, moving each to the right of the one before where they overlap in x.
+
+    Parameters
+    ----------
+    parts : sequence of (positions, shanks, wiring)
+        Shape (n_contacts, 2), um; (n_contacts,); (n_contacts,) or None.
+    """
     positions: list[npt.NDArray[np.float64]] = []
     shanks: list[npt.NDArray[np.int64]] = []
     n_shanks, right = 0, -np.inf

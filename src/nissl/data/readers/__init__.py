@@ -94,8 +94,11 @@ READERS: Registry[Any] = Registry(
         for name, module in (
             ("spikeglx", "spikeglx"),
             ("openephys", "openephys"),
+            ("spikeinterface", "si_folder"),
+            ("zarr", "zarr_store"),
             ("intan", "intan"),
             ("blackrock", "blackrock"),
+            ("nwb", "nwb"),
             ("numpy", "numpy_arrays"),
             ("raw", "raw"),
         )

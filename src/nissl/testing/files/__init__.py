@@ -6,6 +6,7 @@ exactly.
 
 from nissl.testing.files.blackrock import write_blackrock_nev, write_blackrock_nsx
 from nissl.testing.files.intan import write_intan_rhd
+from nissl.testing.files.nwb import write_nwb
 from nissl.testing.files.openephys import write_openephys
 from nissl.testing.files.spikeglx import write_nidq, write_spikeglx
 
@@ -14,6 +15,7 @@ __all__ = [
     "write_blackrock_nsx",
     "write_intan_rhd",
     "write_nidq",
+    "write_nwb",
     "write_openephys",
     "write_spikeglx",
 ]
