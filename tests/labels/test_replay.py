@@ -583,3 +583,53 @@ def test_classes_follow_their_units(spikes):
     assert "different classes" in questions[0].reason
     with pytest.raises(BadArgumentError):
         retarget(spikes, reviewed)
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 2**66) | st.floats() | st.sampled_from(["x", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["sample", "start", "stop", "pixels", "x", "a"]), inner)
+    ),
+    max_leaves=6,
+)
+PAYLOADS = st.dictionaries(
+    st.sampled_from(
+        [
+            "label",
+            "rows",
+            "row",
+            "from",
+            "to",
+            "text",
+            "target",
+            "pixels",
+            "weights",
+            "sample",
+            "start",
+            "stop",
+            "channel",
+            "x",
+            "y",
+        ]
+    ),
+    ODD,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_no_payload_breaks_a_replay(data):
+    labels = data.draw(label_sets(max_rows=4))
+    pen = Pen(labels)
+    items = st.lists(st.sampled_from(labels.items.tolist() or [0]) | st.integers(0, 9), max_size=2)
+    for _ in range(data.draw(st.integers(1, 4))):
+        kind = data.draw(st.sampled_from(list(EditKind)))
+        edit = pen(kind, *data.draw(items))
+        edit.payload.update(data.draw(PAYLOADS))
+    reviewed = replay(labels, pen.edits)
+    done = {q.edit.uuid for q in reviewed.questions}
+    assert len(done) <= len(pen.edits)
+    if len(done) == len(pen.edits):
+        assert rows_of(reviewed.labels) == rows_of(labels)

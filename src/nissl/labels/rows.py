@@ -87,9 +87,24 @@ def _converted(values: Any, f: pa.Field) -> pa.Array:
         return pa.FixedSizeListArray.from_arrays(flat, type=kind)
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype != object:
         values = np.array(values)  # Arrow would share the caller's memory
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        values = list(values)
+    inner = kind.value_type if pa.types.is_list(kind) else kind
+    if pa.types.is_integer(inner):
+        return _whole_numbers(values, kind)
     # a missing amplitude is null, so that it has one digest whether it came as None or NaN
     missing = f.nullable and pa.types.is_floating(kind)
     return pa.array(values, type=kind, from_pandas=missing)
+
+
+def _whole_numbers(values: Any, kind: pa.DataType) -> pa.Array:
+    """Integers, or lists of them; with the type given at once Arrow would cut off decimals."""
+    found = pa.array(values)
+    scalar = found.type.value_type if pa.types.is_list(found.type) else found.type
+    numbers = pa.types.is_integer(scalar) or pa.types.is_floating(scalar)
+    if not numbers and not pa.types.is_null(scalar):
+        raise TypeError(f"values of type {scalar}")
+    return found.cast(kind)
 
 
 def in_order(kind: Kind, table: pa.Table) -> pa.Table:
