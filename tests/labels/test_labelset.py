@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -267,7 +268,14 @@ def test_malformed_edits_are_refused(value):
 
 def test_an_edit_needs_a_reviewer():
     with pytest.raises(BadEditError):
-        Edit(None, EditKind.ACCEPT, "", (), "", 0.0)
+        Edit(UUID(int=1), EditKind.ACCEPT, "", (), "", 0.0)
+
+
+@pytest.mark.parametrize("changes", [{"when_s": np.nan}, {"payload": {"x": np.float32(1)}}])
+def test_edits_hold_plain_values(changes):
+    facts = {"when_s": 0.0, "payload": {"text": "x"}} | changes
+    with pytest.raises(BadEditError):
+        Edit(UUID(int=1), EditKind.NOTE, "", (), "ana", **facts)
 
 
 def test_digest_of_arrays_and_tables():

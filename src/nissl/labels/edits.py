@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from nissl.errors import BadEditError
+from nissl.errors import BadEditError, BadLabelsError
+from nissl.labels.digest import plain_json
 
 
 class EditKind(StrEnum):
@@ -75,6 +77,15 @@ class Edit:
     def __post_init__(self) -> None:
         if not self.reviewer:
             raise BadEditError("a reviewer's name", "an empty one", "Say who decides.")
+        if not math.isfinite(self.when_s) or not math.isfinite(self.took_s or 0.0):
+            raise BadEditError(
+                "finite times", f"when_s={self.when_s}, took_s={self.took_s}", "Check the client."
+            )
+        try:
+            payload = plain_json(dict(self.payload), "payload of an edit")
+        except BadLabelsError as error:
+            raise BadEditError(error.expected, error.got, error.remedy) from None
+        object.__setattr__(self, "payload", payload)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
