@@ -6,7 +6,8 @@ they are only where the file states a species other than human; otherwise they a
 a pseudonym that is the same for the same id ("sub-" and eight hexadecimal digits of its
 SHA-256). Short ids can be guessed back from such a pseudonym: it keeps identifiers out of
 reports and exports, it does not make a recording anonymous. ``--keep-identifiers`` keeps the
-ids, and is recorded with the source.
+ids, and is recorded with the source. Where a session is named after its file (SpikeGLX, Intan,
+Blackrock), the name is the user's own; ``--session`` gives another.
 """
 
 from __future__ import annotations

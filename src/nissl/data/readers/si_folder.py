@@ -50,7 +50,7 @@ class SpikeInterfaceFolderReader:
             facts.get("channel_ids") or range(n_channels), properties, _probe(path), options
         )
         starts = facts.get("t_starts") or [None] * len(files)
-        times = [_times(path, index) for index in range(len(files))]
+        times = _times(path, facts.get("file_timestamps_paths"), len(files))
         clock = clock_of_segments(float(facts["sampling_frequency"]), lengths, starts, times)
         parts = tuple(FilePart(str(f), offset, n) for f, n in zip(files, lengths, strict=True))
         reader = FramesReader(parts, dtype.str, n_channels)
@@ -69,9 +69,12 @@ def _probe(folder: Path) -> Any:
     return None
 
 
-def _times(folder: Path, segment: int) -> Any:
-    path = folder / f"times_cached_seg{segment}.npy"
-    return np.load(path, allow_pickle=False) if path.is_file() else None
+def _times(folder: Path, names: Any, n_segments: int) -> list[Any]:
+    """Time vectors: raw float64 since SpikeInterface 0.105, npy files before."""
+    if names:
+        return [np.fromfile(folder / name, dtype=np.float64) for name in names]
+    old = [folder / f"times_cached_seg{index}.npy" for index in range(n_segments)]
+    return [np.load(path, allow_pickle=False) if path.is_file() else None for path in old]
 
 
 READER = SpikeInterfaceFolderReader()

@@ -34,6 +34,7 @@ _NAME = re.compile(
     r"(?P<run>.+?)(_t(?P<trigger>\d+|cat))?\.(?P<device>imec\d*|nidq|obx\d*)(\.(?P<band>ap|lf|obx))?"
 )
 _SYNC_BIT = 6
+_MOST_LINES = 32
 _SAMPLE_TYPE = "<i2"
 
 
@@ -234,7 +235,7 @@ def _digital_lines(
     """Lines of the digital words, 16 in each."""
     scans = [_scan(files, file.n_columns, column, clock) for column in words]
     numbers = _ranges(file.meta.get("niXDChans1", "")) if file.device == "nidq" else []
-    numbers = numbers or list(range(8 * int(file.meta.get("niXDBytes1", 2 * len(words)))))
+    numbers = numbers or list(range(16 * len(words)))
     return [
         ScannedLine(f"{file.device}.XD{n}", scans[n // 16], n % 16)
         for n in numbers
@@ -243,11 +244,11 @@ def _digital_lines(
 
 
 def _ranges(text: str) -> list[int]:
-    """Numbers of "0:3,6"."""
+    """Numbers of "0:3,6", as far as a device can have lines."""
     out: list[int] = []
     for item in filter(None, text.replace(" ", "").split(",")):
         first, _, last = item.partition(":")
-        out += range(int(first), int(last or first) + 1)
+        out += range(int(first), min(int(last or first), _MOST_LINES) + 1)
     return out
 
 

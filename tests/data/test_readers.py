@@ -1,0 +1,163 @@
+"""Every built-in reader through the contract suite."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from nissl.data.readers import READERS, Reader
+from nissl.testing.files import (
+    write_blackrock_nev,
+    write_blackrock_nsx,
+    write_intan_rhd,
+    write_nidq,
+    write_nwb,
+    write_openephys,
+    write_spikeglx,
+)
+from nissl.testing.files.blackrock import analog_gain_uv
+from nissl.testing.files.spikeglx import gain_uv
+from nissl.testing.readers import Example, ReaderTests
+
+
+def noise(n_samples=160, n_channels=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(-500, 500, (n_samples, n_channels)).astype(np.int16)
+
+
+def test_each_reader_fulfils_the_protocol():
+    for name in READERS:
+        reader = READERS.get(name)
+        assert isinstance(reader, Reader)
+        assert reader.name == name
+
+
+class TestRaw(ReaderTests):
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        noise().astype("<i2").tofile(folder / "x.dat")
+        facts = {"rate_hz": 1e4, "n_channels": 4, "gain_uv": 0.5, "channel_ids": list("abcd")}
+        (folder / "x.json").write_text(json.dumps(facts))
+        return Example("raw", folder / "x.dat", {"raw": noise() * 0.5})
+
+
+class TestNpy(ReaderTests):
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        np.save(folder / "x.npy", noise().T)
+        return Example(
+            "numpy",
+            folder / "x.npy",
+            {"signal": noise() * 0.5},
+            {"rate_hz": 1e4, "gain_uv": 0.5},
+        )
+
+
+class TestNpz(ReaderTests):
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        np.savez_compressed(folder / "x.npz", data=noise(), fs=1e4, gain_uv=0.5)
+        return Example("numpy", folder / "x.npz", {"signal": noise() * 0.5})
+
+
+class TestSpikeGlx(ReaderTests):
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("probeinterface")
+
+    def make(self, folder):
+        sync = np.arange(160) % 40 > 20
+        write_spikeglx(folder / "imec0", noise(), sync=sync)
+        write_nidq(folder, noise(130, 1), digital=np.arange(130) % 7)
+        expected = {"ap": noise() * gain_uv(), "nidq": noise(130, 1) * (5e6 / 32768)}
+        return Example("spikeglx", folder, expected, atol_uv=0.5)
+
+
+class TestOpenEphys(ReaderTests):
+    def make(self, folder):
+        numbers = np.arange(160) + 9 * (np.arange(160) > 99)
+        ttl = {0: ([12, 150], [60])}
+        names = ["CH1", "CH2", "CH3", "ADC1"]
+        write_openephys(folder, noise(), numbers=numbers, ttl=ttl, names=names)
+        expected = {
+            "example_data": noise()[:, :3] * 0.195,
+            "example_data.aux": noise()[:, 3:] * 0.195e6,
+        }
+        return Example("openephys", folder, expected, atol_uv=10.0)
+
+
+class TestIntan(ReaderTests):
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("spikeinterface")
+
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        samples = (noise(256).astype(np.int32) + 32768).astype(np.uint16)
+        digital = np.arange(256).astype(np.uint16) // 50
+        write_intan_rhd(folder / "x.rhd", samples, digital=digital)
+        return Example("intan", folder / "x.rhd", {"amplifier": noise(256) * 0.195})
+
+
+class TestBlackrock(ReaderTests):
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("spikeinterface")
+
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        write_blackrock_nsx(folder / "x.ns5", [(0, noise()[:90]), (9000, noise()[90:])])
+        write_blackrock_nev(folder / "x.nev", [(5, 1), (30, 0)])
+        gain = analog_gain_uv("elec1")
+        return Example("blackrock", folder / "x.ns5", {"ns5": noise() * gain})
+
+
+class TestNwb(ReaderTests):
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("pynwb")
+
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        place = np.c_[np.zeros(4), np.arange(4) * 20.0]
+        path = write_nwb(folder / "x.nwb", noise(), position_um=place)
+        return Example("nwb", path, {"ElectricalSeries": noise() * 0.5})
+
+
+class TestZarr(ReaderTests):
+    def make(self, folder):
+        import zarr
+
+        array = zarr.array(noise(), store=str(folder / "x.zarr"), chunks=(50, 2))
+        array.attrs.update({"sampling_rate": 1e4, "gain_uv": 0.5})
+        return Example("zarr", folder / "x.zarr", {"signal": noise() * 0.5})
+
+
+class TestSavedBySpikeInterface(ReaderTests):
+    kind = "binary"
+
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("spikeinterface")
+
+    def make(self, folder):
+        from probeinterface import generate_linear_probe
+        from spikeinterface.core import NumpyRecording
+
+        recording = NumpyRecording([noise()[:90], noise()[90:]], 1e4)
+        probe = generate_linear_probe(4)
+        probe.set_device_channel_indices(np.arange(4))
+        recording.set_probe(probe)
+        recording.set_channel_gains(0.5)
+        recording.set_channel_offsets(1.0)
+        path = folder / ("x.zarr" if self.kind == "zarr" else "x")
+        with warnings.catch_warnings():  # it cannot say where samples in memory are from
+            warnings.simplefilter("ignore")
+            recording.save(folder=path, format=self.kind, progress_bar=False, verbose=False)
+        name = {"binary": "spikeinterface", "zarr": "zarr"}[self.kind]
+        return Example(name, path, {"signal": noise() * 0.5 + 1.0})
+
+
+class TestSavedAsZarr(TestSavedBySpikeInterface):
+    kind = "zarr"
