@@ -1,17 +1,19 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nissl.clock import Clock
 from nissl.data import Line, Recording, Signal
+from nissl.data.onsets import Levels, detect_onsets
 from nissl.errors import BadMetadataError
-from nissl.io.lines import line_events, line_spans, recording_lines
+from nissl.io.lines import line_events, line_spans, onset_labels, recording_lines
 
 CLOCK = Clock.regular(1000.0, 1000)
 
 
 @given(st.lists(st.integers(0, 999), unique=True, max_size=40), st.booleans())
+@settings(deadline=None)
 def test_spans_are_the_high_samples(edges, first_up):
     edges = np.sort(np.asarray(edges, dtype=np.int64))
     up = (np.arange(edges.size) % 2 == 0) == first_up
@@ -88,3 +90,17 @@ def test_lines_that_do_not_belong_together(lines):
 def test_edges_outside_the_recording():
     with pytest.raises(BadMetadataError, match=r"0\.\.1000"):
         line_spans([Line("a", [1, 2000], [5], CLOCK)])
+
+
+def test_analogue_onsets_keep_their_exact_time_and_jitter():
+    ramp = np.interp(np.arange(100), [10, 20, 60, 70], [0.0, 1000.0, 1000.0, 0.0])
+    signal = Signal.from_array(ramp.astype(np.float32)[:, None], 100.0)
+    onsets = detect_onsets(signal, 0, levels=Levels(350, 650, 10))
+    labels, items = onset_labels(onsets, "photodiode", source="f", stream="nidq")
+    assert labels.vocabulary.names == ("photodiode rising", "photodiode falling")
+    assert labels.column("sample").tolist() == [15, 65]
+    assert labels.column("label").tolist() == [0, 1]
+    assert labels.provenance.author.name == "lines/analogue"
+    np.testing.assert_allclose(items.table.column("time_s").to_numpy(), [0.15, 0.65])
+    assert items.of == labels.digest
+    assert np.all(items.table.column("jitter_s").to_numpy() > 0)

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from nissl.errors import (
     BadLabelsError,
     BadMetadataError,
     CorruptSourceError,
+    NisslError,
     SourceNotFoundError,
 )
 from nissl.io.trial_tables import (
@@ -23,6 +26,7 @@ from nissl.io.trial_tables import (
     write_bids_events,
     write_csv,
 )
+from nissl.io.trials import read_table
 
 times = st.floats(-10, 1e5, allow_nan=False)
 rows = st.lists(
@@ -43,7 +47,7 @@ def table_of(values):
 
 
 @given(values=rows)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_csv_comes_back_to_the_bit(tmp_path_factory, values):
     trials = table_of(values)
     path = tmp_path_factory.mktemp("csv") / "trials.csv"
@@ -56,7 +60,7 @@ def test_csv_comes_back_to_the_bit(tmp_path_factory, values):
 
 
 @given(values=rows)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_bids_events_come_back(tmp_path_factory, values):
     trials = table_of(values)
     path = tmp_path_factory.mktemp("bids") / "sub-1_events.tsv"
@@ -172,6 +176,12 @@ def test_rows_that_cannot_be_right_are_listed(tmp_path, text, rows):
         read_csv(path)
 
 
+def test_frames_must_be_whole():
+    frame = pd.DataFrame({"start_frame": [1, 2.5, 3], "stop_frame": [2, 4, 1e300]})
+    with pytest.raises(BadLabelsError, match=r"rows \[2, 3\]"):
+        from_frame(frame, clock=Clock.regular(30.0, 100))
+
+
 def test_overlapping_rows_are_allowed(tmp_path):
     path = tmp_path / "trials.csv"
     path.write_text("start_s,stop_s\n0,10\n1,3\n1,2\n")
@@ -216,3 +226,62 @@ def test_a_column_named_as_ours_is_not_written_twice(tmp_path):
     with pytest.raises(BadArgumentError, match="twice"):
         write_csv(trials, tmp_path / "t.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+cells = st.one_of(
+    st.integers(-5, 9).map(str),
+    st.floats().map(str),
+    st.sampled_from(
+        ["", "n/a", "nan", "true", "1e400", "-1e300", '"', "a,b", "9" * 30, "2020-01-01"]
+    ),
+    st.text(max_size=4),
+)
+headers = st.sampled_from(
+    [
+        "start_s,stop_s",
+        "start_frame,stop_frame",
+        "onset,duration",
+        "time_s",
+        "start_s,start_s",
+        "a,b",
+        "onset,duration,onset",
+    ]
+)
+
+
+@given(header=headers, body=st.lists(st.lists(cells, max_size=4), max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_any_text_is_a_table_or_our_error(tmp_path_factory, header, body):
+    path = tmp_path_factory.mktemp("fuzz") / "t.csv"
+    text = "\n".join([header, *(",".join(row) for row in body)])
+    path.write_text(text, errors="replace")
+    for read in (
+        lambda: read_csv(path, clock=Clock.regular(30.0, 1000)),
+        lambda: read_bids_events(path),
+        lambda: read_table(path, clock=Clock.regular(30.0, 1000)),
+    ):
+        with suppress(NisslError):
+            assert len(read()) >= 0
+
+
+@given(content=st.binary(max_size=200))
+@settings(max_examples=50, deadline=None)
+def test_any_bytes_are_a_table_or_our_error(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("fuzz") / "t.tsv"
+    path.write_bytes(content)
+    for read in (read_csv, read_bids_events):
+        with suppress(NisslError):
+            assert len(read(path)) >= 0
+
+
+def test_epochs_have_their_own_place_in_nwb(tmp_path):
+    pynwb = pytest.importorskip("pynwb")
+    from datetime import UTC, datetime
+
+    nwbfile = pynwb.NWBFile("test", "id", datetime(2020, 1, 1, tzinfo=UTC))
+    add_nwb_trials(nwbfile, table_of([(0.0, 5.0, "rest")]), name="epochs")
+    assert nwbfile.epochs is not None
+    path = tmp_path / "epochs.nwb"
+    with pynwb.NWBHDF5IO(str(path), "w") as io:
+        io.write(nwbfile)
+    assert read_nwb_trials(path, "epochs", label="label").labels == ("rest",)

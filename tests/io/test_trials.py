@@ -25,7 +25,7 @@ def table(start, stop, labels=None, **extra):
     st.lists(st.tuples(st.integers(0, 50_000), st.integers(1, 9000)), max_size=15),
     st.floats(-1e-3, 1e-3),
 )
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_spans_come_back_through_a_clock_map(rows, drift):
     rows = sorted(rows)
     clock_map = ClockMap.through([0.0, 10.0], [5.0, 15.0 + 10 * drift])

@@ -29,30 +29,34 @@ times = st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=30)
 
 
 @given(clock_maps(), times)
+@settings(deadline=None)
 def test_inverse_undoes_the_map(clock_map, seconds):
     back = clock_map.inverse()(clock_map(seconds))
     np.testing.assert_allclose(back, seconds, rtol=0, atol=2e-9)
 
 
 @given(clock_maps(), times)
+@settings(deadline=None)
 def test_map_is_strictly_increasing(clock_map, seconds):
     ordered = np.unique(np.round(seconds, 6))
     assert np.all(np.diff(clock_map(ordered)) > 0)
 
 
 @given(clock_maps(), clock_maps(), times)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_then_is_one_map_after_the_other(first, second, seconds):
     both = first.then(second)
     np.testing.assert_allclose(both(seconds), second(first(seconds)), rtol=0, atol=5e-9)
 
 
 @given(clock_maps())
+@settings(deadline=None)
 def test_map_passes_through_its_pulses(clock_map):
     np.testing.assert_array_equal(clock_map(clock_map.knots_a_s), clock_map.knots_b_s)
 
 
 @given(clock_maps())
+@settings(deadline=None)
 def test_json_keeps_every_bit(clock_map):
     again = ClockMap.from_json(json.loads(json.dumps(clock_map.to_json())))
     assert again == clock_map
@@ -108,7 +112,7 @@ def test_left_out_residuals_by_hand():
 
 
 @given(clock_maps())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_left_out_equals_maps_drawn_without_each_pulse(clock_map):
     a, b = clock_map.knots_a_s, clock_map.knots_b_s
     if a.size < 3:
@@ -164,3 +168,26 @@ def test_arrays_are_read_only():
     with pytest.raises(ValueError, match="read-only"):
         clock_map.knots_a_s[0] = 1
     assert "pulses" in repr(clock_map)
+
+
+plain = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.fixed_dictionaries({}, optional={k: plain for k in ClockMap.identity().to_json()}),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_json_is_a_map_or_our_error(value, with_format):
+    if with_format:
+        value = ClockMap.through([0.0, 1.0], [0.0, 1.0]).to_json() | value
+    try:
+        assert ClockMap.from_json(value)(0.0).shape == ()
+    except BadMetadataError:
+        return

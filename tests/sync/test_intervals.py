@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nissl.clock import Clock
@@ -23,6 +23,7 @@ def clocks(draw):
 
 
 @given(clocks(), st.data())
+@settings(deadline=None)
 def test_spans_come_back_from_seconds(clock, data):
     start = data.draw(st.integers(0, clock.n_samples - 1))
     stop = data.draw(st.integers(start + 1, clock.n_samples))
@@ -31,6 +32,7 @@ def test_spans_come_back_from_seconds(clock, data):
 
 
 @given(clocks(), st.data())
+@settings(deadline=None)
 def test_events_come_back_from_seconds(clock, data):
     sample = data.draw(st.integers(0, clock.n_samples - 1))
     samples, recorded = event_samples(clock, clock.to_seconds([sample]))

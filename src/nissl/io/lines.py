@@ -1,4 +1,4 @@
-"""Digital lines as labels: rising edges as EVENTS, high times as SPANS."""
+"""Lines as labels: edges of digital and analogue lines as EVENTS, high times as SPANS."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from nissl.clock import Clock
 from nissl.data import Line, Recording
+from nissl.data.onsets import Onsets
 from nissl.errors import BadMetadataError
-from nissl.labels import Author, Kind, LabelSet, Provenance
+from nissl.labels import Author, ItemTable, Kind, LabelSet, Provenance
 
 TASK = "lines"
 AUTHOR = Author("model", "lines/digital", "1")
@@ -87,6 +89,43 @@ def recording_lines(recording: Recording) -> tuple[LabelSet, ...]:
         for make in (line_events, line_spans):
             sets.append(make(lines, source=recording.fingerprint, stream=stream))
     return tuple(sets)
+
+
+def onset_labels(
+    onsets: Onsets, name: str, *, source: str = "", stream: str = ""
+) -> tuple[LabelSet, ItemTable]:
+    """Edges of an analogue line as EVENTS, with their exact times and jitter per item.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    name : str
+        Name of the line; the classes are "<name> rising" and "<name> falling".
+    source, stream : str
+        As in `line_events`.
+
+    Returns
+    -------
+    labels : LabelSet
+        At the nearest samples.
+    items : ItemTable
+        Columns `time_s` (interpolated) and `jitter_s` (standard deviation), seconds.
+    """
+    levels = onsets.levels
+    parameters = {"low": levels.low, "high": levels.high, "noise": levels.noise}
+    author = Author("model", "lines/analogue", "1")
+    labels = LabelSet.build(
+        Kind.EVENTS,
+        {
+            "sample": np.rint(onsets.samples).astype(np.int64),
+            "label": (onsets.direction < 0).astype(np.int32),
+        },
+        (f"{name} rising", f"{name} falling"),
+        Provenance(TASK, source, author, stream, {**parameters, "n_slow": onsets.n_slow}),
+    )
+    columns = [np.arange(onsets.samples.size), onsets.times_s, onsets.jitter_s]
+    table = pa.table([pa.array(c) for c in columns], names=["item", "time_s", "jitter_s"])
+    return labels, ItemTable(labels.digest, table, {"time_s": "s", "jitter_s": "s"})
 
 
 def _common_clock(lines: Sequence[Line]) -> Clock:

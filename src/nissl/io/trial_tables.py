@@ -356,6 +356,14 @@ def _to_seconds(start: Times, stop: Times, unit: str, clock: Clock | None) -> tu
             "Give clock=, or time stamps in seconds.",
         )
     _check_times(start, stop)
+    ends = np.where(np.isfinite(stop), stop, start)
+    odd = (
+        (np.rint(start) != start) | (np.rint(ends) != ends) | (np.abs(ends) + np.abs(start) > 2**52)
+    )
+    if np.any(odd):
+        raise BadLabelsError(
+            "whole samples or frames", f"others in {_rows(odd)}", "Check the table's unit."
+        )
     lasting = np.isfinite(stop) & (stop > start)
     begin, end = span_seconds(clock, start, np.where(lasting, stop, start + 1).astype(np.int64))
     return begin, np.where(lasting, end, np.nan)
