@@ -13,7 +13,8 @@ import warnings
 import typer
 
 from nissl import __version__
-from nissl.cli import adding, annotating, demo, doctor, exporting, showing
+from nissl.cli import adding, annotating, doctor, exporting, showing
+from nissl.cli import demo as demonstrating
 from nissl.cli.output import say
 from nissl.errors import NisslError
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (demo, adding, annotating, exporting, showing, doctor):
+for module in (demonstrating, adding, annotating, exporting, showing, doctor):
     module.register(app)
 
 

@@ -74,8 +74,10 @@ def add(
                     "fingerprint": source.fingerprint[:12],
                 }
             )
-            for line in source.row.metadata.get("missing", []):
-                say(f"{source.name}: {line}")
+            for labels in sets:
+                for finding in study.store.findings(labels.digest):
+                    if finding["check"] == "missing":
+                        say(f"{source.name}: {finding['sentence']}")
     show("Added", rows, as_json=as_json)
 
 

@@ -102,7 +102,7 @@ def _stages(study: Project, source: Source, progress: Progress) -> dict[str, Any
 def _score(truth: LabelSet, labels: LabelSet) -> list[dict[str, Any]]:
     from nissl.labels.compare import compare
 
-    return compare(truth, labels).items.to_pylist()
+    return list(compare(truth, labels).items.to_pylist())
 
 
 def register(app: typer.Typer) -> None:

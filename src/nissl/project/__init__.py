@@ -137,7 +137,7 @@ class Project:
     def set_head(self, source: Source | str, task: str, *, by: str, digest: str = "") -> str:
         """Declare the labels that count: those of `digest`, by default the newest."""
         found = self.source(source)
-        chosen = digest or self._newest(found, task)
+        chosen = self._labels_digest(found, task, digest)
         self.store.set_head(found.fingerprint, task, chosen, by=by)
         return chosen
 
@@ -183,13 +183,20 @@ class Project:
 
     def _current(self, source: Source | str, task: str) -> str:
         found = self.source(source)
-        return current(self.store, found, task) or self._newest(found, task)
+        return current(self.store, found, task) or self._labels_digest(found, task)
 
-    def _newest(self, source: Source, task: str) -> str:
+    def _labels_digest(self, source: Source, task: str, beginning: str = "") -> str:
         rows = self.store.label_sets(source=source.fingerprint, task=task)
         if not rows:
             raise nothing_to_show(self.store, source, task)
-        return rows[-1].digest
+        found = [row.digest for row in rows if row.digest.startswith(beginning)]
+        if not found:
+            raise BadArgumentError(
+                f"the digest of a label set of {task!r} on {source.name!r}",
+                repr(beginning),
+                f"`nissl show {self.path}` lists them.",
+            )
+        return found[-1]
 
     def __repr__(self) -> str:
         return f"Project({self.store.name!r}: {len(self.store.sources())} sources, {self.path})"

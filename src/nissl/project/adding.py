@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -37,12 +36,7 @@ def add(store: Store, path: Path, *, reviewer: str | None = None, **options: Any
             if importer is None:
                 raise
     imported = importer.read(path, reviewer=reviewer) if importer is not None else None
-    row = _row(store, path, recording, imported, options)
-    known = {r.fingerprint for r in store.sources()}
-    if row.fingerprint in known:
-        source = Source(store.source(row.fingerprint), store)
-    else:
-        source = Source(store.add_source(row), store)
+    source = Source(store.add_source(_row(path, recording, imported, options)), store)
     if recording is not None:
         for labels in recording_lines(recording):
             keep(store, labels)
@@ -72,7 +66,6 @@ def _keep_imported(store: Store, imported: Imported) -> None:
 
 
 def _row(
-    store: Store,
     path: Path,
     recording: Recording | None,
     imported: Imported | None,
@@ -92,24 +85,19 @@ def _row(
         raise UnknownFormatError("a recording or a folder of labels", str(path), "nissl add --help")
     return SourceRow(
         fingerprint=fingerprint,
-        name=_free_name(store, path),
+        name=_name(path),
         path=str(path.absolute()),
         format=format_,
         options=plain,
         subject=subject,
         session=session,
         streams=streams,
-        added_s=time.time(),
     )
 
 
-def _free_name(store: Store, path: Path) -> str:
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-") or "source"
-    taken = {row.name for row in store.sources()}
-    name, n = stem, 2
-    while name in taken:
-        name, n = f"{stem}-{n}", n + 1
-    return name
+def _name(path: Path) -> str:
+    """Short name of a path; the store makes it unique."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-") or "source"
 
 
 def add_table(

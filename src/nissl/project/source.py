@@ -40,8 +40,7 @@ class Source:
     @property
     def path(self) -> Path:
         """Where the raw data should be."""
-        path = Path(self.row.path)
-        return path if path.is_absolute() else self.store.path / path
+        return self.store.locate(self.row)
 
     @property
     def has_raw(self) -> bool:

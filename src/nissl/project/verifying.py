@@ -43,7 +43,10 @@ def _source_state(source: Source, *, full: bool) -> dict[str, str]:
         return {"state": "differs", "detail": error.got}
     if not full:
         return {"state": "good", "detail": "fingerprint"}
-    now, before = full_hash(source.path), source.row.options.get("full_hash")
-    if before is not None and before != now:
+    now, before = full_hash(source.path), source.row.full_hash
+    if not before:
+        source.store.update_source(source.fingerprint, full_hash=now)
+        return {"state": "good", "detail": f"full hash {now[:12]}, taken now"}
+    if before != now:
         return {"state": "differs", "detail": f"full hash {now[:12]}, was {before[:12]}"}
     return {"state": "good", "detail": f"full hash {now[:12]}"}

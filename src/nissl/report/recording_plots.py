@@ -111,7 +111,7 @@ def snippet(signal: Signal, labels: LabelSet, items: ItemTable, *, width_s: floa
     start, stop = max(inside, key=lambda p: p[1] - p[0])
     shown = _channels_to_show(signal, items)
     traces = signal.read(start, stop, shown)
-    traces = traces - np.median(traces, axis=0)
+    traces -= np.median(traces, axis=0)
     step = 1.2 * max(float(np.percentile(np.abs(traces), 99.7)), 1e-3)
     t_ms = np.arange(stop - start) / signal.rate_hz * 1e3
     with figure(5.8, 3.6) as (made, axes):

@@ -42,6 +42,8 @@ class SourceRow:
     hashed : tuple of int
         Modification time (ns) and size (bytes) of the file when it was last hashed; they only
         decide when to hash again.
+    full_hash : str
+        SHA-256 of the whole file, where somebody asked for it; "" otherwise.
     """
 
     fingerprint: str
@@ -54,6 +56,7 @@ class SourceRow:
     streams: Mapping[str, Any] = field(default_factory=dict)
     added_s: float = 0.0
     hashed: tuple[int, int] = (0, 0)
+    full_hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,7 @@ def source_row(row: sa.RowMapping, where: Path | str) -> SourceRow:
             streams=loads(row["streams"], dict, where),
             added_s=float(row["added_s"]),
             hashed=(int(row["hashed_mtime_ns"]), int(row["hashed_size"])),
+            full_hash=row["full_hash"],
         )
 
 

@@ -26,6 +26,7 @@ sources = table(
             "added_s",
             "hashed_mtime_ns",
             "hashed_size",
+            "full_hash",
         ),
     ),
 )

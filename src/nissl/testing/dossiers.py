@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -114,14 +116,14 @@ def _trains(
 def _templates(
     position: npt.NDArray[np.float64],
     best: npt.NDArray[np.int64],
-    peak_uv: npt.NDArray[np.float64],
+    peak_uv: npt.NDArray[np.floating[Any]],
 ) -> npt.NDArray[np.float32]:
     t_ms = np.arange(-30, 60) / RATE_HZ * 1e3
     shape = -np.exp(-0.5 * (t_ms / 0.12) ** 2) + 0.35 * np.exp(-0.5 * ((t_ms - 0.5) / 0.25) ** 2)
     shape /= -shape[30]
     distance = np.linalg.norm(position[None] - position[best][:, None], axis=2)
     scale = peak_uv[:, None] * np.exp(-distance / 35.0)
-    return (shape[None, :, None] * scale[:, None, :]).astype(np.float32)
+    return np.asarray(shape[None, :, None] * scale[:, None, :], dtype=np.float32)
 
 
 def _items(

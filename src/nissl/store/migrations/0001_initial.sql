@@ -33,6 +33,7 @@ CREATE TABLE sources (
     added_s DOUBLE PRECISION NOT NULL,
     hashed_mtime_ns BIGINT NOT NULL,
     hashed_size BIGINT NOT NULL,
+    full_hash TEXT NOT NULL,            -- SHA-256 of the whole file; empty where never taken
     PRIMARY KEY (project_id, fingerprint),
     UNIQUE (project_id, position),
     UNIQUE (project_id, name)
