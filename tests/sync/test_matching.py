@@ -162,6 +162,16 @@ def test_a_train_that_repeats_itself_is_ambiguous():
         match_pulses(train, train[: once.size * 2])
 
 
+@pytest.mark.parametrize("where", [0.5, 0.9])
+def test_a_device_that_restarted_is_refused(where):
+    train = jittered_train(600.0, np.random.default_rng(10))
+    half = int(train.size * where)
+    restarted = np.concatenate([train[:half], train[half:] + 25.0])
+    with pytest.raises(AmbiguousClockError, match="restarted"):
+        match_pulses(train, restarted)
+    assert match_pulses(train, restarted[:half]).n_pairs == half
+
+
 def test_different_trains_do_not_match():
     rng = np.random.default_rng(9)
     with pytest.raises(AmbiguousClockError):

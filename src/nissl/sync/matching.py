@@ -4,7 +4,7 @@
    them are the same pulses. A regular train has no such runs: a whole period more or less fits
    as well, and it is refused unless `near` says roughly where to look.
 2. *Vote.* Seeds must agree on one offset within the drift that is possible; a second offset
-   with half as many votes makes the trains ambiguous.
+   with a twentieth of the votes (at least three) makes the trains ambiguous.
 3. *Growth.* From the seeds outward, every pulse is predicted by the map through the pulses
    matched so far and paired with the only pulse within the tolerance.
 
@@ -29,6 +29,7 @@ from nissl.sync.pulses import Indices, PulseMatch, checked_times, sort_out
 _RUNS = (6, 12, 24)  # lengths of runs tried, in intervals
 _QUERIES = 20_000  # runs of a looked up at most; more add nothing but time
 _NEAR_PULSES = 30  # pulses that seed a match from an approximate map
+_AGAINST = 0.05  # part of the votes for another offset that is no chance: a restart, a repeat
 _REGULAR = 0.5  # part of the intervals at multiples of one period that makes a train regular
 
 
@@ -117,11 +118,13 @@ def _seeds_by_intervals(a: Times, b: Times, limits: _Limits) -> Indices:
         votes = _apart(best, length)
         if votes < (1 if period is None else 3) or length < 3:
             continue
-        if 2 * _apart(second, length) >= votes:
+        against = _apart(second, length)
+        if 2 * against >= votes or against >= max(3, _AGAINST * votes):
             raise AmbiguousClockError(
                 "pulse trains that fit each other in one way",
-                f"{votes} runs of pulses for one offset and {_apart(second, length)} for another",
-                "Match the parts between restarts one by one, or give near= and within_s=.",
+                f"{votes} runs of pulses for one offset and {against} for another",
+                "A device may have restarted: match the parts one by one, or give near= and "
+                "within_s=.",
             )
         return _run_pairs(best, length)
     what = (
