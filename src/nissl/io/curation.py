@@ -100,6 +100,47 @@ def class_set(
     return LabelSet.build(Kind.CLASSES, columns, vocabulary, provenance)
 
 
+STATED_NAMES = ("quality", "group", "KSLabel", "ks_label", "default_qc", "unit_quality")
+"""Columns of others in which classes of units stand."""
+
+
+def stated_classes(
+    labels: LabelSet,
+    columns: Mapping[str, Mapping[int, str]],
+    where: str,
+    reviewer: str | None,
+) -> tuple[tuple[LabelSet, ...], tuple[str, ...]]:
+    """CLASSES sets of columns whose author the file does not name.
+
+    Parameters
+    ----------
+    labels : LabelSet
+    columns : mapping of str to mapping of int to str
+        Text of each unit, per column.
+    where : str
+        The kind of file, for the author's name.
+    reviewer : str, optional
+        The person behind columns that are not Kilosort's. Without a name nobody can say that
+        it was a person, and the set's author is an unknown method.
+    """
+    sets, sentences = [], []
+    for name, texts in columns.items():
+        names = {unit: text.strip() for unit, text in texts.items() if _decided(text)}
+        if not names:
+            continue
+        if "ks" in name.lower():
+            author = Author("model", "kilosort")
+        elif reviewer is not None:
+            author = Author("person", reviewer)
+        else:
+            author = Author("model", f"unknown author of the column {name} in {where}")
+            sentences.append(
+                f"Nothing says who made the column {name!r}; name the person with --reviewer."
+            )
+        sets.append(class_set(labels, names, author))
+    return tuple(sets), tuple(sentences)
+
+
 def foreign_classes(
     folder: Path, labels: LabelSet, sidecar: Sidecar | None, reviewer: str | None
 ) -> tuple[tuple[LabelSet, ...], tuple[str, ...]]:

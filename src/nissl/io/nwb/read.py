@@ -14,7 +14,7 @@ import numpy.typing as npt
 from nissl.clock import Clock
 from nissl.errors import CorruptSourceError, SourceNotFoundError
 from nissl.io.contracts import Imported
-from nissl.io.curation import class_set
+from nissl.io.curation import STATED_NAMES, stated_classes
 from nissl.io.files import corrupt
 from nissl.io.manifest import checked, restore_items, restore_set
 from nissl.io.nwb.tables import read_classes, read_events
@@ -25,7 +25,6 @@ from nissl.io.unit_facts import Sorted, item_table
 from nissl.labels import Author, ItemTable, Kind, LabelSet, Provenance
 
 SCRATCH = "nissl_provenance"
-_GROUPS = ("quality", "group", "KSLabel", "ks_label", "default_qc", "unit_quality")
 _LARGEST_S = 1e8
 
 
@@ -184,7 +183,15 @@ def _foreign(
     )
     order = np.argsort(ids)
     items, sentences = _facts(units, labels, order, (rate, t0_s))
-    classes, more = _classes(units, labels, ids, reviewer)
+    stated = {
+        name: {
+            int(i): str(text)
+            for i, text in zip(ids, np.asarray(units[name].data[:]).tolist(), strict=True)
+        }
+        for name in STATED_NAMES
+        if name in units.colnames
+    }
+    classes, more = stated_classes(labels, stated, "an NWB file", reviewer)
     subject = getattr(nwbfile.subject, "subject_id", None)
     clock = [[0, int(samples.max()) + 1, t0_s, rate]]
     return Imported(
@@ -236,7 +243,7 @@ def _facts(
     ids = _unit_ids(units)[order]
     columns: dict[str, npt.NDArray[Any]] = {}
     left = []
-    skipped = {"spike_times", "id", *WAVEFORMS.values(), *_GROUPS}
+    skipped = {"spike_times", "id", *WAVEFORMS.values(), *STATED_NAMES}
     for name in units.colnames:
         if name in skipped:
             continue
@@ -291,26 +298,3 @@ def _positions(
     if not np.array_equal(listed, np.tile(np.arange(template.shape[2]), len(units.id))):
         return None
     return np.stack([np.asarray(table[c].data[:], np.float64) for c in ("rel_x", "rel_y")], axis=1)
-
-
-def _classes(
-    units: Any, labels: LabelSet, ids: npt.NDArray[np.int64], reviewer: str | None
-) -> tuple[list[LabelSet], list[str]]:
-    sets, sentences = [], []
-    for name in _GROUPS:
-        if name not in units.colnames:
-            continue
-        texts = [str(t).strip() for t in np.asarray(units[name].data[:]).tolist()]
-        names = {int(i): t for i, t in zip(ids, texts, strict=True) if t and t != "unsorted"}
-        if "ks" in name.lower():
-            author = Author("model", "kilosort")
-        elif reviewer is not None:
-            author = Author("person", reviewer)
-        else:
-            author = Author("model", f"unknown author of the column {name} in an NWB file")
-            sentences.append(
-                f"Nothing says who made the column {name!r}; name the person with --reviewer."
-            )
-        if names:
-            sets.append(class_set(labels, names, author))
-    return sets, sentences
