@@ -160,7 +160,11 @@ def _array(table: pa.Table, name: str, facts: Mapping[str, Any]) -> npt.NDArray[
 def _write(table: pa.Table, meta: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     table = table.replace_schema_metadata({_KEY: canonical_json(meta)})
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    # dictionaries only slow down arrays of floats
+    small = [name for name in table.column_names if not name.startswith(_PREFIX)]
+    pq.write_table(
+        table, sink, compression="zstd", write_page_checksum=True, use_dictionary=small or False
+    )
     write_bytes(path, memoryview(sink.getvalue()))
 
 
