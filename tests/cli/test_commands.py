@@ -16,26 +16,11 @@ def test_no_arguments_show_help_and_version_prints(nissl):
     assert nissl("--version").out.strip()[0].isdigit()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "add",
-        "annotate",
-        "demo",
-        "doctor",
-        "export",
-        "head",
-        "import",
-        "relocate",
-        "report",
-        "show",
-        "snapshot",
-        "subject",
-        "sync",
-        "tasks",
-        "verify",
-    ],
-)
+COMMANDS = """add annotate demo doctor export head import relocate report show snapshot subject
+sync tasks verify"""
+
+
+@pytest.mark.parametrize("command", COMMANDS.split())
 def test_every_command_has_help(nissl, command):
     result = nissl(command, "--help")
     assert result.code == 0
