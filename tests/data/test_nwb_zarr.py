@@ -125,7 +125,7 @@ def test_nwb_without_raw_data(tmp_path):
 
     with h5py.File(tmp_path / "x.nwb", "w") as file:
         file.create_group("units")
-    with pytest.raises(CorruptSourceError, match="ElectricalSeries"):
+    with pytest.raises(UnknownFormatError, match="ElectricalSeries"):
         read(tmp_path / "x.nwb")
 
 
@@ -215,6 +215,8 @@ def test_zarr_groups(tmp_path):
     import zarr
 
     group = zarr.open_group(str(tmp_path / "x.zarr"), "w")
+    with pytest.raises(UnknownFormatError, match="an array of samples"):
+        read(tmp_path / "x.zarr")
     group["traces"] = noise()
     group["other"] = np.arange(5)
     group.attrs["fs"] = 1e4

@@ -104,7 +104,8 @@ class FramesReader:
         wanted = np.asarray(channels, dtype=np.intp)
         if self.columns is not None:
             wanted = np.asarray(self.columns, dtype=np.intp)[wanted]
-        whole = wanted.size == self.n_columns and np.array_equal(wanted, np.arange(wanted.size))
+        picked = _as_slice(wanted)
+        whole = isinstance(picked, slice) and wanted.size == self.n_columns
         out = np.empty((stop - start, wanted.size), dtype=self.dtype)
         step = stop - start if whole else max(1, BLOCK_BYTES // self.frame_bytes)
         first = 0
@@ -119,7 +120,7 @@ class FramesReader:
                 else:
                     frames = np.empty((y - x, self.n_columns), dtype=self.dtype)
                     read_into(part.path, offset, frames)
-                    np.take(frames, wanted, axis=1, out=target)
+                    target[...] = frames[:, picked]
             first += part.n_frames
         return out
 
@@ -185,6 +186,13 @@ class PlanesReader:
     def from_json(cls, value: dict[str, Any]) -> PlanesReader:
         """Inverse of `to_json`."""
         return cls(**value)
+
+
+def _as_slice(columns: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
+    """Neighbouring columns as a slice, which is copied several times faster."""
+    if columns.size and np.array_equal(columns, np.arange(columns.size) + columns[0]):
+        return slice(int(columns[0]), int(columns[0]) + columns.size)
+    return columns
 
 
 def whole_frames(path: Path, frame_bytes: int, *, offset: int = 0) -> int:

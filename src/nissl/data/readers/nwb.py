@@ -26,7 +26,7 @@ from nissl.data.probes import Geometry, side_by_side
 from nissl.data.readers import Opened, ReadOptions
 from nissl.data.recording import UNKNOWN, Session, Subject
 from nissl.data.signal import Signal
-from nissl.errors import BadMetadataError, CorruptSourceError
+from nissl.errors import BadMetadataError, CorruptSourceError, UnknownFormatError
 
 _ELECTRODES = "general/extracellular_ephys/electrodes"
 _TIMES_BLOCK = 1 << 20
@@ -51,7 +51,7 @@ class NwbReader:
         with h5py.File(path, "r") as file:
             found = _series(file)
             if not found:
-                raise CorruptSourceError(
+                raise UnknownFormatError(
                     f"an ElectricalSeries in {path.name}",
                     f"only {sorted(file)}",
                     "Without raw data, import its units: nissl add reads them.",

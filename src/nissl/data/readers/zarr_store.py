@@ -96,6 +96,12 @@ def _saved(path: Path, store: Any, options: ReadOptions) -> Signal:
 
 def _array_name(group: Any, path: Path) -> str:
     arrays = {name: array for name, array in group.arrays() if array.ndim in (1, 2)}
+    if not arrays:
+        raise UnknownFormatError(
+            f"an array of samples in {path.name}",
+            f"only {sorted(str(key) for key in group)}",
+            "Give the folder of the recording itself.",
+        )
     named = [name for name in arrays if name.lower() in SAMPLES]
     for candidates in (named, list(arrays)):
         if len(candidates) == 1:
