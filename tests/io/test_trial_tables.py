@@ -15,14 +15,13 @@ from nissl.errors import (
     NisslError,
     SourceNotFoundError,
 )
+from nissl.io.trial_nwb import add_nwb_trials, read_nwb_trials
 from nissl.io.trial_tables import (
     Columns,
     TrialTable,
-    add_nwb_trials,
     from_frame,
     read_bids_events,
     read_csv,
-    read_nwb_trials,
     write_bids_events,
     write_csv,
 )

@@ -1,4 +1,4 @@
-"""Tables of trials, events and behaviour: CSV, BIDS `events.tsv` and NWB, read and written.
+"""Tables of trials, events and behaviour: CSV and BIDS `events.tsv`, read and written.
 
 Times stand in seconds of one stated clock; a row without a duration (or with one of zero) is
 an event. Rows may overlap. Nothing is repaired: times that are no numbers, negative durations
@@ -10,12 +10,10 @@ or "imported".
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +24,6 @@ from nissl.errors import (
     BadArgumentError,
     BadLabelsError,
     BadMetadataError,
-    MissingDependencyError,
 )
 from nissl.io.files import corrupt
 from nissl.labels.atomic import atomic_write
@@ -186,49 +183,6 @@ def read_bids_events(path: str | Path, *, label: str = "trial_type") -> TrialTab
     return from_frame(frame, Columns("onset", duration="duration", label=named))
 
 
-def read_nwb_trials(
-    path: str | Path, table: str = "trials", *, label: str | None = None
-) -> TrialTable:
-    """Read an interval table of an NWB file: trials, epochs, or any other by its name.
-
-    References to time series are left out of the extra columns.
-
-    Parameters
-    ----------
-    path : str or Path
-    table : str
-        Name of the table.
-    label : str, optional
-        Column of the classes; without it all rows are "trial".
-
-    Raises
-    ------
-    MissingDependencyError
-        pynwb is not installed.
-    BadMetadataError
-        The file has no such table.
-    """
-    pynwb = _pynwb()
-    with (
-        corrupt(Path(path), "an NWB file"),
-        pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as io,
-    ):
-        intervals = io.read().intervals or {}
-        if table not in intervals:
-            raise BadMetadataError(
-                f"one of the interval tables {sorted(intervals)}", repr(table), "Name one of them."
-            )
-        found = intervals[table]
-        frame = pd.DataFrame(
-            {
-                name: [_plain(v) for v in found[name][:]]
-                for name in found.colnames
-                if name not in ("timeseries", "tags_index")
-            }
-        )
-    return from_frame(frame, Columns("start_time", "stop_time", label=label))
-
-
 def from_frame(
     frame: pd.DataFrame, columns: Columns | None = None, *, clock: Clock | None = None
 ) -> TrialTable:
@@ -274,49 +228,6 @@ def write_bids_events(trials: TrialTable, path: str | Path) -> None:
         {"onset": trials.start_s, "duration": duration, "trial_type": list(trials.labels)}
     )
     _write(pd.concat([frame, trials.extra], axis=1), path, separator="\t", missing="n/a")
-
-
-def add_nwb_trials(nwbfile: Any, trials: TrialTable, *, name: str = "trials") -> None:
-    """Add the rows as an interval table to a pynwb NWBFile in memory, with their labels.
-
-    Parameters
-    ----------
-    nwbfile : pynwb.NWBFile
-    trials : TrialTable
-    name : str
-        Name of the table; "trials" and "epochs" get NWB's own places.
-    """
-    table = _pynwb().epoch.TimeIntervals(
-        name=name, description="intervals imported or made by nissl"
-    )
-    stop = np.where(trials.lasting, trials.stop_s, trials.start_s)
-    table.add_column("label", "class of the row")
-    for column in trials.extra.columns:
-        table.add_column(str(column), "as in the imported table")
-    for row in range(len(trials)):
-        more = {str(k): v for k, v in trials.extra.iloc[row].items()}
-        table.add_interval(
-            start_time=float(trials.start_s[row]),
-            stop_time=float(stop[row]),
-            label=trials.labels[row],
-            **more,
-        )
-    places = {"trials": "trials", "epochs": "epochs"}
-    if name in places:
-        setattr(nwbfile, places[name], table)
-    else:
-        nwbfile.add_time_intervals(table)
-
-
-def _pynwb() -> Any:
-    try:
-        import pynwb
-        import pynwb.epoch
-    except ImportError as error:
-        raise MissingDependencyError(
-            "pynwb, for NWB files", "none installed", "Install with: pip install 'nissl[ephys]'"
-        ) from error
-    return pynwb
 
 
 def _known(frame: pd.DataFrame) -> Columns:
@@ -391,12 +302,6 @@ def _rows(bad: npt.NDArray[np.bool_]) -> str:
     rows = np.flatnonzero(bad) + 1
     more = f" and {rows.size - 10} more" if rows.size > 10 else ""
     return f"rows {rows[:10].tolist()}{more}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return json.dumps(value.tolist())
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _write(frame: pd.DataFrame, path: str | Path, *, separator: str, missing: str) -> None:

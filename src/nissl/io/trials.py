@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from nissl.clock import Clock
 from nissl.errors import BadArgumentError, BadLabelsError
+from nissl.io.trial_nwb import read_nwb_trials
 from nissl.io.trial_tables import (
     Columns,
     TrialTable,
     read_bids_events,
     read_csv,
-    read_nwb_trials,
 )
 from nissl.labels import Author, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.labels.remap import cut_spans, join_pieces, refuse_lost
