@@ -120,3 +120,23 @@ def make_edit() -> Callable[..., Edit]:
         return Edit(**(values | changes))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def mount(require: Callable[[str, str], None]) -> Iterator[Callable[..., None]]:
+    """``mount(folder, options)`` mounts a tmpfs, or changes the options of one, until the end."""
+    if os.geteuid() != 0:
+        require("root", "mounting needs root; run: sudo make test")
+    mounted: list[Path] = []
+
+    def mount_(folder: Path, options: str) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode:
+            require("root", f"mounting is not allowed here: {done.stderr.decode().strip()}")
+        if folder not in mounted:
+            mounted.append(folder)
+
+    yield mount_
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -165,8 +165,8 @@ def test_sources(store):
     assert store.sources()[0].hashed == (2**62, 5)
     with pytest.raises(MissingInputError, match="Did you mean 'night"):
         store.source("nihgt")
+    store.add_source(row(4, fingerprint="1000ffff"))
     with pytest.raises(BadArgumentError, match="fits"):
-        store.add_source(row(4, fingerprint="1000ffff"))
         store.source("1000")
 
 

@@ -50,11 +50,13 @@ class Objects:
         self.root = root
 
     def make_folders(self) -> None:
-        """Make the folders of a project where they are missing."""
+        """Make the folders of a project where they are missing; git, for one, drops empty ones."""
+        missing = [self.root / name for name in FOLDERS if not (self.root / name).is_dir()]
         with translated(self.root):
-            for name in FOLDERS:
-                (self.root / name).mkdir(exist_ok=True)
-            fsync_folder(self.root)
+            for folder in missing:
+                folder.mkdir(exist_ok=True)
+            if missing:
+                fsync_folder(self.root)
 
     def put_labels(self, labels: LabelSet) -> str:
         """Keep a label set; on disk when this returns."""
@@ -176,6 +178,7 @@ def _write_zarr(array: npt.NDArray[Any], path: Path) -> None:
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
         try:
+            partial.mkdir()
             stored = zarr.open_array(
                 zarr.DirectoryStore(str(partial)),
                 mode="w",

@@ -87,6 +87,7 @@ DiskFullError, StoreError
             manifest, journal = open_parts(folder, create=create, database=database)
         store = cls(folder, manifest, journal, now=now)
         if journal.writable:
+            store._objects.make_folders()
             store._objects.sweep()
         return store
 
