@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -16,8 +17,6 @@ from pathlib import Path
 
 from nissl.errors import BadArgumentError, NisslError, StoreError
 from nissl.labels.atomic import fsync_folder, store_error
-
-_LEAST_FREE_BYTES = 64 * 1024
 
 
 @contextmanager
@@ -32,10 +31,11 @@ def new_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterat
         The file system refused; nothing half-written remains.
     """
     target = Path(path)
-    _check_free(target, overwrite)
     # the suffix stays: some writers choose their format by it
     partial = target.with_name(f".{secrets.token_hex(8)}.partial{target.suffix}")
     with _translated(target):
+        _check_free(target, overwrite)
+        _check_no_folder(target)
         try:
             yield partial
             _fsync_file(partial)
@@ -49,11 +49,16 @@ def new_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterat
 
 @contextmanager
 def new_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Give an empty folder that becomes `path` when the block ends; see `new_file`."""
+    """Give an empty folder that becomes `path` when the block ends; see `new_file`.
+
+    A folder that is there is replaced only where it is an export of nissl or empty, so that a
+    mistyped path cannot cost anybody's data.
+    """
     target = Path(path)
-    _check_free(target, overwrite)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
     with _translated(target):
+        _check_free(target, overwrite)
+        _check_ours(target)
         try:
             partial.mkdir()
             yield partial
@@ -72,6 +77,23 @@ def _check_free(target: Path, overwrite: bool) -> None:
             "a path where nothing is yet",
             f"an existing {'folder' if target.is_dir() else 'file'} {target}",
             "Choose another path, or pass --overwrite (overwrite=True).",
+        )
+
+
+def _check_no_folder(target: Path) -> None:
+    if target.is_dir():
+        raise BadArgumentError(
+            "a path for a file", f"the folder {target}", "Choose another path, or one inside it."
+        )
+
+
+def _check_ours(target: Path) -> None:
+    marks = (target / "nissl" / "facts.json", target / "facts.json")
+    if target.is_dir() and any(target.iterdir()) and not any(m.is_file() for m in marks):
+        raise BadArgumentError(
+            "an empty folder or an export of nissl to replace",
+            f"the folder {target} with other files",
+            "Choose another path.",
         )
 
 
@@ -110,13 +132,16 @@ def _translated(target: Path) -> Iterator[None]:
 
 
 def _as_store_error(error: OSError | RuntimeError, target: Path) -> StoreError | None:
-    """Recognise a full disk also where a library (NumPy, HDF5) hides the error number."""
+    """Recognise a full disk also where a library hides the error number in its words.
+
+    NumPy says "30 requested and 7 written", HDF5 "errno = 28".
+    """
     if isinstance(error, OSError) and error.errno is not None:
         return store_error(error, target)
-    with suppress(OSError):
-        if shutil.disk_usage(target.parent).free < _LEAST_FREE_BYTES:
-            return store_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), target)
-    full = os.strerror(errno.ENOSPC)
-    if full in str(error) or f"errno = {errno.ENOSPC}" in str(error):
-        return store_error(OSError(errno.ENOSPC, full), target)
+    number = re.search(r"errno = (\d+)", str(error))
+    if number:
+        code = int(number.group(1))
+        return store_error(OSError(code, os.strerror(code)), target)
+    if re.search(r"\d+ requested and \d+ written", str(error)):
+        return store_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), target)
     return store_error(error, target) if isinstance(error, OSError) else None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
+import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +18,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from nissl.errors import BadArgumentError, ExportError, NisslError, ReadOnlyError, VerificationError
+from nissl.errors import (
+    BadArgumentError,
+    DiskFullError,
+    ExportError,
+    NisslError,
+    ReadOnlyError,
+    VerificationError,
+)
 from nissl.io import EXPORTERS, IMPORTERS, find_importer
 from nissl.io.contracts import Exporter, Imported, Importer
 from nissl.labels import Author, ItemTable, Kind, LabelSet, Provenance
@@ -285,15 +294,47 @@ class ExporterContract:
         """Return a dossier that the format has to refuse."""
         return Dossier(labels=dossier.events["trials"], stream="ap")
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere; run as a user")
     def test_a_read_only_folder(self, tmp_path: Path) -> None:
-        """Is an error of ours."""
-        tmp_path.chmod(0o500)
+        """Is an error of ours, for root as nobody."""
+        self.round_trip(example_dossier(), tmp_path)  # imports what is needed
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o500)
+        is_root = os.geteuid() == 0
         try:
+            if is_root:
+                os.seteuid(65534)
             with pytest.raises(ReadOnlyError):
-                self.exporter.write(example_dossier(), self.target(tmp_path))
+                self.exporter.write(example_dossier(), self.target(closed))
         finally:
-            tmp_path.chmod(0o700)
+            if is_root:
+                os.seteuid(0)
+        assert list(closed.iterdir()) == []
+
+    def test_a_full_disk(self, tmp_path: Path) -> None:
+        """Is an error of ours and leaves nothing, wherever in the file it strikes."""
+        self.round_trip(example_dossier(), tmp_path)
+        full = tmp_path / "full"
+        full.mkdir()
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        for size in (0, 700, 5000):
+            try:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+                with pytest.raises(DiskFullError):
+                    self.exporter.write(example_dossier(n_spikes=3000), self.target(full))
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            assert list(full.iterdir()) == []
+
+    def test_folders_of_others_are_never_replaced(self, tmp_path: Path) -> None:
+        """Also where overwriting was asked for."""
+        precious = self.target(tmp_path)
+        precious.mkdir()
+        (precious / "data.bin").write_bytes(b"years of work")
+        with pytest.raises(NisslError):
+            self.exporter.write(example_dossier(), precious, overwrite=True)
+        assert (precious / "data.bin").read_bytes() == b"years of work"
+        assert os.listdir(tmp_path) == [precious.name]
 
 
 class SpikeExporterContract(ExporterContract):
