@@ -10,7 +10,7 @@ from typing import Any
 from nissl.errors import BadArgumentError
 from nissl.labels import Edit, LabelSet
 from nissl.labels.compare import Comparison, compare
-from nissl.labels.replay import Reviewed, replay
+from nissl.labels.replay import Reviewed, Rule, replay
 from nissl.project import adding, syncing
 from nissl.project.annotating import Draft, Resources, annotate, current
 from nissl.project.dossier import gather, nothing_to_show
@@ -123,16 +123,25 @@ class Project:
 
     def labels(self, source: Source | str, task: str) -> LabelSet:
         """Labels of a task: the head where there is one, else the newest; edits not applied."""
-        return self.dossier(source, task, draft=True).labels
+        return self.store.get_labels(self._current(source, task))
 
     def decide(self, edits: Iterable[Edit]) -> None:
         """Append people's decisions; they are on disk when this returns."""
         self.store.append(list(edits))
 
-    def reviewed(self, source: Source | str, task: str) -> Reviewed:
-        """Replay all decisions on a task's current labels."""
+    def reviewed(self, source: Source | str, task: str, *, resolve: Rule | None = None) -> Reviewed:
+        """Replay all decisions on a task's current labels.
+
+        Parameters
+        ----------
+        source : Source or str
+        task : str
+        resolve : callable, optional
+            How several readers are combined (see `nissl.labels.replay`); without it their
+            decisions on one set are an error.
+        """
         labels = self.store.get_labels(self._current(source, task))
-        return replay(labels, self.store.edits(base=labels.digest))
+        return replay(labels, self.store.edits(base=labels.digest), resolve=resolve)
 
     def set_head(self, source: Source | str, task: str, *, by: str, digest: str = "") -> str:
         """Declare the labels that count: those of `digest`, by default the newest."""
@@ -149,9 +158,16 @@ class Project:
         """Compare a task's current labels with a reference."""
         return compare(truth, self.labels(source, task))
 
-    def dossier(self, source: Source | str, task: str, *, draft: bool = False) -> Dossier:
-        """All that is known about a source and task."""
-        return gather(self.store, self.source(source), task, draft=draft)
+    def dossier(
+        self,
+        source: Source | str,
+        task: str,
+        *,
+        draft: bool = False,
+        resolve: Rule | None = None,
+    ) -> Dossier:
+        """All that is known about a source and task, with people's decisions applied."""
+        return gather(self.store, self.source(source), task, draft=draft, resolve=resolve)
 
     def report(self, source: Source | str, task: str, path: str | Path | None = None) -> Path:
         """Write the HTML report of a source; by default into the project's `reports` folder."""

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from nissl.errors import MissingInputError, SourceNotFoundError
-from nissl.labels import Kind, LabelSet
-from nissl.labels.replay import replay
+from nissl.labels import ItemTable, Kind, LabelSet
+from nissl.labels.replay import Reviewed, Rule, replay, retarget
 from nissl.project.annotating import current, findings_of, items_of
 from nissl.project.source import Source
 from nissl.project.syncing import session_events
+from nissl.run.context import Context
 from nissl.store import Store
-from nissl.tasks import Dossier
+from nissl.tasks import TASKS, Dossier, Inputs
 
 
-def gather(store: Store, source: Source, task: str, *, draft: bool) -> Dossier:
+def gather(
+    store: Store, source: Source, task: str, *, draft: bool, resolve: Rule | None = None
+) -> Dossier:
     """Collect the labels to report or export, with everything known about them.
 
     Parameters
     ----------
     draft : bool
         Take the newest set where no person has moved the head; without it that is an error.
+    resolve : callable, optional
+        How several readers' decisions are combined (see `nissl.labels.replay`).
 
     Raises
     ------
@@ -34,33 +41,54 @@ def gather(store: Store, source: Source, task: str, *, draft: bool) -> Dossier:
         digest = current(store, source, task)
     if digest is None:
         raise nothing_to_show(store, source, task)
-    base = store.get_labels(digest)
-    edits = store.edits(base=digest)
-    labels, reviewed = base, 1.0 if base.provenance.author.kind == "person" else 0.0
-    items = items_of(store, digest)
-    if edits:
-        outcome = replay(base, edits)
-        labels = outcome.labels
-        touched = sum(state != "untouched" for state in outcome.state.values())
-        reviewed = touched / max(len(outcome.state), 1)
-        if labels.digest != base.digest and not set(labels.items) <= set(base.items):
-            items = None
     recording = None
     with suppress(SourceNotFoundError):  # those who show it say what then cannot be shown
         recording = source.recording
+    outcome = replay(
+        store.get_labels(digest),
+        store.edits(base=digest),
+        items=items_of(store, digest),
+        resolve=resolve,
+    )
+    labels, stream = outcome.labels, outcome.base.provenance.stream
+    items = outcome.items
+    described = set() if items is None else set(items.items.tolist())
+    if recording is not None and outcome.decided and described != set(labels.items.tolist()):
+        items = _describe(task, labels, Inputs(recording, stream))
     return Dossier(
         labels=labels,
         items=items,
         recording=recording,
-        stream=base.provenance.stream,
-        classes=classes_on(store, digest),
-        events=session_events(store, source, base.provenance.stream),
+        stream=stream,
+        classes=_classes(store, outcome),
+        events=session_events(store, source, stream),
         findings=findings_of(store, digest),
         log=_log(store, digest),
         source=_facts(source),
-        reviewed=reviewed,
+        reviewed=_reviewed(outcome),
         draft=is_draft,
     )
+
+
+def _describe(task: str, labels: LabelSet, inputs: Inputs) -> ItemTable:
+    """Facts of units that people changed, from the raw data."""
+    with tempfile.TemporaryDirectory(prefix="nissl-") as scratch:
+        return TASKS.get(task).describe(labels, inputs, Context(Path(scratch)))
+
+
+def _reviewed(outcome: Reviewed) -> float:
+    """Fraction of the items that a person has decided on."""
+    if outcome.base.provenance.author.kind == "person":
+        return 1.0
+    return len(outcome.decided) / max(len(outcome.state), 1)
+
+
+def _classes(store: Store, outcome: Reviewed) -> tuple[LabelSet, ...]:
+    """Classes of the base's items, on the items they became."""
+    classes = classes_on(store, outcome.base.digest)
+    if not outcome.decided:
+        return classes
+    return tuple(retarget(labels, outcome)[0] for labels in classes)
 
 
 def classes_on(store: Store, digest: str) -> tuple[LabelSet, ...]:
