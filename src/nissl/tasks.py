@@ -137,9 +137,17 @@ class Annotator(Protocol):
     Implementers: constructors only store parameters; import heavy packages inside methods.
     """
 
-    name: str  # "spikes/lupin"
-    version: str
-    promises: Promises
+    @property
+    def name(self) -> str:
+        """Name of the method, "task/method"."""
+
+    @property
+    def version(self) -> str:
+        """Version of the method itself; part of the job's hash."""
+
+    @property
+    def promises(self) -> Promises:
+        """What it guarantees."""
 
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""

@@ -1,1 +1,1 @@
-"""Placeholder docstring to be written with the package."""
+"""Methods that propose labels, one folder per task."""

@@ -1,1 +1,1 @@
-"""Placeholder docstring to be written with the package."""
+"""Spikes: sorters as annotators, unit metrics, checks, simulated and hybrid ground truth."""

@@ -1,0 +1,351 @@
+"""Measuring spikes on the samples: templates, amplitudes and positions, in one chunked pass.
+
+Everything is measured on unwhitened, filtered uV (see `preprocess.apply_plan`). First a few
+spikes of each unit are looked at, to know its channels; then one pass over the recording, chunk
+by chunk, measures every spike and averages up to 500 of each unit. Sums are taken chunk by
+chunk, in order: the same bytes for any number of workers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.spikes.preprocess import Plan, apply_plan, kept_channels
+from nissl.annotators.spikes.sampling import noise_uv, read_uv
+from nissl.data import Signal
+from nissl.labels.digest import digest_array, digest_json
+from nissl.run.chunks import Chunk, plan_chunks
+from nissl.run.context import Context
+from nissl.run.execute import run_chunks
+
+BEFORE_MS, AFTER_MS = 1.0, 2.0
+N_LOCATED = 20  # spikes of a unit that say where it is
+N_AVERAGED = 500
+N_COMPARED = 100  # spikes of a unit whose waveforms are kept, for isolation
+N_CANDIDATES = 3
+N_NEAR = 10
+NEAR_UM = 100.0
+CHUNK_VALUES = 4_000_000
+MAX_SHIFT_MS = 0.5
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Where units are, from a few of their spikes.
+
+    Parameters
+    ----------
+    candidates : ndarray, shape (n_units, n_candidates), int64
+        Kept channels with the largest mean deflection, the largest first.
+    near : ndarray, shape (n_units, n_near), int64
+        Kept channels around the first candidate, itself first; -1 where there are fewer.
+    shift : ndarray, shape (n_units,), int64
+        Samples from a spike as given to the peak of the unit's mean waveform.
+    """
+
+    candidates: Ints
+    near: Ints
+    shift: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What every chunk needs; pickled to the workers."""
+
+    signal: Signal
+    plan: Plan
+    sample: Ints
+    unit: Ints
+    averaged: npt.NDArray[np.bool_]
+    compared: npt.NDArray[np.bool_]
+    located: Located
+    window: tuple[int, int]
+
+    @cached_property
+    def recording(self) -> Any:
+        """Preprocessed recording, uV."""
+        return apply_plan(self.signal, self.plan)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "recording"}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What the samples say of spikes and units. Channels are columns of the whole signal.
+
+    Parameters
+    ----------
+    template : ndarray, shape (n_units, n_samples, n_channels), float32, uV
+        NaN on channels that were left out.
+    n_before : int
+        Samples before the peak.
+    best : ndarray, shape (n_units,), int64
+        Channel of the largest deflection.
+    noise : ndarray, shape (n_channels,), float64, uV
+    amplitude : ndarray, shape (n_spikes,), float32, uV
+        On the unit's best channel, signed.
+    y : ndarray, shape (n_spikes,), float32, um
+        Centre of mass of the spike's peak-to-peak amplitudes along the probe; NaN without
+        geometry.
+    waveforms : ndarray, shape (n_compared, n_samples, n_near), float32, uV
+    compared : ndarray, shape (n_compared,), int64
+        Unit of each of them.
+    near : ndarray, shape (n_units, n_near), int64
+        Channels of `waveforms`, -1 for none.
+    """
+
+    template: Floats
+    n_before: int
+    best: Ints
+    noise: npt.NDArray[np.float64]
+    amplitude: Floats
+    y: Floats
+    waveforms: Floats
+    compared: Ints
+    near: Ints
+
+
+def window_samples(rate_hz: float) -> tuple[int, int]:
+    """Samples before and after the peak in a template."""
+    return round(BEFORE_MS * rate_hz / 1000), round(AFTER_MS * rate_hz / 1000)
+
+
+def choose_spikes(unit: Ints, n_units: int, n: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Mark up to `n` spikes of each unit, at random.
+
+    Parameters
+    ----------
+    unit : ndarray, shape (n_spikes,), int64
+    n_units, n, seed : int
+    """
+    rank = np.random.default_rng(seed).random(unit.size)
+    order = np.lexsort((rank, unit))
+    first = np.searchsorted(unit[order], np.arange(n_units))
+    place = np.arange(unit.size) - first[unit[order]]
+    chosen = np.zeros(unit.size, bool)
+    chosen[order[place < n]] = True
+    return chosen
+
+
+def locate(signal: Signal, plan: Plan, sample: Ints, unit: Ints, *, seed: int) -> Located:
+    """Find each unit's channels and the offset of its peak from a few spikes.
+
+    Parameters
+    ----------
+    signal : Signal
+    plan : Plan
+    sample, unit : ndarray, shape (n_spikes,), int64
+        Units 0 to n - 1, all with spikes.
+    seed : int
+        Of the choice of spikes.
+    """
+    recording = apply_plan(signal, plan)
+    n_units = int(unit.max()) + 1 if unit.size else 0
+    reach = 2 * max(1, round(MAX_SHIFT_MS * signal.rate_hz / 1000))
+    total = np.zeros((n_units, 2 * reach + 1, recording.get_num_channels()))
+    for i in np.flatnonzero(choose_spikes(unit, n_units, N_LOCATED, seed)).tolist():
+        part = _snippet(recording, signal, int(sample[i]), reach)
+        if part is not None:
+            total[unit[i]] += part
+    shift = _peak_shift(total, reach)
+    size = np.abs(total).max(axis=1) if n_units else np.zeros((0, total.shape[2]))
+    candidates = np.argsort(-size, axis=1, kind="stable")[:, :N_CANDIDATES]
+    position = signal.channels.position_um[kept_channels(signal, plan)]
+    shank = signal.channels.shank[kept_channels(signal, plan)]
+    return Located(candidates, near_channels(candidates[:, 0], position, shank), shift)
+
+
+def near_channels(centre: Ints, position_um: npt.NDArray[np.float64], shank: Ints) -> Ints:
+    """Channels around each centre: the nearest first, on its shank, padded with -1.
+
+    Without geometry every channel is a neighbour.
+    """
+    n_channels = len(position_um)
+    near = np.full((centre.size, min(N_NEAR, n_channels)), -1, np.int64)
+    for row, channel in enumerate(centre.tolist()):
+        distance = np.linalg.norm(position_um - position_um[channel], axis=1)
+        distance = np.where(np.isfinite(distance), distance, 1.0)
+        distance[channel] = -1.0
+        distance[shank != shank[channel]] = np.inf
+        order = np.argsort(distance, kind="stable")[: near.shape[1]]
+        order = order[distance[order] <= NEAR_UM]
+        near[row, : order.size] = order
+    return near
+
+
+def measure(
+    signal: Signal,
+    plan: Plan,
+    sample: Ints,
+    unit: Ints,
+    located: Located,
+    context: Context,
+) -> Measured:
+    """Measure every spike, and every unit's template.
+
+    Parameters
+    ----------
+    signal : Signal
+    plan : Plan
+    sample, unit : ndarray, shape (n_spikes,), int64
+        In order of samples; units 0 to n - 1, all with spikes.
+    located : Located
+    context : Context
+    """
+    n_units = len(located.candidates)
+    work = Work(
+        signal,
+        plan,
+        sample,
+        unit,
+        choose_spikes(unit, n_units, N_AVERAGED, context.seed),
+        choose_spikes(unit, n_units, N_COMPARED, context.seed + 1),
+        located,
+        window_samples(signal.rate_hz),
+    )
+    chunks = plan_chunks(
+        signal.clock,
+        max(round(signal.rate_hz), CHUNK_VALUES // signal.n_channels),
+        halo=sum(work.window),
+    )
+    longest = max(chunk.read_stop - chunk.read_start for chunk in chunks)
+    key = digest_json(
+        {
+            "sample": digest_array(sample),
+            "unit": digest_array(unit),
+            "plan": plan.to_json(),
+            "seed": context.seed,
+        }
+    )
+    parts = run_chunks(
+        measure_chunk,
+        chunks,
+        work,
+        context,
+        key=f"spikes-{key[:20]}",
+        memory_per_chunk=longest * signal.n_channels * 40 + 64 * 10**6,
+        stage="measuring spikes",
+        rate_hz=signal.rate_hz,
+    )
+    return _gather(work, parts, context.seed)
+
+
+def measure_chunk(work: Work, chunk: Chunk) -> dict[str, npt.NDArray[Any]]:
+    """Sums of waveforms, amplitudes and positions of the spikes of one chunk."""
+    before, after = work.window
+    first, last = np.searchsorted(work.sample, [chunk.start, chunk.stop])
+    unit = work.unit[first:last]
+    x = read_uv(work.recording, work.signal.clock, chunk.read_start, chunk.read_stop)
+    at = work.sample[first:last] - chunk.read_start
+    whole = (at >= before) & (at + after < len(x))
+    averaged = whole & work.averaged[first:last]
+    units, sums, counts = _sums(x, at[averaged], unit[averaged], work.window)
+    compared = whole & work.compared[first:last]
+    return {
+        "units": units,
+        "sums": sums,
+        "counts": counts,
+        "amplitude": x[at[:, None], work.located.candidates[unit]],
+        "y": _centres(x, at, unit, work),
+        "waveforms": _near(x, at[compared], work.located.near[unit[compared]], (before, after)),
+        "compared": unit[compared],
+    }
+
+
+def _sums(x: Floats, at: Ints, unit: Ints, window: tuple[int, int]) -> tuple[Ints, Floats, Ints]:
+    """Sum of the windows of each unit that has any."""
+    before, after = window
+    units, row = np.unique(unit, return_inverse=True)
+    sums = np.zeros((units.size, before + after, x.shape[1]), np.float32)
+    for k, sample in zip(row.tolist(), at.tolist(), strict=True):
+        sums[k] += x[sample - before : sample + after]
+    return units, sums, np.bincount(row, minlength=units.size).astype(np.int64)
+
+
+def _near(x: Floats, at: Ints, near: Ints, window: tuple[int, int]) -> Floats:
+    """Windows on a few channels each, shape (n, n_samples, n_near); 0 where there is none."""
+    rows = np.clip(at[:, None] + np.arange(-window[0], window[1]), 0, len(x) - 1)
+    out: Floats = x[rows[:, :, None], np.maximum(near, 0)[:, None, :]]
+    out *= (near >= 0)[:, None, :]
+    return out
+
+
+def _centres(x: Floats, at: Ints, unit: Ints, work: Work) -> Floats:
+    """Centre of mass along the probe of each spike, micrometres."""
+    if not work.signal.channels.has_geometry or not at.size:
+        return np.full(at.size, np.nan, np.float32)
+    reach = max(1, round(0.0005 * work.signal.rate_hz))
+    near = work.located.near[unit]
+    size = np.ptp(_near(x, at, near, (reach, reach)), axis=1).astype(np.float64)
+    y = work.signal.channels.position_um[kept_channels(work.signal, work.plan), 1]
+    weight = np.sum(size, axis=1)
+    centre = np.sum(size * y[np.maximum(near, 0)], axis=1) / np.where(weight > 0, weight, np.nan)
+    return np.asarray(centre, dtype=np.float32)
+
+
+def _snippet(recording: Any, signal: Signal, sample: int, reach: int) -> Floats | None:
+    inside = [s for s in signal.clock.segments if s.start <= sample < s.stop]
+    if not inside or sample - reach < inside[0].start or sample + reach + 1 > inside[0].stop:
+        return None
+    return read_uv(recording, signal.clock, sample - reach, sample + reach + 1)
+
+
+def _peak_shift(total: npt.NDArray[np.float64], reach: int) -> Ints:
+    """Offset of the largest deflection, looked for in the inner half of the window."""
+    inner = slice(reach // 2, reach + reach // 2 + 1)
+    size = np.abs(total[:, inner]).max(axis=2) if len(total) else np.zeros((0, reach + 1))
+    shift = np.argmax(size, axis=1) - reach // 2
+    return np.where(size.max(axis=1, initial=0.0) > 0, shift, 0).astype(np.int64)
+
+
+def _gather(work: Work, parts: Any, seed: int) -> Measured:
+    n_units = len(work.located.candidates)
+    kept = np.asarray(kept_channels(work.signal, work.plan), dtype=np.int64)
+    total = np.zeros((n_units, sum(work.window), kept.size))
+    counts = np.zeros(n_units, np.int64)
+    columns: dict[str, list[npt.NDArray[Any]]] = {
+        name: [] for name in ("amplitude", "y", "waveforms", "compared")
+    }
+    for part in parts:
+        total[part["units"]] += part["sums"]
+        counts[part["units"]] += part["counts"]
+        for name, values in columns.items():
+            values.append(part[name])
+    joined = {name: np.concatenate(values) for name, values in columns.items()}
+    mean = total / np.where(counts > 0, counts, np.nan)[:, None, None]
+    place, size = best_candidate(mean, work.located.candidates, work.window[0])
+    template = np.full((n_units, mean.shape[1], work.signal.n_channels), np.nan, np.float32)
+    template[:, :, kept] = mean
+    noise = np.full(work.signal.n_channels, np.nan)
+    noise[kept] = noise_uv(work.recording, work.signal.clock, seed)
+    near = work.located.near
+    return Measured(
+        template=template,
+        n_before=work.window[0],
+        best=kept[size],
+        noise=noise,
+        amplitude=joined["amplitude"][np.arange(work.unit.size), place[work.unit]],
+        y=joined["y"],
+        waveforms=joined["waveforms"],
+        compared=joined["compared"],
+        near=np.where(near >= 0, kept[np.maximum(near, 0)], -1),
+    )
+
+
+def best_candidate(
+    mean: npt.NDArray[np.float64], candidates: Ints, peak: int
+) -> tuple[npt.NDArray[np.intp], Ints]:
+    """Which candidate channel deflects most at the peak: its rank, and the channel."""
+    rows = np.arange(len(candidates))[:, None]
+    size = np.nan_to_num(np.abs(mean[rows, peak, candidates]), nan=0.0)
+    place = np.argmax(size, axis=1)
+    return place, candidates[np.arange(len(candidates)), place]

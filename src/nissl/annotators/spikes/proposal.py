@@ -1,0 +1,106 @@
+"""From what a sorter found on each shank to a label set with its item table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.spikes.measuring import locate, measure
+from nissl.annotators.spikes.preprocess import Plan
+from nissl.annotators.spikes.sorting import Spikes
+from nissl.annotators.spikes.units import empty_table, table_of
+from nissl.data import Signal
+from nissl.labels import Author, Kind, LabelSet, Provenance
+from nissl.run.context import Context
+from nissl.tasks import Annotator, Inputs, Result
+
+Ints = npt.NDArray[np.int64]
+VOCABULARY = ("unit",)
+
+
+class ShankSpikes(Protocol):
+    """Anything that holds the spikes of a shank."""
+
+    @property
+    def spikes(self) -> Spikes:
+        """What the sorter found."""
+
+
+def propose(
+    method: Annotator,
+    inputs: Inputs,
+    parameters: Mapping[str, Any],
+    context: Context,
+    plan: Plan,
+    shanks: Sequence[ShankSpikes],
+) -> Result:
+    """Join the shanks' units, put every spike on its peak, and measure.
+
+    Returns
+    -------
+    Result
+        EVENTS with one item per unit, numbered 0 to n - 1 in the order of shanks; `confidence`
+        is NaN. Its item table stands beside it. No units give an empty set.
+    """
+    signal = inputs.signal
+    provenance = Provenance(
+        task="spikes",
+        source=inputs.recording.fingerprint,
+        author=Author("model", method.name, method.version),
+        stream=inputs.stream,
+        parameters=dict(parameters),
+        seed=context.seed,
+        packages=dict(method.packages()),
+    )
+    sample, unit = join([shank.spikes for shank in shanks], signal.n_samples)
+    if not sample.size:
+        labels = events(sample, unit, np.empty(0, np.float32), unit, provenance)
+        return Result((labels,), (empty_table(labels.digest, signal),))
+    located = locate(signal, plan, sample, unit, seed=context.seed)
+    sample, unit = on_peak(sample, unit, located.shift, signal)
+    measured = measure(signal, plan, sample, unit, located, context)
+    channel = measured.best[unit]
+    labels = events(sample, unit, measured.amplitude, channel, provenance)
+    return Result((labels,), (table_of(labels, measured, signal),))
+
+
+def join(found: Sequence[Spikes], n_samples: int) -> tuple[Ints, Ints]:
+    """Spikes of all shanks, in order of samples; units 0 to n - 1, none empty."""
+    samples, units, first = [], [], 0
+    for spikes in found:
+        inside = (spikes.sample >= 0) & (spikes.sample < n_samples)
+        _, number = np.unique(spikes.unit[inside], return_inverse=True)
+        samples.append(spikes.sample[inside])
+        units.append(number.astype(np.int64) + first)
+        first += int(number.max()) + 1 if number.size else 0
+    return in_order(np.concatenate(samples), np.concatenate(units))
+
+
+def on_peak(sample: Ints, unit: Ints, shift: Ints, signal: Signal) -> tuple[Ints, Ints]:
+    """Move each unit's spikes onto the peak of its mean waveform, none across a gap."""
+    starts = np.asarray([s.start for s in signal.clock.segments])
+    stops = np.asarray([s.stop for s in signal.clock.segments])
+    segment = np.searchsorted(starts, sample, side="right") - 1
+    moved = np.clip(sample + shift[unit], starts[segment], stops[segment] - 1)
+    return in_order(moved, unit)
+
+
+def in_order(sample: Ints, unit: Ints) -> tuple[Ints, Ints]:
+    """Sorted by sample, ties by unit."""
+    order = np.lexsort((unit, sample))
+    return sample[order], unit[order]
+
+
+def events(
+    sample: Ints,
+    unit: Ints,
+    amplitude: npt.NDArray[np.float32],
+    channel: Ints,
+    provenance: Provenance,
+) -> LabelSet:
+    """Spikes as a label set."""
+    columns = {"item": unit, "sample": sample, "amplitude": amplitude, "channel": channel}
+    return LabelSet.build(Kind.EVENTS, columns, VOCABULARY, provenance)

@@ -1,0 +1,240 @@
+"""Running a sorter in a process of its own: log, measured memory, resume, Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal as signals
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.data import Signal
+from nissl.data.spikeinterface import signal_to_json
+from nissl.errors import InterruptedRunError, MethodFailedError
+from nissl.labels.atomic import write_bytes
+from nissl.labels.digest import digest_json
+from nissl.run.context import Context
+from nissl.run.limits import child_environment
+from nissl.run.memory import measure_peak
+
+POLL_S = 0.2
+LOG = "sorter.log"
+WORKER = (sys.executable, "-W", "ignore", "-m", "nissl.annotators.spikes.sorting_process")
+
+
+@dataclass(frozen=True, eq=False)
+class Spikes:
+    """What a sorter found.
+
+    Parameters
+    ----------
+    sample : ndarray, shape (n_spikes,), int64
+    unit : ndarray, shape (n_spikes,), int64
+        0 to n_units - 1.
+    wall_s : float
+        Seconds the sorter's process took.
+    peak_bytes : int
+        Most resident memory of it and its children.
+    """
+
+    sample: npt.NDArray[np.int64]
+    unit: npt.NDArray[np.int64]
+    wall_s: float
+    peak_bytes: int
+
+
+def sort_in_process(
+    command: Sequence[str],
+    job: Mapping[str, Any],
+    folder: Path,
+    context: Context,
+    *,
+    stage: str,
+    unpack: Mapping[str, str] | None = None,
+) -> Spikes:
+    """Run ``command JOB.json`` and read the ``result.npz`` it leaves beside the job file.
+
+    A finished job is not run again: its marker is written last, and in one piece. An unfinished
+    one starts afresh.
+
+    Parameters
+    ----------
+    command : sequence of str
+    job : mapping
+        JSON values, all that the process needs.
+    folder : Path
+        Of this job alone.
+    context : Context
+    stage : str
+        Name for progress and errors.
+    unpack : mapping of str to str, optional
+        Further environment variables of the process.
+
+    Raises
+    ------
+    MethodFailedError
+        The process failed; its log is named.
+    InterruptedRunError
+        Ctrl-C; the process was ended.
+    """
+    key = digest_json(dict(job))
+    done = _finished(folder, key)
+    if done is not None:
+        return done
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    path = folder / "job.json"
+    path.write_text(json.dumps(dict(job)), encoding="utf-8")
+    context.progress.start(stage, None, "s")
+    try:
+        wall_s, peak = _run([*command, str(path)], folder, context, stage, dict(unpack or {}))
+    finally:
+        context.progress.finish(stage)
+    facts = {"key": key, "wall_s": wall_s, "peak_bytes": peak}
+    write_bytes(folder / "finished.json", json.dumps(facts).encode())
+    shutil.rmtree(folder / "sorter", ignore_errors=True)
+    found = _finished(folder, key)
+    if found is None:
+        raise MethodFailedError(
+            f"the spikes that {stage!r} found in {folder / 'result.npz'}",
+            "no such file",
+            f"Read its log: {folder / LOG}",
+        )
+    return found
+
+
+def _finished(folder: Path, key: str) -> Spikes | None:
+    try:
+        facts = json.loads((folder / "finished.json").read_text(encoding="utf-8"))
+        if facts["key"] != key:
+            return None
+        with np.load(folder / "result.npz") as arrays:
+            sample = arrays["sample"].astype(np.int64)
+            unit = arrays["unit"].astype(np.int64)
+    except (OSError, ValueError, KeyError):
+        return None
+    return Spikes(sample, unit, float(facts["wall_s"]), int(facts["peak_bytes"]))
+
+
+def _run(
+    command: list[str], folder: Path, context: Context, stage: str, extra: dict[str, str]
+) -> tuple[float, int]:
+    environment = os.environ | child_environment() | {"NUMBA_CACHE_DIR": str(compiled())} | extra
+    began = time.perf_counter()
+    with (folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            with measure_peak(process.pid, interval_s=POLL_S) as peak:
+                _wait(process, context, stage)
+        except KeyboardInterrupt:
+            raise InterruptedRunError(
+                f"{stage} to finish",
+                "an interruption (Ctrl-C)",
+                "The same command starts this sorter again; stages that had finished are kept.",
+            ) from None
+        finally:
+            _end(process)
+    if process.returncode != 0:
+        raise MethodFailedError(
+            f"{stage} to finish",
+            f"exit status {process.returncode}: {_last_words(folder / LOG)}",
+            f"Read its log: {folder / LOG}",
+        )
+    return time.perf_counter() - began, peak.bytes
+
+
+def _wait(process: subprocess.Popen[bytes], context: Context, stage: str) -> None:
+    last = time.perf_counter()
+    while process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_S)
+        now = time.perf_counter()
+        context.progress.advance(stage, now - last)
+        last = now
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process and whatever it started."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signals.SIGKILL)
+            else:
+                process.kill()
+        process.wait()
+    stdin: IO[bytes] | None = process.stdin
+    if stdin is not None:
+        with contextlib.suppress(OSError):
+            stdin.close()
+
+
+def _last_words(log: Path) -> str:
+    """Last line of a log that says something."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "no log"
+    said = [
+        line.strip()
+        for line in lines
+        if "Error" in line and "SpikeSortingError" not in line and "raise " not in line
+    ] or [line.strip() for line in lines if line.strip()]
+    return said[-1][:300] if said else "nothing in its log"
+
+
+def compiled() -> Path:
+    """Folder of functions that numba has compiled for sorters; one per set of versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = []
+    for package in ("spikeinterface", "numba"):
+        with contextlib.suppress(PackageNotFoundError):
+            names.append(f"{package}-{version(package)}")
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "nissl" / "numba" / "-".join(names)
+
+
+def in_files(signal: Signal, folder: Path) -> Signal:
+    """Signal that another process can open: itself, or a copy of samples held in memory.
+
+    Parameters
+    ----------
+    signal : Signal
+    folder : Path
+        Where the copy goes; of this job alone.
+    """
+    if signal_to_json(signal) is not None:
+        return signal
+    from nissl.data.files import FilePart, FramesReader
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "samples.raw"
+    stored = signal.dtype.newbyteorder("<") if signal.dtype.itemsize > 1 else signal.dtype
+    size = signal.n_samples * signal.n_channels * stored.itemsize
+    if not path.exists() or path.stat().st_size != size:
+        part = folder / "samples.raw.part"
+        with part.open("wb") as file:
+            for start, stop in signal.blocks(max(1, round(signal.rate_hz * 4))):
+                file.write(np.ascontiguousarray(signal.read_raw(start, stop), stored).tobytes())
+        os.replace(part, path)
+    reader = FramesReader(
+        (FilePart(str(path), 0, signal.n_samples),), stored.str, signal.n_channels
+    )
+    return replace(signal, reader=reader)

@@ -1,0 +1,184 @@
+"""The item table of sorted units: its schema, how it is made, and how an edit changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from nissl.annotators.spikes import metrics
+from nissl.annotators.spikes.acg import HALF_MS, autocorrelogram
+from nissl.annotators.spikes.measuring import NEAR_UM, Measured, locate, measure
+from nissl.annotators.spikes.preprocess import make_plan
+from nissl.data import Signal
+from nissl.labels import ItemTable, LabelSet
+from nissl.run.context import Context
+from nissl.tasks import Inputs
+
+Ints = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One declared column of the item table."""
+
+    name: str
+    unit: str
+    text: str
+    dtype: str = "float64"
+
+
+SCHEMA = (
+    Column("item", "", "The unit's id.", "int64"),
+    Column("n_spikes", "", "Number of spikes.", "int64"),
+    Column("channel", "", "Index of the channel on which the mean spike is largest.", "int32"),
+    Column("x_um", "um", "Position across the probe (centre of mass of the template)."),
+    Column("y_um", "um", "Position along the probe (centre of mass of the template)."),
+    Column("shank", "", "Shank of the best channel.", "int32"),
+    Column("firing_rate_hz", "Hz", "Spikes per second of recording."),
+    Column("amplitude_median_uv", "uV", "Median signed peak on the best channel."),
+    Column("snr", "", "Peak of the mean spike over the noise of the best channel."),
+    Column("isi_violations_ratio", "", "Rate of intervals below 1.5 ms over the unit's rate."),
+    Column("rp_contamination", "", "Least contamination that a sliding refractory period allows."),
+    Column("presence_ratio", "", "Fraction of the recording in which the unit fires."),
+    Column("amplitude_cutoff", "", "Estimated fraction of spikes too small to be detected."),
+    Column("drift_um", "um", "Movement along the probe over the recording, peak to peak."),
+    Column("nn_isolation", "", "Nearest-neighbour isolation from the closest unit."),
+    Column("firing_range_hz", "Hz", "95th minus 5th percentile of the rate over time."),
+    Column("sync_8", "", "Fraction of spikes at the very sample of 7 or more other units."),
+)
+ARRAY_UNITS = {"template": "uV", "acg": "Hz"}
+
+
+def describe(labels: LabelSet, inputs: Inputs, context: Context) -> ItemTable:
+    """Facts about the units of a label set, measured on the recording.
+
+    Parameters
+    ----------
+    labels : LabelSet
+        EVENTS of the task "spikes".
+    inputs : Inputs
+    context : Context
+
+    Returns
+    -------
+    ItemTable
+        Columns of `SCHEMA`; arrays "template" (n_items, n_samples, n_channels) float32, uV and
+        "acg" (n_items, 101) float32, Hz, in 1-ms bins.
+    """
+    signal = inputs.signal
+    items, unit = np.unique(labels.column("item"), return_inverse=True)
+    sample = labels.column("sample").astype(np.int64)
+    plan = make_plan(signal, labels.provenance.parameters, context.seed)
+    if not items.size:
+        return empty_table(labels.digest, signal)
+    unit = unit.astype(np.int64)
+    located = locate(signal, plan, sample, unit, seed=context.seed)
+    measured = measure(signal, plan, sample, unit, located, context)
+    return table_of(labels, measured, signal)
+
+
+def table_of(labels: LabelSet, measured: Measured, signal: Signal) -> ItemTable:
+    """Item table of label set and measurement; rows of both are in the same order."""
+    items, unit = np.unique(labels.column("item"), return_inverse=True)
+    unit = unit.astype(np.int64)
+    sample = labels.column("sample").astype(np.int64)
+    n = items.size
+    counts = np.bincount(unit, minlength=n)
+    at_peak = measured.template[np.arange(n), measured.n_before, measured.best]
+    place = positions(measured, signal)
+    columns: dict[str, npt.NDArray[Any]] = {
+        "item": items,
+        "n_spikes": counts,
+        "channel": measured.best,
+        "x_um": place[:, 0],
+        "y_um": place[:, 1],
+        "shank": signal.channels.shank[measured.best],
+        "firing_rate_hz": counts / signal.duration_s,
+        "amplitude_median_uv": medians(measured.amplitude, unit, n),
+        "snr": np.abs(at_peak) / measured.noise[measured.best],
+        "amplitude_cutoff": metrics.amplitude_cutoffs(measured.amplitude, unit, n),
+        "drift_um": metrics.drift_um(measured.y, sample, unit, n),
+        "nn_isolation": metrics.isolation(measured, n),
+        **metrics.train_metrics(sample, unit, n, signal.clock),
+    }
+    acg = np.stack([autocorrelogram(sample[unit == k], signal.rate_hz) for k in range(n)])
+    return ItemTable(
+        of=labels.digest,
+        table=to_arrow(columns),
+        units=declared_units(),
+        arrays={"template": measured.template, "acg": acg},
+        context=_context(signal, measured.n_before, measured.noise),
+    )
+
+
+def empty_table(of: str, signal: Signal) -> ItemTable:
+    """Table without units."""
+    return ItemTable(
+        of=of,
+        table=to_arrow({column.name: np.empty(0) for column in SCHEMA}),
+        units=declared_units(),
+        arrays={
+            "template": np.empty((0, 0, signal.n_channels), np.float32),
+            "acg": np.empty((0, 2 * HALF_MS + 1), np.float32),
+        },
+        context=_context(signal, 0, np.full(signal.n_channels, np.nan)),
+    )
+
+
+def positions(measured: Measured, signal: Signal) -> Values:
+    """Centre of mass of each template's peak-to-peak amplitudes near its best channel.
+
+    Returns
+    -------
+    ndarray, shape (n_units, 2), float64, um
+        NaN where positions are unknown.
+    """
+    out = np.full((len(measured.best), 2), np.nan)
+    for k, best in enumerate(measured.best.tolist()):
+        distance = np.linalg.norm(
+            signal.channels.position_um - signal.channels.position_um[best], axis=1
+        )
+        same = signal.channels.shank == signal.channels.shank[best]
+        size = np.ptp(measured.template[k], axis=0).astype(np.float64)
+        near = (distance <= NEAR_UM) & same & np.isfinite(size)
+        if np.any(near) and size[near].sum() > 0:
+            out[k] = np.average(signal.channels.position_um[near], axis=0, weights=size[near])
+    return out
+
+
+def medians(values: npt.NDArray[np.float32], unit: Ints, n_units: int) -> Values:
+    """Median of each unit's values, shape (n_units,)."""
+    order = np.argsort(unit, kind="stable")
+    parts = np.split(values[order], np.cumsum(np.bincount(unit, minlength=n_units))[:-1])
+    return np.asarray([float(np.median(p)) if p.size else np.nan for p in parts])
+
+
+def to_arrow(columns: dict[str, npt.NDArray[Any]]) -> pa.Table:
+    """Columns in the order and types of the schema."""
+    return pa.table({c.name: pa.array(np.asarray(columns[c.name]).astype(c.dtype)) for c in SCHEMA})
+
+
+def declared_units() -> dict[str, str]:
+    """Unit of every column and array."""
+    return {column.name: column.unit for column in SCHEMA} | ARRAY_UNITS
+
+
+def _context(signal: Signal, n_before: int, noise: Values) -> dict[str, Any]:
+    def plain(values: Values) -> list[Any]:
+        return [None if np.isnan(v) else float(v) for v in values]
+
+    return {
+        "rate_hz": signal.rate_hz,
+        "n_before": n_before,
+        "duration_s": signal.duration_s,
+        "channel_ids": list(signal.channels.ids),
+        "position_um": [plain(row) for row in signal.channels.position_um],
+        "shank": signal.channels.shank.tolist(),
+        "noise_uv": plain(noise),
+        "columns": {column.name: column.text for column in SCHEMA},
+    }
