@@ -1,12 +1,14 @@
 """Intan and Blackrock: samples in uV, inputs, digital lines, pauses, damage."""
 
+import json
 import struct
 
 import numpy as np
 import pytest
 
 from nissl.data.read import read
-from nissl.errors import BadArgumentError, CorruptSourceError, NisslError
+from nissl.data.spikeinterface import signal_from_json, signal_to_json
+from nissl.errors import BadArgumentError, BadMetadataError, CorruptSourceError, NisslError
 from nissl.testing.files import write_blackrock_nev, write_blackrock_nsx, write_intan_rhd
 from nissl.testing.files.blackrock import analog_gain_uv
 
@@ -58,11 +60,39 @@ def test_intan_notes_are_not_copied(tmp_path):
     assert "Mustermann" not in repr([vars(recording), recording.signal.metadata, table])
 
 
-def test_intan_folders(tmp_path):
-    write_intan_rhd(tmp_path / "a.rhd", steps())
+def test_intan_files_split_by_time(tmp_path):
+    parts = [steps(128 * n, seed=n) for n in (1, 2, 1)]
+    digital = [np.zeros(len(part), np.uint16) for part in parts]
+    digital[1][7:] = 1
+    for second, first, part, word in zip("019", (0, 128, 9000), parts, digital, strict=True):
+        path = tmp_path / f"rat_240506_07080{second}.rhd"
+        write_intan_rhd(path, part, digital=word, first=first)
+    recording = read(tmp_path)
+    signal = recording["amplifier"]
+    assert [(s.start, s.stop) for s in signal.clock.segments] == [(0, 384), (384, 512)]
+    assert signal.clock.segments[1].t0_s == 9000 / 20_000
+    np.testing.assert_array_equal(signal.read_raw(0, 384), np.concatenate(parts[:2]))
+    np.testing.assert_array_equal(signal.read_raw(384, 512, [1]), parts[2][:, 1:2])
+    np.testing.assert_array_equal(recording.lines[0].rising, [135])
+    again = signal_from_json(json.loads(json.dumps(signal_to_json(signal))))
+    np.testing.assert_array_equal(again.read_raw(100, 300), signal.read_raw(100, 300))
+
+
+def test_intan_files_that_do_not_belong_together(tmp_path):
+    write_intan_rhd(tmp_path / "a_240506_070800.rhd", steps())
     assert read(tmp_path).n_samples == 256
+    write_intan_rhd(tmp_path / "a_240506_070809.rhd", steps(n_channels=2), first=256)
+    with pytest.raises(BadMetadataError, match="in every file"):
+        read(tmp_path)
     write_intan_rhd(tmp_path / "b.rhd", steps())
-    with pytest.raises(BadArgumentError, match="2 in"):
+    with pytest.raises(BadArgumentError, match=r"\['a', 'b'\]"):
+        read(tmp_path)
+
+
+def test_intan_files_that_overlap(tmp_path):
+    write_intan_rhd(tmp_path / "a_240506_070800.rhd", steps())
+    write_intan_rhd(tmp_path / "a_240506_070809.rhd", steps(), first=100)
+    with pytest.raises(BadMetadataError, match="Times must increase"):
         read(tmp_path)
 
 
@@ -159,4 +189,33 @@ def test_two_recordings_in_one_folder(tmp_path):
         write_blackrock_nsx(tmp_path / name, [(0, noise())])
     assert read(tmp_path / "a.ns5").session.id == "a"
     with pytest.raises(BadArgumentError, match=r"\['a', 'b'\]"):
+        read(tmp_path)
+
+
+def one_file_per_signal(folder, samples, digital):
+    write_intan_rhd(folder / "info.rhd", np.zeros((0, 3), np.uint16), digital=digital[:0])
+    samples.astype("<i2").tofile(folder / "amplifier.dat")
+    np.arange(len(samples), dtype="<i4").tofile(folder / "time.dat")
+    digital.astype("<u2").tofile(folder / "digitalin.dat")
+
+
+def test_intan_with_a_file_per_signal(tmp_path):
+    samples, digital = noise(300), np.zeros(300, np.uint16)
+    digital[40:] = 2
+    one_file_per_signal(tmp_path, samples, digital)
+    for path in (tmp_path, tmp_path / "info.rhd"):
+        recording = read(path)
+        np.testing.assert_allclose(recording["amplifier"].read(), samples * 0.195, atol=1e-3)
+        np.testing.assert_array_equal(recording.lines[1].rising, [40])
+    before = read(tmp_path).fingerprint
+    samples[5, 1] += 1
+    samples.astype("<i2").tofile(tmp_path / "amplifier.dat")
+    assert read(tmp_path).fingerprint != before
+
+
+def test_a_truncated_signal_of_intan(tmp_path):
+    one_file_per_signal(tmp_path, noise(300), np.zeros(300, np.uint16))
+    path = tmp_path / "amplifier.dat"
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(CorruptSourceError, match="whole frames of 6 bytes"):
         read(tmp_path)

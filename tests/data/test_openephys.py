@@ -114,6 +114,23 @@ def test_the_same_as_spikeinterface(tmp_path):
     np.testing.assert_allclose(ours.read(), theirs.get_traces(return_in_uV=True), rtol=1e-6)
 
 
+@pytest.mark.parametrize("part_number", ["NP1000", "NP2013"])
+def test_neuropixels_geometry(tmp_path, part_number):
+    pytest.importorskip("spikeinterface")
+    from spikeinterface.extractors import read_openephys
+
+    names = [f"AP{i}" for i in range(384)]
+    options = {"stream": "ProbeA-AP", "part_number": part_number, "names": names}
+    write_openephys(tmp_path, noise(n_channels=384), **options)
+    ours = read(tmp_path)["ProbeA-AP"].channels
+    theirs = read_openephys(tmp_path)
+    np.testing.assert_array_equal(ours.position_um, theirs.get_channel_locations())
+    shifts = theirs.get_property("inter_sample_shift")
+    assert (shifts is None) == (not np.any(ours.phase))
+    if shifts is not None:
+        np.testing.assert_allclose(ours.phase, shifts)
+
+
 def test_the_computers_name_is_not_copied(tmp_path):
     recording = read(write_openephys(tmp_path, noise(), machine="Mustermann-PC"))
     assert "Mustermann" not in repr([vars(recording), vars(recording.signal)])

@@ -20,6 +20,7 @@ SAMPLE_READERS: Registry[Any] = Registry(
         "ZarrReader": "nissl.data.arrays:ZarrReader",
         "Hdf5Reader": "nissl.data.arrays:Hdf5Reader",
         "SpikeInterfaceReader": "nissl.data.spikeinterface:SpikeInterfaceReader",
+        "ChainReader": "nissl.data.chain:ChainReader",
         "ColumnsReader": "nissl.data.signal:ColumnsReader",
     },
 )

@@ -1,7 +1,9 @@
 """Intan RHD and RHS, in all three file layouts, through neo and SpikeInterface.
 
 Give the ``.rhd`` or ``.rhs`` file (``info.rhd`` of a folder with one file per signal or per
-channel), or a folder that holds one of them. Streams are "amplifier", "auxiliary", "supply",
+channel), or the folder. A folder of files that Intan's software split by time (of one name,
+before its date and time) is one recording; their time stamps tell whether samples are missing
+between two of them. Streams are "amplifier", "auxiliary", "supply",
 "adc", "adc_out", "dc" and "stim"; the digital inputs and outputs become lines under Intan's own
 names. The three notes of the header are not read out.
 """
@@ -12,11 +14,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from nissl.data.chain import chain
 from nissl.data.lines import Line, ScannedLine, WordScan
 from nissl.data.readers import Opened, ReadOptions
 from nissl.data.recording import UNKNOWN, Session
 from nissl.data.signal import ColumnsReader, Signal
-from nissl.errors import BadArgumentError, CorruptSourceError
+from nissl.errors import BadArgumentError, BadMetadataError, CorruptSourceError
 
 SUFFIXES = (".rhd", ".rhs")
 _STREAMS = {
@@ -29,6 +32,7 @@ _STREAMS = {
     "DC Amplifier channel": ("dc", "aux"),
     "Stim channel": ("stim", "stimulus"),
 }
+_STARTED = re.compile(r"_\d{6}_\d{6}$")
 _DIGITAL = ("USB board digital input channel", "USB board digital output channel")
 
 
@@ -44,56 +48,63 @@ class IntanReader:
 
     def open(self, path: Path, options: ReadOptions) -> Opened:
         """Open every stream of one recording."""
-        from spikeinterface.extractors import read_intan
+        headers = _headers(path)
+        bases = sorted({_STARTED.sub("", header.stem) for header in headers})
+        if len(bases) > 1:
+            raise BadArgumentError(
+                f"one recording in {path.name}", f"{bases}", "Give the files one by one."
+            )
+        opened = [_streams(header) for header in headers]
+        names = list(opened[0][0])
+        if any(list(streams) != names for streams, _ in opened):
+            raise BadMetadataError(
+                f"the streams {names} in every file of {path.name}",
+                f"{[list(streams) for streams, _ in opened]}",
+                "Give the files one by one.",
+            )
+        joined = {
+            name: chain([streams[name] for streams, _ in opened], [t0 for _, t0 in opened])
+            for name in names
+        }
+        lines = [line for name in _DIGITAL if name in joined for line in _lines(joined.pop(name))]
+        files = [file for header in headers for file in _data_files(header)]
+        for signal in joined.values():
+            _check_whole(headers[0], files, signal)
+        session = Session(id=_session_id(headers[0]), day=_day(headers[0]))
+        return Opened(tuple(joined.values()), tuple(files), tuple(lines), session=session)
 
-        from nissl.data.spikeinterface import from_spikeinterface
 
-        header = _one(path)
-        files = _data_files(header)
-        streams: list[Signal] = []
-        lines: list[Line] = []
-        for stream in _stream_names(header):
-            recording = read_intan(header, stream_name=stream)
-            if stream in _DIGITAL:
-                lines += _lines(from_spikeinterface(recording))
-                continue
-            name, kind = _STREAMS.get(stream, (stream, "aux"))
-            streams.append(from_spikeinterface(recording, name, kind=kind))
-        for signal in streams:
-            _check_whole(header, files, signal)
-        session = Session(id=_session_id(header), day=_day(header))
-        return Opened(tuple(streams), tuple(files), tuple(lines), session=session)
+def _streams(header: Path) -> tuple[dict[str, Signal], float]:
+    """Streams of one file, the digital ones under Intan's names, and its start in seconds."""
+    from neo.rawio import IntanRawIO
+    from spikeinterface.extractors import read_intan
+
+    from nissl.data.spikeinterface import from_spikeinterface
+
+    raw: Any = IntanRawIO(filename=str(header))
+    raw.parse_header()
+    streams = {}
+    for stream in [str(name) for name in raw.header["signal_streams"]["name"]]:
+        name, kind = _STREAMS.get(stream, (stream, "aux"))
+        recording = read_intan(header, stream_name=stream)
+        streams[name] = from_spikeinterface(recording, name, kind=kind)
+    if raw.file_format != "header-attached":
+        return streams, 0.0
+    rate_hz = max(signal.rate_hz for signal in streams.values())
+    return streams, int(raw._raw_data["timestamp"][0].reshape(-1)[0]) / rate_hz
 
 
 def _headers(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix.lower() in SUFFIXES else []
-    return sorted(p for s in SUFFIXES for p in path.glob(f"*{s}")) if path.is_dir() else []
-
-
-def _one(path: Path) -> Path:
-    headers = _headers(path)
-    if len(headers) > 1:
-        raise BadArgumentError(
-            "one .rhd or .rhs file",
-            f"{len(headers)} in {path.name}",
-            "Give them one by one; each becomes a source.",
-        )
-    return headers[0]
+    found = [p for s in SUFFIXES for p in path.glob(f"*{s}")] if path.is_dir() else []
+    return sorted(found, key=lambda p: p.name)
 
 
 def _data_files(header: Path) -> list[Path]:
     if header.stem != "info":
         return [header]
     return [header, *sorted(header.parent.glob("*.dat"))]
-
-
-def _stream_names(header: Path) -> list[str]:
-    from neo.rawio import IntanRawIO
-
-    reader: Any = IntanRawIO(filename=str(header))
-    reader.parse_header()
-    return [str(name) for name in reader.header["signal_streams"]["name"]]
 
 
 def _lines(words: Signal) -> list[Line]:

@@ -33,6 +33,7 @@ from nissl.data.signal import Signal
 from nissl.errors import BadArgumentError, BadMetadataError, CorruptSourceError
 
 _HEADER = "structure.oebin"
+_PROBES = re.compile("<(NP_PROBE|NEUROPIXELSV)")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -251,7 +252,7 @@ def _signals(name: str, parts: Sequence[Part], clock: Clock, settings: Path | No
             kind="aux" if which else _kind(name),
         )
         if not which:
-            table = _with_geometry(table, parts[0], name, settings)
+            table = _with_geometry(table, parts[0], settings)
         reader = FramesReader(files, "<i2", len(names), tuple(columns))
         alone = which and len(columns) == len(names)
         out.append(Signal(name if alone else name + suffix, reader, table, clock))
@@ -275,21 +276,21 @@ def _kind(name: str) -> str:
     return "lfp" if name.upper().endswith(("LFP", "-LF")) else "ephys"
 
 
-def _with_geometry(
-    table: ChannelTable, part: Part, name: str, settings: Path | None
-) -> ChannelTable:
+def _with_geometry(table: ChannelTable, part: Part, settings: Path | None) -> ChannelTable:
     """Geometry from settings.xml, where that describes a Neuropixels probe of this stream."""
-    if settings is None or "<NP_PROBE" not in settings.read_text(errors="replace"):
+    if settings is None or not _PROBES.search(text := settings.read_text(errors="replace")):
         return table
     from probeinterface.neuropixels_tools import has_neuropixels_probes, read_openephys_neuropixels
 
     from nissl.data.si_probe import sample_phase, table_of_probe
 
     folder = part.folder.name
-    if not has_neuropixels_probes(settings, stream_name=folder):
+    if "<STREAM " in text and not has_neuropixels_probes(settings, stream_name=folder):
         return table
-    probe = read_openephys_neuropixels(settings, stream_name=folder)
-    return table_of_probe(probe, table.ids, table.gain_uv, _kind(name), sample_phase(probe))
+    probe = read_openephys_neuropixels(settings, stream_name=folder, raise_error=False)
+    if probe is None:
+        return table
+    return table_of_probe(probe, table.ids, table.gain_uv, table.kind, sample_phase(probe))
 
 
 def _lines(

@@ -22,6 +22,7 @@ def write_intan_rhd(
     digital: npt.NDArray[np.uint16] | None = None,
     rate_hz: float = 20_000.0,
     notes: Sequence[str] = ("", "", ""),
+    first: int = 0,
 ) -> Path:
     """Write an .rhd file and return its path.
 
@@ -38,6 +39,8 @@ def write_intan_rhd(
     rate_hz : float
     notes : sequence of str
         The three notes of the header.
+    first : int
+        Time stamp of the first sample.
     """
     inputs = np.zeros((len(samples), 0), np.uint16) if adc is None else adc
     channels = [(f"A-{i:03d}", i, _AMPLIFIER) for i in range(samples.shape[1])]
@@ -55,7 +58,7 @@ def write_intan_rhd(
         file.write(b"".join(out))
         for start in range(0, len(samples), BLOCK):
             stop = start + BLOCK
-            file.write(np.arange(start, stop, dtype="<i4").tobytes())
+            file.write(np.arange(first + start, first + stop, dtype="<i4").tobytes())
             file.write(np.ascontiguousarray(samples[start:stop].T, dtype="<u2").tobytes())
             file.write(np.ascontiguousarray(inputs[start:stop].T, dtype="<u2").tobytes())
             if digital is not None:

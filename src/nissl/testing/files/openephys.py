@@ -19,9 +19,19 @@ _SETTINGS = """<?xml version="1.0" encoding="UTF-8"?>
     <DATE>6 May 2024 7:08:09</DATE>
     <MACHINE name="{machine}"/>
   </INFO>
-  <SIGNALCHAIN/>
+  <SIGNALCHAIN>{processor}</SIGNALCHAIN>
 </SETTINGS>
 """
+_PROBE = """
+    <PROCESSOR name="Neuropix-PXI" libraryVersion="0.7.0" nodeId="100">
+      <STREAM name="{stream}"/>
+      <EDITOR>
+        <NP_PROBE slot="2" port="1" probe_serial_number="1" probe_part_number="{part_number}">
+          <SELECTED_ELECTRODES {electrodes}/>
+        </NP_PROBE>
+      </EDITOR>
+    </PROCESSOR>
+  """
 
 
 def write_openephys(
@@ -49,7 +59,8 @@ def write_openephys(
         names : channel names ("CH1", ...; "ADC1" are inputs in volts);
         stream : name of the stream ("example_data"); bit_volts : uV (or V) per step (0.195);
         node, experiment, recording : numbers of the folders (101, 1, 1);
-        machine : name of the acquisition computer in settings.xml.
+        machine : name of the acquisition computer in settings.xml;
+        part_number : Neuropixels probe whose first electrodes these are ("NP1000").
     """
     n_samples, n_channels = samples.shape
     names = list(options.get("names", [f"CH{i + 1}" for i in range(n_channels)]))
@@ -71,7 +82,13 @@ def write_openephys(
         "spikes": [],
     }
     (target / "structure.oebin").write_text(json.dumps(oebin, indent=1))
-    (node / "settings.xml").write_text(_SETTINGS.format(machine=options.get("machine", "rig")))
+    electrodes = " ".join(f'E{i}="{i}"' for i in range(n_channels))
+    part_number = options.get("part_number")
+    probe = _PROBE.format(stream=stream, part_number=part_number, electrodes=electrodes)
+    settings = _SETTINGS.format(
+        machine=options.get("machine", "rig"), processor=probe if part_number else ""
+    )
+    (node / "settings.xml").write_text(settings)
     return folder
 
 
