@@ -2,6 +2,8 @@
 
 import json
 import os
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -309,11 +311,31 @@ def test_arrays_without_samples(tmp_path):
         read(tmp_path / "x.npy", rate_hz=1e4, n_channels=4)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything; run as another user")
-def test_unreadable_files(raw):
-    raw.chmod(0)
-    with pytest.raises(CorruptSourceError, match="permission denied"):
-        read(raw, **RAW)
+@contextmanager
+def as_nobody():
+    """Root may read everything, so that for a moment we are somebody else."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_unreadable_files(samples):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = Path(folder) / "x.bin"
+        samples.tofile(path)
+        path.chmod(0)
+        with as_nobody(), pytest.raises(CorruptSourceError, match=r"[Pp]ermission denied"):
+            read(path, **RAW)
+        os.chmod(folder, 0)
+        with as_nobody(), pytest.raises(NisslError, match=r"permission"):
+            read(path, **RAW)
+        os.chmod(folder, 0o755)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"rate_hz": "fast"}', '{"n_channels": "4"}'])
