@@ -108,11 +108,18 @@ def test_a_label_file_that_is_missing_flipped_or_another(project, make_labels):
     digest = file.stem
     whole = file.read_bytes()
     with Store.open(project) as store:
-        flipped = bytearray(whole)
-        flipped[len(whole) // 3] ^= 0x10
-        file.write_bytes(flipped)
-        with pytest.raises(CorruptProjectError):
-            store.get_labels(digest)
+        refused = 0
+        for at in range(0, len(whole), 50):
+            flipped = bytearray(whole)
+            flipped[at] ^= 0x10
+            file.write_bytes(flipped)
+            try:
+                # some bytes of Parquet say nothing; what is read must be right in any case
+                assert store.get_labels(digest) == make_labels()
+            except CorruptProjectError:
+                refused += 1
+        assert refused > len(whole) // 50 // 2
+        file.write_bytes(whole[:-20])
         assert len(store.verify()) == 1
         other = store.put_labels(make_labels(7))
         shutil.copy(project / "labels" / f"{other}.parquet", file)

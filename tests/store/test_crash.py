@@ -129,9 +129,9 @@ def test_a_project_opens_after_a_kill_while_it_was_made(tmp_path):
     Store.open(tmp_path / "timed").close()
     longest_s = 3 * (time.perf_counter() - start)
     finished = 0
-    for n in range(30):
+    for n in range(20):
         path = tmp_path / f"p{n}"
-        acknowledged = kill_one(first_open, path, rng.uniform(0, longest_s) if n else 3.0)
+        acknowledged = kill_one(first_open, path, rng.uniform(0, longest_s) if n else 1.5)
         finished += bool(acknowledged)
         with Store.open(path) as store:
             known = [e.uuid.bytes for e in store.edits()]

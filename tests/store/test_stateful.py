@@ -24,4 +24,5 @@ def test_the_store_agrees_with_a_model_in_memory(kind, request):
         def open_store(self, path):
             return Store.open(path, database=address)
 
-    run_state_machine_as_test(Machine, settings=QUICK)
+    examples = 25 if kind == "sqlite" else 6
+    run_state_machine_as_test(Machine, settings=settings(QUICK, max_examples=examples))

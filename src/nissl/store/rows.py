@@ -164,7 +164,7 @@ def source_row(row: sa.RowMapping, where: Path | str) -> SourceRow:
             streams=loads(row["streams"], dict, where),
             added_s=float(row["added_s"]),
             hashed=(int(row["hashed_mtime_ns"]), int(row["hashed_size"])),
-            full_hash=row["full_hash"],
+            full_hash=text(row["full_hash"]),
         )
 
 

@@ -11,6 +11,7 @@ a finished, a failed and a running run, four edits by two reviewers (one undone)
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -81,7 +82,7 @@ def fill(store: Store) -> None:
                   hashed=(10**18, 200))
     )  # fmt: skip
     store.add_source(SourceRow(F2, "night1", "/data/old.bin", "spikeglx"))
-    store.update_source(F2, path="/data/new.bin")
+    store.update_source(F2, path="/data/new.bin", full_hash="e" * 64)
     for labels in (spikes(), curation()):
         store.put_labels(labels)
     for snr in (1.0, 5.5):
@@ -110,17 +111,17 @@ def content(store: Store) -> dict[str, Any]:
     row = store.label_sets()[0]
     return {
         "name": store.name,
-        "sources": [repr(s) for s in store.sources()],
+        "sources": [asdict(s) for s in store.sources()],
         "history": store.source_history(F2),
-        "labels": [repr(r) for r in store.label_sets()],
+        "labels": [asdict(r) for r in store.label_sets()],
         "spikes": store.get_labels(digest).table.to_pylist(),
         "curation": store.get_labels(curation().digest).table.to_pylist(),
         "provenance": store.get_labels(digest).provenance.to_json(),
         "snr": store.get_items(row.items or "").table.column("snr").to_pylist()[0],
         "template": store.get_items(row.items or "").arrays["template"].tolist(),
-        "heads": [repr(m) for m in store.head_history(F1, "spikes")],
+        "heads": [asdict(m) for m in store.head_history(F1, "spikes")],
         "findings": store.findings(digest),
-        "runs": [repr(store.run(letter * 64)) for letter in "abcd"],
+        "runs": [asdict(run) for letter in "abcd" if (run := store.run(letter * 64))],
         "edits": [e.to_json() for e in store.edits()],
         "array": [repr(x) for x in store.get_array(digest_array(array())).ravel().tolist()],
     }
