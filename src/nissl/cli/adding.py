@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nissl.cli.output import say, show
+from nissl.errors import BadArgumentError
 
 ProjectPath = Annotated[Path, typer.Argument(help="Project folder; created when absent.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
@@ -87,16 +88,35 @@ def import_table(
     path: Annotated[Path, typer.Argument(help="CSV, BIDS events.tsv or NWB with trials.")],
     name: Annotated[str | None, typer.Option(help="Name of the table ('trials').")] = None,
     author: Annotated[str | None, typer.Option(help="Who made the labels.")] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="Line with the pulses of the camera whose frames it counts.")
+    ] = None,
+    n_frames: Annotated[int | None, typer.Option(help="Frames in the camera's file.")] = None,
+    frame_numbers: Annotated[
+        Path | None, typer.Option(help="Text file: the camera's number of each frame, a line each.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import trials, events or behaviour labels on the clock of a source."""
+    """Import trials, events or behaviour labels on the clock of a source or its camera."""
     from nissl.project import open_project
+    from nissl.project.adding import Frames
 
-    options = reader_options(name=name, author=author)
+    numbers = _numbers(frame_numbers) if frame_numbers is not None else None
+    clocked = Frames(frames, n_frames, numbers) if frames is not None else None
+    options = reader_options(name=name, author=author, frames=clocked)
     with open_project(project, create=False) as study:
         labels = study.add_labels(source, path, **options)
     row = {"kind": labels.kind.value, "rows": labels.n_rows, "digest": labels.digest[:12]}
     show("Imported", [row], as_json=as_json)
+
+
+def _numbers(path: Path) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in path.read_text().split())
+    except (OSError, ValueError) as error:
+        raise BadArgumentError(
+            f"whole numbers in {path}, one per frame", str(error), "Write them one per line."
+        ) from None
 
 
 def relocate(
@@ -140,7 +160,8 @@ def sync(
     line_a: Annotated[str | None, typer.Option(help="Line of the pulses in A.")] = None,
     line_b: Annotated[str | None, typer.Option(help="Line of the pulses in B.")] = None,
     offset: Annotated[
-        float | None, typer.Option(help="Rough start of B on A's clock, s, for regular pulses.")
+        float | None,
+        typer.Option(help="Rough time of A's second 0 on B's clock, s; regular pulses need it."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -24,7 +24,11 @@ def show_path(
         return
     with open_project(path, create=False) as study:
         if source is not None:
-            show(f"Findings on {source}", _findings(study, source), as_json=as_json)
+            findings = _findings(study, source)
+            if not as_json:
+                said = ("item", "severity", "sentence")
+                findings = [{k: row[k] for k in said} for row in findings]
+            show(f"Findings on {source}", findings, as_json=as_json)
             return
         rows = []
         for each in study.sources():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nissl.annotators.clock_checks import clock_findings
 from nissl.data import Recording
 from nissl.data.read import matching_reader, read
 from nissl.errors import BadArgumentError, CorruptSourceError, UnknownFormatError
@@ -16,8 +17,10 @@ from nissl.io.contracts import Imported
 from nissl.io.lines import recording_lines
 from nissl.io.trials import read_table
 from nissl.labels import LabelSet
-from nissl.project.source import Source, describe_streams
+from nissl.labels.remap import Target, remap
+from nissl.project.source import Source, describe_streams, line_of
 from nissl.store import SourceRow, Store
+from nissl.sync import frame_times
 from nissl.tasks import Finding
 
 
@@ -108,20 +111,51 @@ def add_table(
     name: str | None = None,
     author: str | None = None,
     stream: str | None = None,
+    frames: Frames | None = None,
 ) -> LabelSet:
-    """Import a table of intervals or events; see `nissl.project.Project.add_labels`."""
+    """Import a table of intervals or events; see `nissl.project.Project.add_labels`.
+
+    Parameters
+    ----------
+    frames : Frames, optional
+        The table counts frames of a camera or microscope, whose frame pulses are a line of
+        this source; its rows are carried to the stream's samples through them.
+    """
     chosen = source.stream(stream)
     clock = source.recording[chosen].clock
-    labels = read_table(
-        path,
-        clock=clock,
-        source=source.fingerprint,
-        stream=chosen,
-        task=name or "trials",
-        author=author or "imported",
-    )
-    keep(store, labels)
+    about: dict[str, Any] = {"task": name or "trials", "author": author or "imported"}
+    doubts: list[Finding] = []
+    if frames is None:
+        labels = read_table(path, clock=clock, source=source.fingerprint, stream=chosen, **about)
+    else:
+        pulses_s = line_of(source, frames.line).rising_s
+        times = frame_times(pulses_s, n_frames=frames.n_frames, numbers=frames.numbers)
+        table = read_table(path, clock=times.clock, stream="frames", **about)
+        clock_map = times.clock_map(a=frames.line, b=source.name)
+        goal = Target(clock, source.fingerprint, chosen)
+        labels = remap(table, times.clock, goal, clock_map=clock_map)
+        doubts = clock_findings(clock_map, times.limit_s, frames=times)
+    store.record_findings(keep(store, labels), [f.to_json() for f in doubts])
     return labels
+
+
+@dataclass(frozen=True)
+class Frames:
+    """How the frames of a file relate to the frame pulses that a source recorded.
+
+    Parameters
+    ----------
+    line : str
+        Line of the source that carries one pulse per exposure.
+    n_frames : int, optional
+        Frames in the file; enough when none was dropped.
+    numbers : tuple of int, optional
+        The camera's own number of each frame in the file; it jumps where frames were dropped.
+    """
+
+    line: str
+    n_frames: int | None = None
+    numbers: tuple[int, ...] | None = None
 
 
 def relocate(store: Store, source: Source, path: Path) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nissl.data import Recording
+from nissl.data import Line, Recording
 from nissl.data.read import read
 from nissl.errors import BadArgumentError, CorruptSourceError, SourceNotFoundError
 from nissl.store import SourceRow, Store
@@ -99,6 +99,20 @@ class Source:
     def __repr__(self) -> str:
         subject = self.row.subject.get("id", "unknown")
         return f"Source({self.name!r}, {self.row.format}, subject {subject})"
+
+
+def line_of(source: Source, name: str | None = None) -> Line:
+    """Digital line of a source by name; the only one by default."""
+    lines = {line.name: line for line in source.recording.lines}
+    if name is None and len(lines) == 1:
+        return next(iter(lines.values()))
+    if name is None or name not in lines:
+        raise BadArgumentError(
+            f"one of the lines {sorted(lines)} of {source.name!r}",
+            repr(name),
+            "Name the line that carries the pulses.",
+        )
+    return lines[name]
 
 
 def describe_streams(recording: Recording) -> dict[str, dict[str, Any]]:

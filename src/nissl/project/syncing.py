@@ -11,11 +11,10 @@ import numpy as np
 from nissl.annotators.clock_checks import EPHYS_LIMIT_S, clock_findings
 from nissl.clock import Clock
 from nissl.data import Line
-from nissl.errors import BadArgumentError
 from nissl.io.lines import line_events
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.labels.remap import Target, remap
-from nissl.project.source import Source
+from nissl.project.source import Source, line_of
 from nissl.store import Store
 from nissl.sync import ClockMap, match_pulses
 from nissl.tasks import TASKS, Finding
@@ -73,7 +72,7 @@ def sync(
     offset_s : float, optional
         Time of a's second 0 on b's clock, roughly; needed for regular pulse trains.
     """
-    first, second = _line(a, line_a), _line(b, line_b)
+    first, second = line_of(a, line_a), line_of(b, line_b)
     near, within_s = _near(first, offset_s)
     match = match_pulses(first.rising_s, second.rising_s, near=near, within_s=within_s)
     clock_map = match.clock_map(a=a.name, b=b.name)
@@ -135,19 +134,6 @@ def session_events(store: Store, source: Source, stream: str) -> dict[str, Label
                 moved = remap(labels, clock, goal, clock_map=clock_map, outside="drop")
                 out |= {f"{other.name} {k}": v for k, v in _by_class(moved).items()}
     return {k: v for k, v in out.items() if k not in synced and k.split(" ", 1)[-1] not in synced}
-
-
-def _line(source: Source, name: str | None) -> Line:
-    lines = {line.name: line for line in source.recording.lines}
-    if name is None and len(lines) == 1:
-        return next(iter(lines.values()))
-    if name is None or name not in lines:
-        raise BadArgumentError(
-            f"one of the lines {sorted(lines)} of {source.name!r}",
-            repr(name),
-            "Name the lines that carry the shared pulses with --line-a and --line-b.",
-        )
-    return lines[name]
 
 
 def _near(line: Line, offset_s: float | None) -> tuple[ClockMap | None, float | None]:
