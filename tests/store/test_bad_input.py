@@ -179,12 +179,13 @@ def test_a_read_only_medium(project, tmp_path, mount, make_edit, make_labels):
         store.append([make_edit(9)])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; run as another user")
 def test_a_folder_without_the_right_to_write(project, make_edit, make_labels):
     folders = [project, *(p for p in project.iterdir() if p.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
     try:
+        if os.access(project, os.W_OK):
+            pytest.skip("root may write anywhere; run the tests as another user")
         check_read_only(project, make_edit, make_labels)
     finally:
         for folder in folders:
