@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nissl.annotators.spikes.adapter import PARALLEL_FROM
 from nissl.annotators.spikes.background import load_locust
 from nissl.annotators.spikes.groundtruth import GroundTruth, grid_um
 from nissl.annotators.spikes.hybrid import HybridOptions, build_hybrid
@@ -143,12 +144,14 @@ def score(folder: Path, labels: LabelSet, rate_hz: float) -> dict[str, Any]:
 
 
 def directly(sorter: str, folder: Path, scratch: Path, workers: int) -> dict[str, Any]:
-    """Call a sorter as its users do, without nissl: SpikeInterface's reader and `run_sorter`."""
+    """Call a sorter as its users do, without nissl: SpikeInterface's reader and `run_sorter`.
+
+    With as many processes as nissl gives it, so that only what nissl adds differs.
+    """
     began = time.perf_counter()
     import spikeinterface.full as si
     from probeinterface import read_probeinterface
 
-    si.set_global_job_kwargs(n_jobs=workers, progress_bar=False)
     header = raw_options(folder / "recording.bin")
     recording = si.read_binary(
         folder / "recording.bin",
@@ -158,6 +161,9 @@ def directly(sorter: str, folder: Path, scratch: Path, workers: int) -> dict[str
         gain_to_uV=header["gain_uv"],
         offset_to_uV=0.0,
     )
+    load = recording.get_num_samples() * recording.get_num_channels()
+    n_jobs = max(1, min(workers, load // PARALLEL_FROM))
+    si.set_global_job_kwargs(n_jobs=n_jobs, chunk_duration="1s", progress_bar=False)
     recording.set_probegroup(read_probeinterface(header["probe"]))
     opened = time.perf_counter()
     shutil.rmtree(scratch, ignore_errors=True)
@@ -197,7 +203,7 @@ def through_nissl(sorter: str, folder: Path, scratch: Path, workers: int) -> dic
             "report_s": report_s,
             "nwb_s": nwb_s,
             "n_findings": len(draft.findings),
-            "sorter": log.get("sorter", {}),
+            "settings": log.get("sorter", {}),
         }
 
 

@@ -222,9 +222,8 @@ def _command(args: argparse.Namespace, how: str, spec: Spec, sorter: str) -> tup
 
 def _row(spec: Spec, sorter: str, how: str, outcome: Mapping[str, Any]) -> dict[str, Any]:
     kept = {k: outcome.get(k) for k in ("process_s", "peak_memory_bytes", "anchor_s", "error")}
-    return {"recording": spec.name, "sorter": sorter, "how": how, **kept} | dict(
-        outcome.get("result", {})
-    )
+    found = dict(outcome.get("result", {}))
+    return found | kept | {"recording": spec.name, "sorter": sorter, "how": how}
 
 
 def work(args: argparse.Namespace) -> None:
