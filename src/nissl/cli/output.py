@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_WHOLE = 24  # cells up to this width are never cut
+
 notes = Console(stderr=True, highlight=False)
 
 
@@ -31,7 +33,10 @@ def show(title: str, rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in rows[0]:
         numeric = isinstance(rows[0][name], int | float) and not isinstance(rows[0][name], bool)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+        whole = max(len(_cell(row[name])) for row in rows) <= _WHOLE
+        table.add_column(
+            name.replace("_", " "), justify="right" if numeric else "left", no_wrap=whole
+        )
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     out.print(table)
