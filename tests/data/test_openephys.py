@@ -99,9 +99,39 @@ def test_names_before_version_06(tmp_path):
             (folder / "sample_numbers.npy").rename(folder / "timestamps.npy")
         if (folder / "states.npy").is_file():
             (folder / "states.npy").rename(folder / "channel_states.npy")
+    (header,) = tmp_path.rglob("structure.oebin")
+    value = json.loads(header.read_text())
+    for entry in (*value["continuous"], *value["events"]):
+        del entry["stream_name"]
+        for channel in entry.get("channels", []):
+            del channel["units"]
+    header.write_text(json.dumps(value))
     recording = read(tmp_path)
-    assert recording.n_samples == 300
+    assert list(recording) == ["Source-100.example_data"]
+    np.testing.assert_allclose(recording.read(), noise() * 0.195, rtol=1e-5)
+    assert recording.lines[0].name == "Source-100.example_data.TTL3"
     np.testing.assert_array_equal(recording.lines[0].rising, [30])
+
+
+def test_events_of_a_stream_that_was_not_recorded(tmp_path):
+    write_openephys(tmp_path, noise(), ttl={0: ([30], [])})
+    (header,) = tmp_path.rglob("structure.oebin")
+    value = json.loads(header.read_text())
+    value["events"][0]["stream_name"] = "another"
+    header.write_text(json.dumps(value))
+    assert read(tmp_path).lines[0].name == "example_data.TTL1"  # on the clock of the same rate
+    value["events"][0]["sample_rate"] = 12.0
+    header.write_text(json.dumps(value))
+    with pytest.raises(BadMetadataError, match="clock of the events"):
+        read(tmp_path)
+
+
+def test_damaged_events(tmp_path):
+    write_openephys(tmp_path, noise(), ttl={0: ([30], [50])})
+    (states,) = tmp_path.rglob("states.npy")
+    np.save(states, np.array([1], np.int16))
+    with pytest.raises(CorruptSourceError, match="2 states"):
+        read(tmp_path)
 
 
 def test_the_same_as_spikeinterface(tmp_path):

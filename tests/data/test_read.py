@@ -3,11 +3,13 @@
 import json
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nissl.data.read import matching_reader, read
 from nissl.errors import (
@@ -343,6 +345,44 @@ def test_garbage_beside_the_file(raw, text):
     Path(f"{raw}.json").write_text(text)
     with pytest.raises(NisslError):
         read(raw, n_channels=None if "n_ch" in text else 4, gain_uv=1.0)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=12,
+)
+facts = st.fixed_dictionaries(
+    {},
+    optional={
+        name: json_values
+        for name in ["rate_hz", "n_channels", "dtype", "gain_uv", "offset_uv", "channel_ids", "header_bytes", "probe", "kind", "probes", "contact_positions", "device_channel_indices", "shank_ids", "si_units", "specification"]
+    },
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(facts, st.booleans())
+def test_any_json_beside_a_file_raises_only_our_errors(value, with_options):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.bin"
+        np.arange(40, dtype=np.int16).tofile(path)
+        Path(f"{path}.json").write_text(json.dumps(value))
+        with suppress(NisslError):
+            recording = read(path, **(RAW if with_options else {}))
+            recording.signal.read()
+
+
+@settings(max_examples=150, deadline=None)
+@given(facts, json_values)
+def test_any_json_as_a_probe_raises_only_our_errors(probe, anything):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.bin"
+        np.arange(40, dtype=np.int16).tofile(path)
+        for value in (probe, anything, {"probes": [probe]}, {"probes": anything}):
+            (Path(folder) / "probe.json").write_text(json.dumps(value))
+            with suppress(NisslError):
+                read(path, **RAW, probe=Path(folder) / "probe.json")
 
 
 SHARED = Path(os.environ.get("NISSL_DATA", "../shared/data")) / "ephys/paired_raw"

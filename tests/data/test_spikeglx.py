@@ -144,6 +144,29 @@ def test_digital_words_alone(tmp_path):
     np.testing.assert_array_equal(recording.lines[0].rising, [10, 30])
 
 
+def test_onebox_inputs(tmp_path):
+    samples = noise(50, 3)
+    samples[:, 2] = square(50, 10) * 64
+    names = "(XA0;0:0)(XA1;1:1)(SY0;2:2)"
+    meta = {
+        "typeThis": "obx",
+        "obSampRate": 30_300.0,
+        "obAiRangeMax": 5,
+        "obMaxInt": 32_768,
+        "snsXaDwSy": "2,0,1",
+        "~snsChanMap": f"(0,0,1,3){names}",
+    }
+    made = write_nidq(tmp_path, samples, **meta)
+    for suffix in (".bin", ".meta"):
+        made.with_suffix(suffix).rename(tmp_path / f"run_g0_t0.obx0.obx{suffix}")
+    recording = read(tmp_path)
+    signal = recording["obx0"]
+    assert (signal.channels.kind, signal.rate_hz) == ("aux", 30_300.0)
+    np.testing.assert_allclose(signal.read(), samples[:, :2] * (5e6 / 32_768), rtol=1e-5)
+    assert [line.name for line in recording.lines] == ["obx0.sync"]
+    np.testing.assert_array_equal(recording.lines[0].rising, [10, 30])
+
+
 def test_triggers_become_segments(tmp_path):
     a, b = noise(100, seed=1), noise(80, seed=2)
     write_spikeglx(tmp_path, b, run="run_g0_t1", firstSample=400, sync=np.ones(80))

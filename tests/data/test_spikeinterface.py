@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from nissl.clock import Clock
 from nissl.data import ChannelTable, Signal
 from nissl.data.files import FilePart, FramesReader
+from nissl.data.read import read
 from nissl.data.spikeinterface import (
     from_spikeinterface,
     signal_from_json,
@@ -171,3 +173,36 @@ def test_a_failing_recording_raises_our_error():
     object.__setattr__(signal.reader.recording.segments[0], "_traces", None)
     with pytest.raises(CorruptSourceError, match=r"samples \[0, 10\)"):
         signal.read()
+
+
+@pytest.mark.parametrize("minimal", [False, True])
+def test_a_probe_file_comes_along(on_disk, tmp_path, minimal):
+    from probeinterface import generate_linear_probe, write_probeinterface
+
+    probe = generate_linear_probe(4, ypitch=15.0, contact_shape_params={"radius": 3.0})
+    probe.set_device_channel_indices([3, 1, 0, 2])
+    write_probeinterface(tmp_path / "probe.json", probe)
+    if minimal:
+        value = json.loads((tmp_path / "probe.json").read_text())["probes"][0]
+        kept = {k: value[k] for k in ("contact_positions", "device_channel_indices")}
+        (tmp_path / "probe.json").write_text(json.dumps(kept))
+    path = on_disk[0].reader.parts[0].path
+    options = {"rate_hz": RATE_HZ, "n_channels": 4, "gain_uv": 1.0}
+    signal = read(path, probe=tmp_path / "probe.json", **options).signal
+    recording = to_spikeinterface(signal)
+    y = recording.get_channel_locations()[:, 1]
+    np.testing.assert_array_equal(y, [30.0, 15.0, 45.0, 0.0])
+    np.testing.assert_array_equal(y, signal.channels.position_um[:, 1])
+    radius = recording.get_probe().contact_shape_params[0]["radius"]
+    assert radius == (6.0 if minimal else 3.0)
+    some = to_spikeinterface(signal.take([2, 0]))
+    np.testing.assert_array_equal(some.get_channel_locations()[:, 1], [45.0, 30.0])
+
+
+def test_memory_signals_reach_worker_processes(in_memory, on_disk, tmp_path):
+    with warnings.catch_warnings():  # it cannot say where samples in memory are from
+        warnings.simplefilter("ignore")
+        saved = to_spikeinterface(in_memory).save(
+            folder=tmp_path / "copy", n_jobs=2, chunk_size=100, progress_bar=False, verbose=False
+        )
+    np.testing.assert_array_equal(saved.get_traces(segment_index=0), on_disk[1][:500])

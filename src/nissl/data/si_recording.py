@@ -44,8 +44,8 @@ class SignalRecording(BaseRecording):  # type: ignore[misc]
         self.set_channel_offsets(table.offset_uv)
         self.set_property("group", table.shank)
         if table.has_geometry:
-            self.set_probe(probe_of(table), group_mode="by_shank")
-            self.set_property("group", table.shank)
+            self.set_probe(probe_of(table))
+            self.set_property("group", table.shank)  # set_probe puts its own
         if np.any(table.phase != 0):
             self.set_property("inter_sample_shift", table.phase)
         self._serializability["json"] = isinstance(signal, dict)
@@ -112,16 +112,19 @@ def probe_of(table: ChannelTable) -> Probe:
 
 
 def _own_probe(table: ChannelTable) -> Probe | None:
+    """Probe of the table's own description, or None where that does not give one that fits."""
     if table.probe is None or "contact_positions" not in table.probe:
         return None
-    probe = Probe.from_dict(table.probe)
-    if probe.device_channel_indices is not None:
-        wired = np.flatnonzero(probe.device_channel_indices >= 0)
-        order = wired[np.argsort(probe.device_channel_indices[wired], kind="stable")]
-        probe = probe.get_slice(order)
-    if probe.get_contact_count() != len(table) or not np.allclose(
-        probe.contact_positions[:, :2], table.position_um
-    ):
+    try:
+        probe = Probe.from_dict(table.probe)
+        if probe.device_channel_indices is not None:
+            wired = np.flatnonzero(probe.device_channel_indices >= 0)
+            order = wired[np.argsort(probe.device_channel_indices[wired], kind="stable")]
+            probe = probe.get_slice(order)
+        positions = probe.contact_positions[:, :2]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        return None  # probe files are written by many programs; positions and shanks suffice
+    if len(positions) != len(table) or not np.allclose(positions, table.position_um):
         return None
     probe.set_device_channel_indices(np.arange(len(table)))
     return probe

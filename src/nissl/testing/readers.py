@@ -28,9 +28,10 @@ import numpy.typing as npt
 
 from nissl.data import Recording
 from nissl.data.read import matching_reader, read
+from nissl.data.spikeinterface import signal_from_json, signal_to_json, to_spikeinterface
 from nissl.errors import NisslError
 
-N_DAMAGED = 40
+N_DAMAGED = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +109,32 @@ class ReaderTests:
             a, b = next(signal.blocks(64))
             again = pickle.loads(pickle.dumps(signal))
             np.testing.assert_array_equal(again.read_raw(a, b), signal.read_raw(a, b))
+
+    def test_is_described_in_json(self, tmp_path: Path) -> None:
+        """A description in a file leads back to the same samples."""
+        _, recording = self._open(tmp_path)
+        for signal in recording.values():
+            again = signal_from_json(json.loads(json.dumps(signal_to_json(signal))))
+            check(again.clock == signal.clock, "another clock")
+            for a, b in signal.blocks(1 << 20):
+                np.testing.assert_array_equal(again.read_raw(a, b), signal.read_raw(a, b))
+
+    def test_is_a_spikeinterface_recording(self, tmp_path: Path) -> None:
+        """Sorters see the same segments, samples, gains and places."""
+        import pytest
+
+        pytest.importorskip("spikeinterface")
+        _, recording = self._open(tmp_path)
+        for signal in recording.values():
+            wrapped = to_spikeinterface(signal)
+            for index, segment in enumerate(signal.clock.segments):
+                traces = wrapped.get_traces(segment_index=index, return_in_uV=True)
+                expected = signal.read(segment.start, segment.stop)
+                np.testing.assert_allclose(traces, expected, rtol=1e-5, atol=1e-2)
+            if signal.channels.has_geometry:
+                np.testing.assert_allclose(
+                    wrapped.get_channel_locations(), signal.channels.position_um
+                )
 
     def test_opens_again_with_its_options(self, tmp_path: Path) -> None:
         """The options that a project stores lead to the same recording."""
