@@ -112,6 +112,28 @@ def test_no_critical_finding_of_nwbinspector_and_valid(tmp_path):
         assert pynwb.validate(path=str(path)) in ([], ([], 0))
 
 
+def test_the_inspector_is_listened_to(tmp_path):
+    nwbinspector = pytest.importorskip("nwbinspector")
+    nwbfile = pynwb.NWBFile("s", "id", datetime(2020, 1, 1, tzinfo=UTC))
+    with pynwb.NWBHDF5IO(str(tmp_path / "bad.nwb"), "w") as io:
+        io.write(nwbfile)
+    found = list(nwbinspector.inspect_nwbfile(nwbfile_path=tmp_path / "bad.nwb"))
+    assert any(m.importance is nwbinspector.Importance.CRITICAL for m in found)
+
+
+def test_templates_in_a_sorters_own_scale_are_not_called_volts(tmp_path):
+    dossier = example_dossier()
+    units = {**dossier.items.units, "template": "a.u."}
+    dossier = replace(dossier, items=replace(dossier.items, units=units))
+    path = NWB.write(dossier, tmp_path / "out.nwb")
+    NWB.verify(dossier, path)
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        columns = io.read().units
+        assert "waveform_mean" not in columns.colnames
+        assert columns["template"].description == "template, a.u."
+    assert NWB.read(path).items == (dossier.items,)
+
+
 def test_an_unknown_session_start_is_a_placeholder_that_says_so(tmp_path):
     dossier = replace(example_dossier(), source={})
     path = NWB.write(dossier, tmp_path / "out.nwb")

@@ -99,13 +99,32 @@ def test_kilosort_templates_are_unwhitened_and_their_unit_is_honest(kilosort):
     items = PHY.read(kilosort).items[0]
     assert items.units["template"] == "a.u."
     assert items.units["amplitude_median"] == "a.u."
-    assert "amplitude_median_uv" not in items.table.column_names
+    assert np.isnan(items.table.column("amplitude_median_uv").to_numpy()).all()
+    assert np.isnan(items.table.column("snr").to_numpy()).all()
     assert items.arrays["template"][1, 4].tolist() == [0, -10, 0, 0]
     assert items.table.column("channel").to_pylist() == [0, 1, 2]
     assert items.table.column("y_um").to_pylist() == [0, 20, 40]
     assert items.table.column("ContamPct").to_pylist() == [1.5, 80.0, 0.0]
     assert items.context["channel_ids"] == ["3", "2", "1", "0"]
     assert items.context["n_before"] == 4
+
+
+def test_metrics_of_spike_trains_need_no_raw_data(kilosort):
+    times = np.load(kilosort / "spike_times.npy").ravel().astype(np.int64)
+    times[:30] = 1000 + np.arange(30) * 15  # half a millisecond apart, whatever the cluster
+    times.sort()
+    np.save(kilosort / "spike_times.npy", times)
+    items = PHY.read(kilosort).items[0]
+    seconds = (times[-1] + 1) / 30000
+    assert np.allclose(items.table.column("firing_rate_hz").to_numpy(), 30 / seconds)
+    clusters = np.load(kilosort / "spike_clusters.npy").ravel()
+    close = [int((np.diff(times[clusters == k]) < 45).sum()) for k in range(3)]
+    ratio = items.table.column("isi_violations_ratio").to_numpy()
+    assert np.argsort(ratio).tolist() == np.argsort(close, kind="stable").tolist() or (
+        np.allclose(ratio / ratio[0], np.asarray(close) / close[0])
+    )
+    assert items.arrays["acg"].shape == (3, 101)
+    assert np.isfinite(items.table.column("presence_ratio").to_numpy()).all()
 
 
 def test_groups_that_repeat_kilosort_are_nobodys_decision(kilosort):

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from nissl.annotators.spikes.acg import autocorrelogram
+from nissl.annotators.spikes.metrics import amplitude_cutoffs, train_metrics
+from nissl.annotators.spikes.units import SCHEMA, declared_units, medians
+from nissl.clock import Clock
 from nissl.labels import ItemTable, LabelSet
 
-REFRACTORY_S = 0.0015
-PRESENCE_BIN_S = 60.0
-
-UNITS = {
-    "firing_rate_hz": "Hz",
-    "isi_violations_ratio": "",
-    "presence_ratio": "",
-    "x_um": "um",
-    "y_um": "um",
-}
+LONGEST_S = 1e6
+"""Rates over time are not computed for what claims to be longer (a damaged time stamp)."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def best_channels(template: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
 
 
 def item_table(labels: LabelSet, units: npt.NDArray[np.int64], sorted_: Sorted) -> ItemTable:
-    """Item table of imported units.
+    """Item table of imported units, with the columns that the task "spikes" declares.
 
     Parameters
     ----------
@@ -92,61 +89,67 @@ def item_table(labels: LabelSet, units: npt.NDArray[np.int64], sorted_: Sorted) 
         Increasing; units without spikes are allowed.
     sorted_ : Sorted
 
-    Notes
-    -----
-    `isi_violations_ratio` is the rate of intervals under 1.5 ms relative to the unit's rate
-    (Hill, Mehta & Kleinfeld 2011, J Neurosci 31:8699); `presence_ratio` the share of minutes
-    with at least one spike.
+    Returns
+    -------
+    ItemTable
+        What needs the raw data is NaN. Amplitudes in a sorter's own scale stand in the column
+        `amplitude_median`, never in one that says uV.
     """
-    samples, item = labels.column("sample"), labels.column("item")
-    order = np.argsort(item, kind="stable")
-    starts = np.searchsorted(item[order], units, side="left")
-    stops = np.searchsorted(item[order], units, side="right")
-    trains = [samples[order[a:b]] for a, b in zip(starts, stops, strict=True)]
-    columns: dict[str, Any] = {"item": units.astype(np.int64)}
-    columns |= train_facts(trains, sorted_.rate_hz, sorted_.n_samples)
-    amplitudes = labels.column("amplitude")[order]
-    medians = [
-        float(np.median(amplitudes[a:b])) if b > a else np.nan
-        for a, b in zip(starts, stops, strict=True)
-    ]
-    name = "amplitude_median_uv" if sorted_.amplitude_unit == "uV" else "amplitude_median"
-    columns[name] = np.asarray(medians, np.float64)
-    columns |= _places(units.size, sorted_)
-    columns |= {n: v for n, v in sorted_.columns.items() if n not in columns}
-    arrays = {} if sorted_.template is None else {"template": sorted_.template}
-    units_of = {k: v for k, v in UNITS.items() if k in columns}
-    units_of[name] = sorted_.amplitude_unit
-    if arrays:
-        units_of["template"] = sorted_.template_unit
-    return ItemTable(labels.digest, pa.table(columns), units_of, arrays, _context(sorted_))
-
-
-def train_facts(
-    trains: list[npt.NDArray[np.int64]], rate_hz: float, n_samples: int
-) -> dict[str, npt.NDArray[Any]]:
-    """Count, rate, refractory violations and presence of each train of samples."""
-    duration_s = max(n_samples / rate_hz, 1.0 / rate_hz)
-    count = np.asarray([t.size for t in trains], np.int64)
-    close = np.asarray([int(np.sum(np.diff(t) < REFRACTORY_S * rate_hz)) for t in trains])
-    rate = count / duration_s
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = close / (2 * count * REFRACTORY_S) / rate
-    n_bins = max(int(duration_s // PRESENCE_BIN_S), 1)
-    width = max(n_samples / n_bins, 1.0)
-    present = [np.unique(np.minimum(t // width, n_bins - 1)).size / n_bins for t in trains]
-    return {
+    index = np.searchsorted(units, labels.column("item")).astype(np.int64)
+    count = np.bincount(index, minlength=units.size).astype(np.int64)
+    amplitude = labels.column("amplitude")
+    in_uv = sorted_.amplitude_unit == "uV"
+    median = medians(amplitude, index, units.size)
+    columns: dict[str, Any] = {
+        "item": units.astype(np.int64),
         "n_spikes": count,
-        "firing_rate_hz": rate,
-        "isi_violations_ratio": np.where(count > 0, ratio, np.nan),
-        "presence_ratio": np.asarray(present, np.float64),
+        "firing_rate_hz": count * sorted_.rate_hz / max(sorted_.n_samples, 1),
+        "amplitude_median_uv": median if in_uv else np.full(units.size, np.nan),
+        "amplitude_cutoff": _cutoffs(amplitude, index, units.size),
+        **_places(units.size, sorted_),
+        **_train_facts(labels.column("sample"), index, units.size, sorted_),
     }
+    if not in_uv:
+        columns["amplitude_median"] = median
+    given = {name: values for name, values in sorted_.columns.items() if name not in columns}
+    columns |= {c.name: np.full(units.size, np.nan) for c in SCHEMA if c.name not in columns}
+    columns |= given
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    if sorted_.template is not None:
+        arrays["template"] = sorted_.template
+    samples = labels.column("sample")
+    arrays["acg"] = np.stack(
+        [autocorrelogram(samples[index == k], sorted_.rate_hz) for k in range(units.size)]
+    )
+    units_of = {**declared_units(), "template": sorted_.template_unit}
+    if not in_uv:
+        units_of["amplitude_median"] = sorted_.amplitude_unit
+    known = {k: v for k, v in units_of.items() if k in columns or k in arrays}
+    return ItemTable(labels.digest, pa.table(columns), known, arrays, _context(sorted_))
+
+
+def _train_facts(
+    sample: npt.NDArray[np.int64], index: npt.NDArray[np.int64], n: int, sorted_: Sorted
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Metrics of the trains; none where SpikeInterface is not installed."""
+    if find_spec("spikeinterface") is None or sorted_.n_samples / sorted_.rate_hz > LONGEST_S:
+        return {}
+    clock = Clock.regular(sorted_.rate_hz, sorted_.n_samples)
+    return train_metrics(sample, index, n, clock)
+
+
+def _cutoffs(
+    amplitude: npt.NDArray[np.float32], index: npt.NDArray[np.int64], n: int
+) -> npt.NDArray[np.float64]:
+    if find_spec("spikeinterface") is None or not np.all(np.isfinite(amplitude)):
+        return np.full(n, np.nan)
+    return amplitude_cutoffs(amplitude, index, n)
 
 
 def _places(n_units: int, sorted_: Sorted) -> dict[str, npt.NDArray[Any]]:
-    if sorted_.template is None:
-        return {}
-    channel = best_channels(sorted_.template)
+    channel = np.full(n_units, -1, np.int32)
+    if sorted_.template is not None:
+        channel = best_channels(sorted_.template)
     out: dict[str, npt.NDArray[Any]] = {"channel": channel}
     known = channel >= 0
     for axis, name in enumerate(("x_um", "y_um")):
@@ -171,7 +174,11 @@ def _n_before(sorted_: Sorted) -> int | None:
 
 
 def _context(sorted_: Sorted) -> dict[str, Any]:
-    context: dict[str, Any] = {"rate_hz": float(sorted_.rate_hz), **sorted_.context}
+    context: dict[str, Any] = {
+        "rate_hz": float(sorted_.rate_hz),
+        "duration_s": sorted_.n_samples / sorted_.rate_hz,
+        **sorted_.context,
+    }
     n_before = _n_before(sorted_)
     if n_before is not None:
         context["n_before"] = n_before

@@ -169,9 +169,9 @@ def _foreign(
         raise CorruptSourceError(
             "finite spike times in seconds", "none, NaN or above 3 years", f"Mend {path}."
         )
-    rate, missing = _rate(nwbfile, rate_hz, path)
-    t0_s = min(float(seconds.min()), 0.0)
-    if t0_s < 0:
+    rate, begin_s, missing = _rate(nwbfile, rate_hz, path)
+    t0_s = min(float(seconds.min()), begin_s)
+    if t0_s < begin_s:
         missing += (f"Times begin at {t0_s:.3f} s; samples count from there.",)
     ids = _unit_ids(units)
     samples = np.rint((seconds - t0_s) * rate).astype(np.int64)
@@ -213,27 +213,28 @@ def _unit_ids(units: Any) -> npt.NDArray[np.int64]:
     return np.arange(ids.size, dtype=np.int64)
 
 
-def _rate(nwbfile: Any, given: float | None, path: Path) -> tuple[float, tuple[str, ...]]:
-    """Rate of the samples: as given, as the file states it, or microseconds."""
-    if given is not None:
-        return positive_rate(given, path), ()
-    resolution = nwbfile.units.resolution
-    if resolution is not None and 0 < float(resolution) < 1:
-        return positive_rate(1.0 / float(resolution), path), ()
+def _rate(nwbfile: Any, given: float | None, path: Path) -> tuple[float, float, tuple[str, ...]]:
+    """Rate and time of sample 0: of the file's only series, as given or stated, microseconds."""
     from pynwb.ecephys import ElectricalSeries
 
-    rates = {
-        float(series.rate)
+    clocks = {
+        (float(series.rate), float(series.starting_time or 0.0))
         for series in nwbfile.acquisition.values()
         if isinstance(series, ElectricalSeries) and series.rate
     }
-    if len(rates) == 1:
-        return positive_rate(rates.pop(), path), ()
+    if len(clocks) == 1 and (given is None or given == next(iter(clocks))[0]):
+        rate, begin_s = clocks.pop()
+        return positive_rate(rate, path), begin_s, ()
+    if given is not None:
+        return positive_rate(given, path), 0.0, ()
+    resolution = nwbfile.units.resolution
+    if resolution is not None and 0 < float(resolution) < 1:
+        return positive_rate(1.0 / float(resolution), path), 0.0, ()
     sentence = (
         "The file gives spike times in seconds and no sampling rate; samples count "
         "microseconds. Give the rate with --rate."
     )
-    return MICROSECONDS_HZ, (sentence,)
+    return MICROSECONDS_HZ, 0.0, (sentence,)
 
 
 def _facts(

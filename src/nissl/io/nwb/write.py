@@ -64,11 +64,23 @@ def build(dossier: Dossier, *, session_start: str | None = None) -> Any:
 
 
 def save(nwbfile: Any, path: Path) -> None:
-    """Write a built file."""
+    """Write a built file.
+
+    Note for implementers: HDF5 makes the file in memory and its bytes are written in one go.
+    When HDF5 itself runs out of disk it keeps a handle that it can neither flush nor close,
+    and a later close of any other file may crash the process.
+    """
+    import h5py
     from pynwb import NWBHDF5IO
 
-    with NWBHDF5IO(str(path), "w") as io:
+    with (
+        h5py.File("nissl.nwb", "w", driver="core", backing_store=False) as file,
+        NWBHDF5IO(file=file, mode="w") as io,
+    ):
         io.write(nwbfile)
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)
 
 
 def _places(dossier: Dossier) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,10 @@ def write_sorting(dossier: Dossier, folder: Path) -> None:
         sorting.set_property(name, values)
     # it insists on making the folder itself
     folder.rmdir()
-    folder_sorting.write_sorting(sorting, folder)
+    with warnings.catch_warnings():
+        # a sorting made in memory has no provenance of SpikeInterface's kind; ours stands beside
+        warnings.filterwarnings("ignore", message="The extractor is not serializable")
+        folder_sorting.write_sorting(sorting, folder)
     curation = json.dumps(_curation(dossier, units), indent=1, ensure_ascii=False)
     (folder / CURATION).write_text(curation + "\n", encoding="utf-8")
     write_sidecar(folder, dossier)
