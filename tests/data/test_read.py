@@ -352,13 +352,12 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=12,
 )
-facts = st.fixed_dictionaries(
-    {},
-    optional={
-        name: json_values
-        for name in ["rate_hz", "n_channels", "dtype", "gain_uv", "offset_uv", "channel_ids", "header_bytes", "probe", "kind", "probes", "contact_positions", "device_channel_indices", "shank_ids", "si_units", "specification"]
-    },
+FACTS = (
+    *("rate_hz", "n_channels", "dtype", "gain_uv", "offset_uv", "channel_ids", "header_bytes"),
+    *("probe", "kind", "probes", "contact_positions", "device_channel_indices", "shank_ids"),
+    *("si_units", "specification"),
 )
+facts = st.fixed_dictionaries({}, optional=dict.fromkeys(FACTS, json_values))
 
 
 @settings(max_examples=150, deadline=None)
