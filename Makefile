@@ -25,7 +25,7 @@ docs: $(VENV)/.dev
 
 benchmark: $(VENV)/.dev
 	$(PIP) -e ".[sorters]"
-	$(BIN)/python benchmarks/spikes.py --out docs/benchmarks/spikes
+	$(BIN)/python benchmarks/spikes.py --out build/benchmarks/spikes --page docs/benchmarks/spikes.md
 
 clean:
 	rm -rf $(VENV) site build dist
