@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import pickle
 import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ class ReaderTests:
         _, recording = self._open(tmp_path)
         for signal in recording.values():
             a, b = next(signal.blocks(64))
-            again = pickle.loads(pickle.dumps(signal))
+            again = ForkingPickler.loads(ForkingPickler.dumps(signal))
             np.testing.assert_array_equal(again.read_raw(a, b), signal.read_raw(a, b))
 
     def test_is_described_in_json(self, tmp_path: Path) -> None:
