@@ -21,6 +21,7 @@ from nissl.errors import (
     VerificationError,
 )
 from nissl.io.nwb import NWB
+from nissl.labels import Kind
 from nissl.testing.exporters import (
     SpikeExporterContract,
     damage,
@@ -29,6 +30,7 @@ from nissl.testing.exporters import (
     read_or_refuse,
     times_s,
 )
+from nissl.testing.strategies import label_sets
 
 pynwb = pytest.importorskip("pynwb")
 
@@ -325,6 +327,24 @@ def test_round_trip_of_any_spikes(tmp_path, seed, n_units, n_spikes, ids, confid
     back = NWB.read(path)
     assert back.labels == (labels,)
     assert back.items == (dossier.items,)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=SHARED)
+@given(data=st.data())
+def test_round_trip_of_any_classes_and_events(tmp_path, data):
+    whole = example_dossier(n_spikes=10)
+    classes = tuple(data.draw(st.lists(label_sets(kinds=(Kind.CLASSES,)), max_size=2)))
+    events = st.dictionaries(
+        st.sampled_from(["trials", "Lick (left)", "lick left", "ripples"]),
+        label_sets(kinds=(Kind.SPANS, Kind.EVENTS)),
+        max_size=3,
+    )
+    dossier = replace(whole, classes=classes, events=data.draw(events))
+    path = NWB.write(dossier, tmp_path / "out.nwb", overwrite=True)
+    NWB.verify(dossier, path)
+    back = NWB.read(path)
+    assert back.labels == (whole.labels, *classes)
+    assert dict(back.events) == dict(dossier.events)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=SHARED)

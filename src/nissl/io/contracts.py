@@ -60,7 +60,9 @@ class Imported:
         if not self.labels:
             raise BadArgumentError("imported labels", "none", "Import something with labels.")
         main = self.labels[0]
-        items = next((table for table in self.items if table.of == main.digest), None)
+        # a reviewed set goes on using the facts about the items of the set before review
+        own = (main.digest, *main.provenance.made_from)
+        items = next((table for table in self.items if table.of in own), None)
         classes = tuple(
             each
             for each in self.labels[1:]

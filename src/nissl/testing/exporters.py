@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -236,6 +237,21 @@ class ExporterContract:
         whole = example_dossier(3)
         bare = Dossier(labels=whole.labels, stream="ap", source={"rate_hz": RATE_HZ})
         assert self.round_trip(bare, tmp_path).labels == (whole.labels,)
+
+    def test_a_reviewed_set_keeps_the_facts_of_the_set_before(self, tmp_path: Path) -> None:
+        """Its item table names the parent, and is not lost on the way."""
+        whole = example_dossier(5)
+        provenance = replace(
+            whole.labels.provenance,
+            author=Author("person", "reviewer A"),
+            made_from=(whole.labels.digest,),
+        )
+        labels = replace(whole.labels, provenance=provenance)
+        dossier = replace(whole, labels=labels, classes=())
+        back = self.round_trip(dossier, tmp_path)
+        assert back.labels == (labels,)
+        if self.holds_items:
+            assert back.dossier().items == whole.items
 
     def test_is_found_by_its_content(self, tmp_path: Path) -> None:
         """`find_importer` recognises what was written."""

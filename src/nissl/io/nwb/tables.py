@@ -69,8 +69,8 @@ def add_events(nwbfile: Any, dossier: Dossier, names: Mapping[str, str]) -> None
             *_probabilities(labels),
             _vector("channel", "index, -1 for none", labels.column("channel")),
         ]
-        if labels.kind is Kind.EVENTS and labels.table.column("amplitude").null_count == 0:
-            columns.append(_vector("amplitude", "amplitude", labels.column("amplitude")))
+        if labels.kind is Kind.EVENTS:
+            columns += _amplitudes(labels)
         table = TimeIntervals(name=names[name], description=by, columns=columns)
         if names[name] == "trials":
             nwbfile.trials = table
@@ -108,7 +108,9 @@ def read_events(nwbfile: Any, facts: Mapping[str, Any]) -> dict[str, LabelSet]:
         channel = np.asarray(table["channel"][:], np.int32)
         columns["channel"] = nullable(channel, channel < 0)
         if "amplitude" in table.colnames:
-            columns["amplitude"] = np.asarray(table["amplitude"][:], np.float32)
+            amplitude = np.asarray(table["amplitude"][:], np.float32)
+            null = np.asarray(table["amplitude_is_null"][:], bool)
+            columns["amplitude"] = nullable(amplitude, null)
         out[name] = _checked(restore_set(each, columns), each)
     return out
 
@@ -127,6 +129,17 @@ def _vector(name: str, text: str, data: Any) -> Any:
     from hdmf.common import VectorData
 
     return VectorData(name=name, description=text, data=data)
+
+
+def _amplitudes(labels: LabelSet) -> list[Any]:
+    column = labels.table.column("amplitude")
+    if column.null_count == labels.n_rows:
+        return []
+    null = np.asarray(column.is_null().combine_chunks().to_numpy(zero_copy_only=False))
+    return [
+        _vector("amplitude", "amplitude", labels.column("amplitude")),
+        _vector("amplitude_is_null", "1 where none was stated", null.astype(np.uint8)),
+    ]
 
 
 def _common(labels: LabelSet) -> list[Any]:

@@ -80,7 +80,8 @@ def units_table(dossier: Dossier, nwbfile: Any, facts: Mapping[str, Any]) -> Any
     columns = _spike_columns(dossier.labels, units, clock)
     columns += _observed(dossier, units, clock)
     columns += _electrode_columns(dossier, nwbfile, units)
-    columns += _judgements(dossier, units)
+    taken = set(facts["columns"]["names"].values()) if dossier.items is not None else set()
+    columns += _judgements(dossier, units, taken)
     if dossier.items is not None:
         columns += _item_columns(dossier.items, units, facts["columns"]["names"])
     context = dossier.items.context if dossier.items is not None else {}
@@ -180,7 +181,7 @@ def _electrode_columns(dossier: Dossier, nwbfile: Any, units: npt.NDArray[np.int
     return [column, index, best]
 
 
-def _judgements(dossier: Dossier, units: npt.NDArray[np.int64]) -> list[Any]:
+def _judgements(dossier: Dossier, units: npt.NDArray[np.int64], taken: set[str]) -> list[Any]:
     labels = dossier.labels
     is_model = labels.provenance.author.kind == "model"
     out = [
@@ -198,7 +199,7 @@ def _judgements(dossier: Dossier, units: npt.NDArray[np.int64]) -> list[Any]:
         ),
     ]
     for labels_ in dossier.classes:
-        out += _class_columns(labels_, units, {c.name for c in out})
+        out += _class_columns(labels_, units, taken | {c.name for c in out})
     quality = human_groups(dossier.classes) or next(
         (c for c in reversed(dossier.classes) if c.provenance.task == "curation"), None
     )
