@@ -6,8 +6,9 @@
 Recordings: simulated without and with drift, and hybrids of real units (see
 `nissl.annotators.spikes.hybrid`). Nothing is trained; hybrid units of `--train` are there to
 tune on, those of `--test` are reported. Given one folder, its animals are split between the two.
-Each sorter runs once per recording directly (SpikeInterface's reader and `run_sorter` with their
-defaults) and once through nissl (add, annotate with checks, save, report, NWB export).
+Each sorter runs once per recording through nissl (add, annotate with checks, save, report, NWB
+export) and, on the recordings of `--direct`, once directly (SpikeInterface's reader and
+`run_sorter` with their defaults).
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ SPECS = (
     ),
 )
 DEFAULT = ("static", "drifting", "tetrode", "hybrid32")
+DIRECT = ("static",)
 _QUICK = {"static": (12, 6), "drifting": (12, 6), "hybrid32": (16, 8)}
 _QUICK_S = 60.0
 _QUICK_SORTERS = ("tridesclous2", "spykingcircus2")
@@ -81,6 +83,12 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--only", type=names, help="sorters, separated by commas")
     known = ",".join(s.name for s in SPECS)
     out.add_argument("--recordings", type=names, default=None, help=f"among {known}")
+    out.add_argument(
+        "--direct",
+        type=names,
+        default=DIRECT,
+        help="recordings on which sorters are also called without nissl",
+    )
     out.add_argument("--side", choices=("report", "tune"), default="report", help="hybrid units")
     out.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     out.add_argument("--scratch", type=Path, help="folder for recordings; OUT/scratch by default")
@@ -151,7 +159,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         if "error" in facts:
             continue
         for sorter, versions in sorters.items():
-            for how in ("direct", "nissl"):
+            for how in ("direct", "nissl") if spec.name in args.direct else ("nissl",):
                 cell = _sorter_cell(spec, (sorter, how), facts["fingerprint"], versions, args)
                 if not _is_kept(cell, args):
                     _restore(spec, args)
