@@ -100,7 +100,7 @@ def _project(path: Path) -> dict[str, Any]:
 
     try:
         with open_project(path, create=False) as study:
-            gone = [s.name for s in study.sources() if s.row.streams and not s.has_raw]
+            gone = [s.name for s in study.sources() if s.is_recording and not s.has_raw]
     except NisslError as error:
         return _line(f"project {path}", "bad", error.got, error.remedy)
     if gone:

@@ -82,7 +82,7 @@ class Project:
             As for `nissl.read`: `subject`, `session`, `probe`, `rate_hz`, ...; `reviewer` names
             the person behind imported human labels.
         """
-        return adding.add(self.store, Path(path), **options)
+        return adding.add(self.store, adding.prepare(Path(path), **options))
 
     def add_labels(self, source: Source | str, path: str | Path, **options: Any) -> LabelSet:
         """Import a table of trials, events or behaviour (CSV, BIDS events.tsv, NWB) to a source."""

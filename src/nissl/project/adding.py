@@ -18,18 +18,46 @@ from nissl.io.lines import recording_lines
 from nissl.io.trials import read_table
 from nissl.labels import LabelSet
 from nissl.labels.remap import Target, remap
-from nissl.project.source import Source, describe_streams, line_of
+from nissl.project.source import (
+    Source,
+    describe_labels,
+    describe_streams,
+    is_recording,
+    line_of,
+    read_options,
+    stored_options,
+)
 from nissl.store import SourceRow, Store
 from nissl.sync import frame_times
 from nissl.tasks import Finding
 
 
-def add(store: Store, path: Path, *, reviewer: str | None = None, **options: Any) -> Source:
-    """Add a path to a project; see `nissl.project.Project.add`.
+@dataclass(frozen=True)
+class Prepared:
+    """A path that was read as far as adding it needs; nothing is written yet.
 
-    A file may be both a recording and imported work (NWB with units): it becomes one source
-    with label sets. Adding the same content again returns the source that is there.
+    Parameters
+    ----------
+    path : Path
+        Absolute.
+    options : mapping
+        As they were given.
+    recording : Recording, optional
+    imported : Imported, optional
+        At least one of the two is there.
+    lines : tuple of LabelSet
+        Digital lines of the recording.
     """
+
+    path: Path
+    options: Mapping[str, Any]
+    recording: Recording | None
+    imported: Imported | None
+    lines: tuple[LabelSet, ...] = ()
+
+
+def prepare(path: Path, *, reviewer: str | None = None, **options: Any) -> Prepared:
+    """Read a path before anything of it is kept, so that a bad one leaves nothing behind."""
     importer = find_importer(path)
     recording: Recording | None = None
     if importer is None or matching_reader(path) is not None:
@@ -38,14 +66,51 @@ def add(store: Store, path: Path, *, reviewer: str | None = None, **options: Any
         except UnknownFormatError:
             if importer is None:
                 raise
-    imported = importer.read(path, reviewer=reviewer) if importer is not None else None
-    source = Source(store.add_source(_row(path, recording, imported, options)), store)
-    if recording is not None:
-        for labels in recording_lines(recording):
-            keep(store, labels)
-    if imported is not None:
-        _keep_imported(store, imported)
-    return source
+    imported = None
+    if importer is not None:
+        count = _counting(recording) | {k: options[k] for k in ("rate_hz",) if options.get(k)}
+        imported = importer.read(path, reviewer=reviewer, **count)
+    lines = recording_lines(recording) if recording is not None else ()
+    return Prepared(path.absolute(), options, recording, imported, lines)
+
+
+def _counting(recording: Recording | None) -> dict[str, Any]:
+    """Whose samples labels in the file of a recording count."""
+    return {} if recording is None else {"source": recording.fingerprint}
+
+
+def add(store: Store, prepared: Prepared) -> Source:
+    """Keep what was read as a source; see `nissl.project.Project.add`.
+
+    A file may be both a recording and imported work (NWB with units): it becomes one source
+    with label sets. Content that is there already gives the source that holds it; a subject or
+    session that is given is then set, and a path that is gone is replaced.
+    """
+    row = _row(store, prepared)
+    known = next((r for r in store.sources() if r.fingerprint == row.fingerprint), None)
+    if known is None:
+        kept = store.add_source(row)
+    else:
+        kept = store.update_source(row.fingerprint, **_changes(store, known, row, prepared))
+    for labels in prepared.lines:
+        keep(store, labels)
+    if prepared.imported is not None:
+        _keep_imported(store, prepared.imported)
+    return Source(kept, store)
+
+
+def _changes(store: Store, known: SourceRow, row: SourceRow, prepared: Prepared) -> dict[str, Any]:
+    """What adding known content again changes about its source."""
+    changes: dict[str, Any] = {}
+    gone = not store.locate(known).exists()
+    raw, raw_before = is_recording(row), is_recording(known)
+    if (raw and not raw_before) or (gone and raw == raw_before):
+        changes |= {k: getattr(row, k) for k in ("path", "format", "options", "streams")}
+    for field in ("subject", "session"):
+        given = prepared.options.get(field)
+        if given is not None:
+            changes[field] = {**getattr(known, field), "id": given}
+    return changes
 
 
 def keep(store: Store, labels: LabelSet, *, items: str | None = None) -> str:
@@ -66,15 +131,12 @@ def _keep_imported(store: Store, imported: Imported) -> None:
         digest = keep(store, labels, items=store.put_items(table) if table else None)
         if index == 0 and notes:
             store.record_findings(digest, notes)
+    for labels in imported.events.values():
+        keep(store, labels)
 
 
-def _row(
-    path: Path,
-    recording: Recording | None,
-    imported: Imported | None,
-    options: Mapping[str, Any],
-) -> SourceRow:
-    plain = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+def _row(store: Store, prepared: Prepared) -> SourceRow:
+    recording, imported, options = prepared.recording, prepared.imported, prepared.options
     if recording is not None:
         fingerprint, format_ = recording.fingerprint, recording.format
         subject, session = asdict(recording.subject), asdict(recording.session)
@@ -83,15 +145,17 @@ def _row(
         fingerprint, format_ = imported.fingerprint, imported.format
         subject = {"id": options.get("subject") or imported.subject}
         session = {"id": options.get("session") or imported.session}
-        streams = {}
+        streams = describe_labels(imported.labels[0], imported.facts)
     else:  # `read` raises for paths that nobody knows
-        raise UnknownFormatError("a recording or a folder of labels", str(path), "nissl add --help")
+        raise UnknownFormatError(
+            "a recording or a folder of labels", str(prepared.path), "nissl add --help"
+        )
     return SourceRow(
         fingerprint=fingerprint,
-        name=_name(path),
-        path=str(path.absolute()),
+        name=_name(prepared.path),
+        path=str(prepared.path),
         format=format_,
-        options=plain,
+        options=stored_options(store, options),
         subject=subject,
         session=session,
         streams=streams,
@@ -166,11 +230,11 @@ def relocate(store: Store, source: Source, path: Path) -> None:
     CorruptSourceError
         The content there is another one.
     """
-    if not source.row.streams:
+    if not source.is_recording:
         raise BadArgumentError(
             "a source that is a recording", f"imported labels ({source.row.format})", "Add again."
         )
-    found = read(path, **source.row.options).fingerprint
+    found = read(path, **read_options(store, source.row)).fingerprint
     if found != source.fingerprint:
         raise CorruptSourceError(
             f"the content of {source.name!r} ({source.fingerprint[:12]})",

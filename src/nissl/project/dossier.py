@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nissl.errors import MissingInputError, SourceNotFoundError
+from nissl.errors import BadArgumentError, MissingInputError, SourceNotFoundError
 from nissl.labels import ItemTable, Kind, LabelSet
 from nissl.labels.replay import Reviewed, Rule, replay, retarget
 from nissl.project.annotating import current, findings_of, items_of
@@ -50,7 +50,7 @@ def gather(
         items=items_of(store, digest),
         resolve=resolve,
     )
-    labels, stream = outcome.labels, outcome.base.provenance.stream
+    labels, stream = outcome.labels, _stream(source, outcome.base)
     items = outcome.items
     described = set() if items is None else set(items.items.tolist())
     if recording is not None and outcome.decided and described != set(labels.items.tolist()):
@@ -68,6 +68,16 @@ def gather(
         reviewed=_reviewed(outcome),
         draft=is_draft,
     )
+
+
+def _stream(source: Source, labels: LabelSet) -> str:
+    """Stream whose samples a set counts; units in the file of a recording do not name it."""
+    named = labels.provenance.stream
+    if named in source.row.streams or not source.is_recording:
+        return named
+    with suppress(BadArgumentError):
+        return source.stream()
+    return named
 
 
 def _describe(task: str, labels: LabelSet, inputs: Inputs) -> ItemTable:

@@ -8,10 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nissl.clock import Clock
 from nissl.data import Line, Recording
 from nissl.data.read import read
 from nissl.errors import BadArgumentError, CorruptSourceError, SourceNotFoundError
+from nissl.labels import Kind, LabelSet
 from nissl.store import SourceRow, Store
+from nissl.store.sources import located, stored_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,12 @@ class Source:
     @property
     def has_raw(self) -> bool:
         """Whether this source is a recording whose file is still there."""
-        return bool(self.row.streams) and self.path.exists()
+        return self.is_recording and self.path.exists()
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether this source has raw data at all; imported labels have none."""
+        return is_recording(self.row)
 
     @cached_property
     def recording(self) -> Recording:
@@ -58,7 +66,7 @@ class Source:
         CorruptSourceError
             The file is another one than was added.
         """
-        if not self.row.streams:
+        if not self.is_recording:
             raise SourceNotFoundError(
                 f"raw data of the source {self.name!r}",
                 f"imported labels only ({self.row.format})",
@@ -70,7 +78,7 @@ class Source:
                 "no such file",
                 f"If it was moved: nissl relocate {self.store.path} {self.name} NEW_PATH",
             )
-        recording = read(self.path, **self.row.options)
+        recording = read(self.path, **read_options(self.store, self.row))
         if recording.fingerprint != self.fingerprint:
             raise CorruptSourceError(
                 f"the content that was added as {self.name!r} ({self.fingerprint[:12]})",
@@ -113,6 +121,45 @@ def line_of(source: Source, name: str | None = None) -> Line:
             "Name the line that carries the pulses.",
         )
     return lines[name]
+
+
+def stored_options(store: Store, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of `read` as the journal keeps them: paths as `nissl.store` keeps paths."""
+    plain = dict(options)
+    if plain.get("probe") is not None:
+        plain["probe"] = stored_path(Path(plain["probe"]).absolute(), store.path)
+    return plain
+
+
+def read_options(store: Store, row: SourceRow) -> dict[str, Any]:
+    """Options with which a source is opened again."""
+    options = dict(row.options)
+    if options.get("probe") is not None:
+        options["probe"] = located(options["probe"], store.path)
+    return options
+
+
+def is_recording(row: SourceRow) -> bool:
+    """Whether a row has streams of samples, and not only the clock of imported labels."""
+    return any("dtype" in facts for facts in row.streams.values())
+
+
+def describe_labels(labels: LabelSet, facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Clock that imported labels count on, under the name of their stream; {} where unknown."""
+    clock = Clock.from_json(facts["clock"]) if facts.get("clock") else None
+    if clock is None and facts.get("rate_hz") and labels.kind is Kind.EVENTS:
+        last = int(labels.column("sample").max()) + 1 if labels.n_rows else 0
+        clock = Clock.regular(float(facts["rate_hz"]), last)
+    if clock is None:
+        return {}
+    described = {
+        "rate_hz": clock.rate_hz,
+        "n_samples": clock.n_samples,
+        "duration_s": clock.duration_s,
+        "kind": "labels",
+        "clock": clock.to_json(),
+    }
+    return {labels.provenance.stream: described}
 
 
 def describe_streams(recording: Recording) -> dict[str, dict[str, Any]]:

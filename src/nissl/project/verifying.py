@@ -33,7 +33,7 @@ def verify(store: Store, *, full: bool) -> list[dict[str, Any]]:
 
 
 def _source_state(source: Source, *, full: bool) -> dict[str, str]:
-    if not source.row.streams:
+    if not source.is_recording:
         return {"state": "good", "detail": "imported labels"}
     if not source.has_raw:
         return {"state": "gone", "detail": source.row.path}

@@ -38,7 +38,7 @@ def citations(dossier: Dossier) -> list[str]:
 
 def _recorded(dossier: Dossier) -> str:
     stream = dossier.source.get("streams", {}).get(dossier.stream, {})
-    if not stream:
+    if "channels" not in stream:
         return "The labels were imported; the raw recording was not available."
     n = len(stream["channels"]["ids"])
     return (
