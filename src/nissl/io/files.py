@@ -70,7 +70,21 @@ def load_npy(path: Path, *, ndim: int | None = None, kinds: str = "iuf") -> npt.
         if array.dtype.kind not in kinds or (ndim is not None and array.ndim != ndim):
             wanted = f"an array of {ndim} axes" if ndim is not None else "an array"
             raise _wrong(path, f"{wanted} of kind {kinds!r}", f"{array.shape} {array.dtype}")
+        if not is_text(array):
+            raise _wrong(path, "text", "code points beyond Unicode")
         return array
+
+
+def is_text(array: npt.NDArray[Any]) -> bool:
+    """Whether an array of text holds characters only; true for other arrays.
+
+    Note for implementers: NumPy makes strings of whatever four bytes a file holds, and Python
+    raises SystemError at some later use of them.
+    """
+    if array.dtype.kind != "U":
+        return True
+    codes = np.frombuffer(array.tobytes(), array.dtype.str[0] + "u4")
+    return not np.any((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000)))
 
 
 def load_integers(path: Path, *, lowest: int | None = None) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import CorruptSourceError
-from nissl.io.files import corrupt, load_json, load_npy, read_table
+from nissl.io.files import corrupt, is_text, load_json, load_npy, read_table
 
 _TEMPLATE, _LOCATION, _AMPLITUDE = "templates", "unit_locations", "spike_amplitudes"
 
@@ -224,7 +224,11 @@ def _in_uv(settings: Mapping[str, Any]) -> bool:
 def _check(found: Found, folder: Path) -> None:
     """Raise where arrays do not fit each other."""
     n, k = found.sample.size, len(found.unit_ids)
-    wrong = []
+    wrong = [
+        f"text beyond Unicode in {name}"
+        for name, values in {"unit_ids": found.unit_ids, **found.properties}.items()
+        if not is_text(values)
+    ]
     if not n or found.unit.size != n or found.segment.size != n:
         wrong.append(f"{n} samples, {found.unit.size} units, {found.segment.size} segments")
     elif found.unit.min() < 0 or found.unit.max() >= k or found.sample.min() < 0:
