@@ -295,7 +295,7 @@ def test_files_without_units(tmp_path):
         NWB.read(tmp_path / "b.nwb")
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=8, deadline=None, suppress_health_check=SHARED)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_units=st.integers(1, 4),
@@ -329,7 +329,7 @@ def test_round_trip_of_any_spikes(tmp_path, seed, n_units, n_spikes, ids, confid
     assert back.items == (dossier.items,)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=15, deadline=None, suppress_health_check=SHARED)
 @given(data=st.data())
 def test_round_trip_of_any_classes_and_events(tmp_path, data):
     whole = example_dossier(n_spikes=10)
