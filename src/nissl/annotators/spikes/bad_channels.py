@@ -48,8 +48,8 @@ def find_bad_channels(
     BadSamplesError
         Samples that are not numbers, or no channel that carries a signal.
     """
-    _require_finite(signal, seed)
     noise = noise_uv(recording, signal.clock, seed)
+    noise[_constant(signal, seed)] = 0.0
     labels = np.full(signal.n_channels, "good", dtype="U5")
     method = "noise level"
     for group in shank_groups(signal.channels).values():
@@ -120,14 +120,16 @@ def _by_coherence(
     return np.asarray(found)
 
 
-def _require_finite(signal: Signal, seed: int) -> None:
-    if signal.dtype.kind != "f":
-        return
+def _constant(signal: Signal, seed: int) -> npt.NDArray[np.bool_]:
+    """Channels that never change in the looks; raises where samples are not numbers."""
     from nissl.data.spikeinterface import to_spikeinterface
 
-    broken = np.zeros(signal.n_channels, bool)
+    low = np.full(signal.n_channels, np.inf)
+    high = -low
     for samples in looks(to_spikeinterface(signal), signal.clock, seed):
-        broken |= ~np.all(np.isfinite(samples), axis=0)
+        low = np.minimum(low, samples.min(axis=0, initial=np.inf))
+        high = np.maximum(high, samples.max(axis=0, initial=-np.inf))
+    broken = ~np.isfinite(low) | ~np.isfinite(high)
     if np.any(broken):
         names = [signal.channels.ids[i] for i in np.flatnonzero(broken)]
         raise BadSamplesError(
@@ -135,3 +137,4 @@ def _require_finite(signal: Signal, seed: int) -> None:
             f"NaN or infinite samples on channels {names[:8]}",
             "Leave these channels out, or mend the file; nissl does not fill gaps in silence.",
         )
+    return np.asarray(low == high)

@@ -39,8 +39,10 @@ def troughs(
     low = np.flatnonzero(depth < -THRESHOLD)
     if not low.size:
         return low
-    groups = np.split(low, np.flatnonzero(np.diff(low) > 0.0005 * rate_hz) + 1)
-    return np.asarray([group[np.argmin(depth[group])] for group in groups], dtype=np.intp)
+    group = np.concatenate([[0], np.cumsum(np.diff(low) > 0.0005 * rate_hz)])
+    order = np.lexsort((depth[low], group))  # the deepest first within its group
+    first = np.searchsorted(group[order], np.arange(group[-1] + 1))
+    return np.asarray(low[order[first]], dtype=np.intp)
 
 
 def require_spikes(recording: Any, clock: Clock, seed: int) -> None:

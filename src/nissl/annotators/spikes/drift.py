@@ -24,8 +24,8 @@ from nissl.data import Signal
 
 MIN_CHANNELS = 16
 MIN_SPREAD_UM = 100.0
-N_BLOCKS = 40
-BLOCK_S = 1.5
+N_BLOCKS = 32
+BLOCK_S = 1.0
 BIN_UM = 2.0
 SMOOTH_UM = 6.0
 N_AMPLITUDES = 8
@@ -176,17 +176,11 @@ def _spikes(
     reach = max(1, round(0.0005 * rate_hz))
     at = at[(at >= reach) & (at + reach < len(x))]
     scaled = np.where(noise > 0, noise, np.inf)
-    depth, size = np.empty(at.size), np.empty(at.size)
-    for k, sample in enumerate(at.tolist()):
-        window = x[sample - reach : sample + reach] / scaled
-        ptp = np.ptp(window, axis=0)
-        best = int(np.argmin(window[reach]))
-        weight = (
-            np.where(
-                np.linalg.norm(position - position[best], axis=1) <= RADIUS_UM, ptp - 2.0, 0.0
-            ).clip(min=0.0)
-            ** 2
-        )
-        size[k] = max(float(ptp[best]), 1.0)
-        depth[k] = np.sum(weight * position[:, 1]) / max(float(weight.sum()), 1e-9)
-    return depth, size
+    best = np.argmin(x[at] / scaled, axis=1)
+    windows = x[at[:, None] + np.arange(-reach, reach, 2)]
+    ptp = np.ptp(windows, axis=1) / scaled
+    apart = np.linalg.norm(position[:, None] - position[None], axis=2)
+    weight = np.where(apart[best] <= RADIUS_UM, ptp - 2.0, 0.0).clip(min=0.0) ** 2
+    total = np.maximum(weight.sum(axis=1), 1e-9)
+    size = np.maximum(ptp[np.arange(at.size), best], 1.0)
+    return np.sum(weight * position[:, 1], axis=1) / total, size

@@ -59,7 +59,8 @@ def main(path: str) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # unbuffered: a buffered read would hold a lock at exit
+        continue
     os._exit(1)
 
 

@@ -94,8 +94,8 @@ class Measured:
     amplitude : ndarray, shape (n_spikes,), float32, uV
         On the unit's best channel, signed.
     y : ndarray, shape (n_spikes,), float32, um
-        Centre of mass of the spike's peak-to-peak amplitudes along the probe; NaN without
-        geometry.
+        Centre of mass of the spike's squared peak-to-peak amplitudes along the probe; NaN
+        without geometry.
     waveforms : ndarray, shape (n_compared, n_samples, n_near), float32, uV
     compared : ndarray, shape (n_compared,), int64
         Unit of each of them.
@@ -136,7 +136,15 @@ def choose_spikes(unit: Ints, n_units: int, n: int, seed: int) -> npt.NDArray[np
     return chosen
 
 
-def locate(signal: Signal, plan: Plan, sample: Ints, unit: Ints, *, seed: int) -> Located:
+def locate(
+    signal: Signal,
+    plan: Plan,
+    sample: Ints,
+    unit: Ints,
+    *,
+    seed: int,
+    shank: Ints | None = None,
+) -> Located:
     """Find each unit's channels and the offset of its peak from a few spikes.
 
     Parameters
@@ -147,8 +155,12 @@ def locate(signal: Signal, plan: Plan, sample: Ints, unit: Ints, *, seed: int) -
         Units 0 to n - 1, all with spikes.
     seed : int
         Of the choice of spikes.
+    shank : ndarray, shape (n_units,), int64, optional
+        Shank on which each unit was found; its channels are looked for there alone.
     """
     recording = apply_plan(signal, plan)
+    kept = kept_channels(signal, plan)
+    shanks = signal.channels.shank[kept]
     n_units = int(unit.max()) + 1 if unit.size else 0
     reach = 2 * max(1, round(MAX_SHIFT_MS * signal.rate_hz / 1000))
     total = np.zeros((n_units, 2 * reach + 1, recording.get_num_channels()))
@@ -156,12 +168,15 @@ def locate(signal: Signal, plan: Plan, sample: Ints, unit: Ints, *, seed: int) -
         part = _snippet(recording, signal, int(sample[i]), reach)
         if part is not None:
             total[unit[i]] += part
+    if shank is not None:
+        total *= (shanks[None] == shank[:, None])[:, None]
     shift = _peak_shift(total, reach)
     size = np.abs(total).max(axis=1) if n_units else np.zeros((0, total.shape[2]))
     candidates = np.argsort(-size, axis=1, kind="stable")[:, :N_CANDIDATES]
-    position = signal.channels.position_um[kept_channels(signal, plan)]
-    shank = signal.channels.shank[kept_channels(signal, plan)]
-    return Located(candidates, near_channels(candidates[:, 0], position, shank), shift)
+    deflects = np.take_along_axis(size, candidates, axis=1) > 0
+    candidates = np.where(deflects, candidates, candidates[:, :1])
+    near = near_channels(candidates[:, 0], signal.channels.position_um[kept], shanks)
+    return Located(candidates, near, shift)
 
 
 def near_channels(centre: Ints, position_um: npt.NDArray[np.float64], shank: Ints) -> Ints:
@@ -285,7 +300,7 @@ def _centres(x: Floats, at: Ints, unit: Ints, work: Work) -> Floats:
         return np.full(at.size, np.nan, np.float32)
     reach = max(1, round(0.0005 * work.signal.rate_hz))
     near = work.located.near[unit]
-    size = np.ptp(_near(x, at, near, (reach, reach)), axis=1).astype(np.float64)
+    size = np.ptp(_near(x, at, near, (reach, reach)), axis=1).astype(np.float64) ** 2
     y = work.signal.channels.position_um[kept_channels(work.signal, work.plan), 1]
     weight = np.sum(size, axis=1)
     centre = np.sum(size * y[np.maximum(near, 0)], axis=1) / np.where(weight > 0, weight, np.nan)

@@ -25,6 +25,10 @@ class ShankSpikes(Protocol):
     """Anything that holds the spikes of a shank."""
 
     @property
+    def shank(self) -> int:
+        """Number of the shank."""
+
+    @property
     def spikes(self) -> Spikes:
         """What the sorter found."""
 
@@ -55,11 +59,11 @@ def propose(
         seed=context.seed,
         packages=dict(method.packages()),
     )
-    sample, unit = join([shank.spikes for shank in shanks], signal.n_samples)
+    sample, unit, shank = join(shanks, signal.n_samples)
     if not sample.size:
         labels = events(sample, unit, np.empty(0, np.float32), unit, provenance)
         return Result((labels,), (empty_table(labels.digest, signal),))
-    located = locate(signal, plan, sample, unit, seed=context.seed)
+    located = locate(signal, plan, sample, unit, seed=context.seed, shank=shank)
     sample, unit = on_peak(sample, unit, located.shift, signal)
     measured = measure(signal, plan, sample, unit, located, context)
     channel = measured.best[unit]
@@ -67,16 +71,24 @@ def propose(
     return Result((labels,), (table_of(labels, measured, signal),))
 
 
-def join(found: Sequence[Spikes], n_samples: int) -> tuple[Ints, Ints]:
-    """Spikes of all shanks, in order of samples; units 0 to n - 1, none empty."""
-    samples, units, first = [], [], 0
-    for spikes in found:
+def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Ints]:
+    """Spikes of all shanks in order of samples, and the shank of each unit.
+
+    Returns
+    -------
+    sample, unit : ndarray, shape (n_spikes,), int64
+        Units 0 to n - 1, none empty.
+    shank : ndarray, shape (n_units,), int64
+    """
+    samples, units, shanks = [], [], np.empty(0, np.int64)
+    for each in found:
+        spikes = each.spikes
         inside = (spikes.sample >= 0) & (spikes.sample < n_samples)
-        _, number = np.unique(spikes.unit[inside], return_inverse=True)
+        names, number = np.unique(spikes.unit[inside], return_inverse=True)
         samples.append(spikes.sample[inside])
-        units.append(number.astype(np.int64) + first)
-        first += int(number.max()) + 1 if number.size else 0
-    return in_order(np.concatenate(samples), np.concatenate(units))
+        units.append(number.astype(np.int64) + shanks.size)
+        shanks = np.concatenate([shanks, np.full(names.size, each.shank, np.int64)])
+    return *in_order(np.concatenate(samples), np.concatenate(units)), shanks
 
 
 def on_peak(sample: Ints, unit: Ints, shift: Ints, signal: Signal) -> tuple[Ints, Ints]:

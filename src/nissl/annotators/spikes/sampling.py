@@ -13,6 +13,7 @@ from nissl.clock import Clock
 MAD_TO_SD = 1.4826022185056018  # of a normal distribution
 N_LOOKS = 20
 LOOK_S = 0.5
+_EVERY = 4  # samples; neighbours in time say the same of the noise
 
 
 def look_intervals(
@@ -93,7 +94,7 @@ def noise_uv(recording: Any, clock: Clock, seed: int) -> npt.NDArray[np.float64]
     ndarray, shape (n_channels,), float64, uV
     """
     deviations = [
-        np.median(np.abs(x - np.median(x, axis=0)), axis=0)
+        np.median(np.abs(x[::_EVERY] - np.median(x[::_EVERY], axis=0)), axis=0)
         for x in looks(recording, clock, seed)
         if len(x)
     ]

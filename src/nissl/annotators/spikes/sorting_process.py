@@ -80,7 +80,8 @@ def end_with_parent() -> None:
     """End this process and its pool when the parent, which holds our stdin, is gone."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1):  # unbuffered: a buffered read would hold a lock at exit
+            continue
         os.killpg(0, signals.SIGKILL) if hasattr(os, "killpg") else os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
