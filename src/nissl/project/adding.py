@@ -32,6 +32,9 @@ from nissl.sync import frame_times
 from nissl.tasks import Finding
 
 
+_CHEAP_BYTES = 2 * 10**9
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A path that was read as far as adding it needs; nothing is written yet.
@@ -70,8 +73,18 @@ def prepare(path: Path, *, reviewer: str | None = None, **options: Any) -> Prepa
     if importer is not None:
         count = _counting(recording) | {k: options[k] for k in ("rate_hz",) if options.get(k)}
         imported = importer.read(path, reviewer=reviewer, **count)
-    lines = recording_lines(recording) if recording is not None else ()
-    return Prepared(path.absolute(), options, recording, imported, lines)
+    return Prepared(path.absolute(), options, recording, imported, _lines(recording))
+
+
+def _lines(recording: Recording | None) -> tuple[LabelSet, ...]:
+    """Digital lines as labels, where their edges are known or cheap to find.
+
+    The sync bit of a large probe file costs a pass over it; `sync` makes it when asked.
+    """
+    if recording is None:
+        return ()
+    cost = sum(line.bytes_to_read for line in recording.lines)
+    return recording_lines(recording) if cost <= _CHEAP_BYTES else ()
 
 
 def _counting(recording: Recording | None) -> dict[str, Any]:
