@@ -31,7 +31,6 @@ from nissl.store import SourceRow, Store
 from nissl.sync import frame_times
 from nissl.tasks import Finding
 
-
 _CHEAP_BYTES = 2 * 10**9
 
 
