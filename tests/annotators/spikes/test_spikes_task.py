@@ -233,3 +233,13 @@ def test_shanks_are_sorted_apart(tmp_path):
     jobs = [json.loads((tmp_path / f"shank-{k}" / "job.json").read_text()) for k in (0, 3)]
     assert [job["channels"] for job in jobs] == [["0", "1", "2", "3"], ["4", "5", "6", "7"]]
     assert Plan.from_json(jobs[0]["plan"]).by("nissl")
+
+
+def test_warming_keeps_what_a_sorter_compiles(tmp_path):
+    """The folder of compiled functions is one per set of versions, and is not empty after a run."""
+    from nissl.annotators.spikes.sorting import compiled
+    from nissl.annotators.spikes.warm import warm
+
+    assert warm("spikes/tridesclous2") == "spikes/tridesclous2"
+    assert "spikeinterface-" in compiled().name
+    assert any(compiled().rglob("*.nbi"))
