@@ -9,17 +9,35 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from nissl import __version__
 from nissl.cli import adding, annotating, doctor, exporting, showing
 from nissl.cli import demo as demonstrating
 from nissl.cli.output import say
-from nissl.errors import NisslError
+from nissl.errors import InterruptedRunError, NisslError
+
+
+class _Commands(TyperGroup):
+    """Turns Ctrl-C anywhere into our error; Typer itself would exit without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptedRunError(
+                "the command to finish",
+                "an interruption (Ctrl-C)",
+                "What is finished was kept; the same command goes on from there.",
+            ) from None
+
 
 app = typer.Typer(
     name="nissl",
+    cls=_Commands,
     help="Labels on neural recordings that one can trust.",
     epilog="Exit codes: 0 done, 2 usage, 3 input, 4 missing, 5 project, 6 run, 7 export, "
     "130 interrupted. Manual: docs/ in the repository.",
@@ -52,8 +70,16 @@ def main() -> None:
     try:
         app()
     except NisslError as error:
-        say(f"nissl: {error}")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        say("nissl: interrupted.\nWhat is finished was kept; the same command goes on from there.")
-        sys.exit(130)
+        _leave(error)
+    except OSError as error:
+        from nissl.labels.atomic import refusal
+
+        known = refusal(error)
+        if known is None:
+            raise
+        _leave(known)
+
+
+def _leave(error: NisslError) -> None:
+    say(f"nissl: {error}")
+    sys.exit(error.exit_code)

@@ -47,6 +47,8 @@ def add(
 ) -> None:
     """Add recordings, or work done elsewhere (phy, Kilosort, NWB, ALF); nothing is modified."""
     from nissl.project import open_project
+    from nissl.project.adding import add as keep_source
+    from nissl.project.adding import prepare
 
     options = reader_options(
         probe=probe,
@@ -60,9 +62,10 @@ def add(
         keep_identifiers=keep_identifiers,
     )
     rows = []
+    read = [prepare(path, **options) for path in paths]  # a bad path leaves nothing behind
     with open_project(project) as study:
-        for path in paths:
-            source = study.add(path, **options)
+        for each in read:
+            source = keep_source(study.store, each)
             sets = study.store.label_sets(source=source.fingerprint)
             rows.append(
                 {

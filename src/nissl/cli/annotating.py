@@ -6,7 +6,7 @@ import getpass
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +23,10 @@ from nissl.cli.adding import (
     reader_options,
 )
 from nissl.cli.output import say, show
-from nissl.errors import BadArgumentError
+from nissl.errors import BadArgumentError, MissingInputError
+
+if TYPE_CHECKING:
+    from nissl.project import Project, Source
 
 
 def annotate(
@@ -55,31 +58,29 @@ def annotate(
 ) -> None:
     """Propose labels for every source of a project, or for one recording in one shot."""
     from nissl.project import Resources, open_project
+    from nissl.project.adding import add, prepare
     from nissl.run.context import parse_memory
     from nissl.run.progress import RichProgress
+    from nissl.tasks import resolve
 
-    count = workers or os.cpu_count() or 1
-    parameters = _parameters(set_ or [])
+    parameters, budget = _parameters(set_ or []), parse_memory(memory)
+    resolve(task)  # before anything is written
+    one = None
+    if out is not None:
+        given = reader_options(
+            probe=probe,
+            rate_hz=rate,
+            n_channels=channels,
+            dtype=dtype,
+            gain_uv=gain_uv,
+            subject=subject,
+            session=session,
+        )
+        one = prepare(path, **given)
     rows = []
     with RichProgress() as progress, open_project(out or path, create=out is not None) as study:
-        resources = Resources(count, parse_memory(memory), cluster, progress)
-        if out is not None:
-            options = reader_options(
-                probe=probe,
-                rate_hz=rate,
-                n_channels=channels,
-                dtype=dtype,
-                gain_uv=gain_uv,
-                subject=subject,
-                session=session,
-            )
-            chosen = [study.add(path, **options)]
-        else:
-            chosen = [study.source(source)] if source else study.sources()
-            if not chosen:
-                raise BadArgumentError(
-                    "a project with sources", f"{path} with none", f"nissl add {path} RECORDING"
-                )
+        resources = Resources(workers or os.cpu_count() or 1, budget, cluster, progress)
+        chosen = [add(study.store, one)] if one is not None else _chosen(study, source, stream)
         for each in chosen:
             draft = study.annotate(
                 each,
@@ -94,6 +95,25 @@ def annotate(
             if out is not None:
                 say(f"report: {study.report(each, draft.labels.provenance.task)}")
     show("Annotated", rows, as_json=as_json)
+
+
+def _chosen(study: Project, name: str | None, stream: str | None) -> list[Source]:
+    """The source asked for, or all that have the stream, or neural samples where none is named."""
+    if name:
+        return [study.source(name)]
+    chosen = []
+    for each in study.sources():
+        if each.has_neural if stream is None else stream in each.row.streams:
+            chosen.append(each)
+        else:
+            say(f"{each.name}: nothing to annotate in its streams {sorted(each.row.streams)}")
+    if not chosen:
+        raise MissingInputError(
+            "a project with recordings to annotate",
+            f"{len(study.sources())} sources in {study.path}, none of them with neural samples",
+            f"Add one: nissl add {study.path} RECORDING",
+        )
+    return chosen
 
 
 def _row(name: str, draft: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from nissl.cli.adding import AsJson
@@ -52,6 +51,8 @@ def _line(recording: Recording, name: str) -> Line:
 
 
 def _maps(made: DemoSession, sync: ClockMap, frames: FrameTimes) -> list[dict[str, Any]]:
+    import numpy as np
+
     truth = made.truth
     board_s = truth.board_clock(truth.onsets_s)
     error_s = np.abs(sync(board_s) - truth.probe_clock(truth.onsets_s))
@@ -65,6 +66,8 @@ def _maps(made: DemoSession, sync: ClockMap, frames: FrameTimes) -> list[dict[st
 
 
 def _map_row(name: str, n_pulses: int, left_out_s: float, error_s: Any) -> dict[str, Any]:
+    import numpy as np
+
     return {
         "map": name,
         "pulses": n_pulses,
@@ -75,6 +78,8 @@ def _map_row(name: str, n_pulses: int, left_out_s: float, error_s: Any) -> dict[
 
 
 def _units(made: DemoSession, behaviour: LabelSet) -> list[dict[str, Any]]:
+    import numpy as np
+
     from nissl.annotators.spikes.psth import onset_samples, psth
 
     clock = made.probe.signal.clock

@@ -22,10 +22,9 @@ def report(
 
     rows = []
     with open_project(project, create=False) as study:
-        chosen = [study.source(source)] if source else study.sources()
+        chosen = [study.source(source)] if source else study.annotated(task)
         for each in chosen:
-            if source or study.store.label_sets(source=each.fingerprint, task=task):
-                rows.append({"source": each.name, "report": str(study.report(each, task))})
+            rows.append({"source": each.name, "report": str(study.report(each, task))})
     show("Reports", rows, as_json=as_json)
 
 
@@ -42,16 +41,16 @@ def export(
     """Export the labels that count, and verify them by reading them back."""
     from nissl.io import EXPORTERS
     from nissl.project import open_project
+    from nissl.project.exporting import export as write
 
     suffix = EXPORTERS.get(to).suffix
     rows = []
     with open_project(project, create=False) as study:
-        chosen = [study.source(source)] if source else study.sources()
-        out.mkdir(parents=True, exist_ok=True)
+        chosen = [study.source(source)] if source else study.annotated(task)
         for each in chosen:
-            target = out / f"{each.name}.{task}{suffix}"
-            written = study.export(each, to, target, task=task, draft=draft, overwrite=overwrite)
             dossier = study.dossier(each, task, draft=draft)
+            target = out / f"{each.name}.{task}{suffix}"
+            written = write(dossier, to, target, overwrite=overwrite)
             rows.append(
                 {
                     "source": each.name,

@@ -70,6 +70,22 @@ def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> No
         file.write(content)
 
 
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder and those above it, unless they are there.
+
+    Raises
+    ------
+    DiskFullError, ReadOnlyError, StoreError
+        The file system refuses; a file is in the way.
+    """
+    target = Path(path)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise store_error(error, target) from error
+    return target
+
+
 def fsync_folder(folder: str | os.PathLike[str]) -> None:
     """Force a folder's entries to the disk, where the system can."""
     if os.name == "nt":  # Windows opens no folders; its renames are journalled
@@ -79,6 +95,13 @@ def fsync_folder(folder: str | os.PathLike[str]) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def refusal(error: OSError) -> StoreError | None:
+    """Return our error where the disk is full or read-only, None where it is something else."""
+    if error.errno not in _FULL | _READ_ONLY:
+        return None
+    return store_error(error, error.filename or "a temporary file")
 
 
 def store_error(error: OSError, path: str | os.PathLike[str]) -> StoreError:

@@ -9,9 +9,10 @@ from typing import Any
 
 from nissl.errors import BadArgumentError
 from nissl.labels import Edit, LabelSet
+from nissl.labels.atomic import make_folder
 from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, Rule, replay
-from nissl.project import adding, syncing
+from nissl.project import adding, exporting, syncing
 from nissl.project.annotating import Draft, Resources, annotate, current
 from nissl.project.dossier import gather, nothing_to_show
 from nissl.project.source import Source
@@ -96,6 +97,10 @@ class Project:
         """Source by name, path or beginning of its fingerprint."""
         return key if isinstance(key, Source) else Source(self.store.source(key), self.store)
 
+    def annotated(self, task: str) -> list[Source]:
+        """Sources that have labels of a task; `MissingInputError` where there are none."""
+        return exporting.annotated(self.store, task)
+
     def only_source(self) -> Source:
         """The only source; `BadArgumentError` where there are none or several."""
         rows = self.sources()
@@ -175,8 +180,9 @@ class Project:
 
         found = self.source(source)
         target = Path(path) if path else self.path / "reports" / f"{found.name}.{task}.html"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return write_report(self.dossier(found, task, draft=True), target)
+        dossier = self.dossier(found, task, draft=True)
+        make_folder(target.parent)
+        return write_report(dossier, target)
 
     def export(
         self,
@@ -189,13 +195,7 @@ class Project:
         **options: Any,
     ) -> Path:
         """Export the head of a task ("nwb", "phy", ...) and verify it by reading it back."""
-        from nissl.io import EXPORTERS
-
-        exporter = EXPORTERS.get(to)
-        dossier = self.dossier(source, task, draft=draft)
-        written = exporter.write(dossier, Path(path), **options)
-        exporter.verify(dossier, written)
-        return written
+        return exporting.export(self.dossier(source, task, draft=draft), to, Path(path), **options)
 
     def _current(self, source: Source | str, task: str) -> str:
         found = self.source(source)

@@ -98,7 +98,7 @@ def add(store: Store, prepared: Prepared) -> Source:
     with label sets. Content that is there already gives the source that holds it; a subject or
     session that is given is then set, and a path that is gone is replaced.
     """
-    row = _row(store, prepared)
+    row = _row(prepared)
     known = next((r for r in store.sources() if r.fingerprint == row.fingerprint), None)
     if known is None:
         kept = store.add_source(row)
@@ -147,7 +147,7 @@ def _keep_imported(store: Store, imported: Imported) -> None:
         keep(store, labels)
 
 
-def _row(store: Store, prepared: Prepared) -> SourceRow:
+def _row(prepared: Prepared) -> SourceRow:
     recording, imported, options = prepared.recording, prepared.imported, prepared.options
     if recording is not None:
         fingerprint, format_ = recording.fingerprint, recording.format
@@ -167,7 +167,7 @@ def _row(store: Store, prepared: Prepared) -> SourceRow:
         name=_name(prepared.path),
         path=str(prepared.path),
         format=format_,
-        options=stored_options(store, options),
+        options=stored_options(options, prepared.path),
         subject=subject,
         session=session,
         streams=streams,
@@ -246,11 +246,16 @@ def relocate(store: Store, source: Source, path: Path) -> None:
         raise BadArgumentError(
             "a source that is a recording", f"imported labels ({source.row.format})", "Add again."
         )
-    found = read(path, **read_options(store, source.row)).fingerprint
+    there = path.absolute()
+    options = read_options(source.row, there)
+    if not Path(options.get("probe") or there).exists():  # it stayed where it was
+        options = read_options(source.row, source.path)
+    found = read(there, **options).fingerprint
     if found != source.fingerprint:
         raise CorruptSourceError(
             f"the content of {source.name!r} ({source.fingerprint[:12]})",
             f"other content ({found[:12]}) at {path}",
             "Give the path of the same recording.",
         )
-    store.update_source(source.fingerprint, path=str(path.absolute()))
+    changes = {"path": str(there), "options": stored_options(options, there)}
+    store.update_source(source.fingerprint, **changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,9 @@ from nissl.data.read import read
 from nissl.errors import BadArgumentError, CorruptSourceError, SourceNotFoundError
 from nissl.labels import Kind, LabelSet
 from nissl.store import SourceRow, Store
-from nissl.store.sources import located, stored_path
+
+NEURAL = ("ephys", "ap")
+"""Kinds of streams that hold spikes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,11 @@ class Source:
         return self.is_recording and self.path.exists()
 
     @property
+    def has_neural(self) -> bool:
+        """Whether it has a stream of neural samples."""
+        return any(facts.get("kind") in NEURAL for facts in self.row.streams.values())
+
+    @property
     def is_recording(self) -> bool:
         """Whether this source has raw data at all; imported labels have none."""
         return is_recording(self.row)
@@ -78,7 +86,7 @@ class Source:
                 "no such file",
                 f"If it was moved: nissl relocate {self.store.path} {self.name} NEW_PATH",
             )
-        recording = read(self.path, **read_options(self.store, self.row))
+        recording = read(self.path, **read_options(self.row, self.path))
         if recording.fingerprint != self.fingerprint:
             raise CorruptSourceError(
                 f"the content that was added as {self.name!r} ({self.fingerprint[:12]})",
@@ -91,7 +99,7 @@ class Source:
         """Name of a stream: the one asked for, or the only one that holds neural samples."""
         streams: Mapping[str, Any] = self.row.streams
         if name is None:
-            neural = [k for k, v in streams.items() if v.get("kind") in ("ephys", "ap")]
+            neural = [k for k, v in streams.items() if v.get("kind") in NEURAL]
             if len(neural) == 1:
                 return neural[0]
             if len(streams) == 1:
@@ -123,19 +131,25 @@ def line_of(source: Source, name: str | None = None) -> Line:
     return lines[name]
 
 
-def stored_options(store: Store, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of `read` as the journal keeps them: paths as `nissl.store` keeps paths."""
+def stored_options(options: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Options of `read` as the journal keeps them.
+
+    A probe file in or beside the folder of the recording at `path` is kept relative to that
+    folder, so that both can be moved together.
+    """
     plain = dict(options)
     if plain.get("probe") is not None:
-        plain["probe"] = stored_path(Path(plain["probe"]).absolute(), store.path)
+        probe, folder = Path(os.path.abspath(plain["probe"])), path.parent
+        near = folder.parent != folder and probe.is_relative_to(folder.parent)
+        plain["probe"] = Path(os.path.relpath(probe, folder) if near else probe).as_posix()
     return plain
 
 
-def read_options(store: Store, row: SourceRow) -> dict[str, Any]:
-    """Options with which a source is opened again."""
+def read_options(row: SourceRow, path: Path) -> dict[str, Any]:
+    """Options with which a source at `path` is opened again."""
     options = dict(row.options)
     if options.get("probe") is not None:
-        options["probe"] = located(options["probe"], store.path)
+        options["probe"] = os.path.normpath(path.parent / options["probe"])
     return options
 
 

@@ -25,6 +25,8 @@ def verify(store: Store, *, full: bool) -> list[dict[str, Any]]:
     for labels in store.label_sets():
         try:
             store.get_labels(labels.digest)
+            if labels.items is not None:
+                store.get_items(labels.items)
             state = {"state": "good", "detail": f"{labels.n_rows} rows"}
         except NisslError as error:
             state = {"state": "differs", "detail": error.got}
