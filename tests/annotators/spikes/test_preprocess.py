@@ -243,3 +243,20 @@ def test_segments_keep_their_own_samples():
     signal = Signal.from_array(x, RATE, clock=clock)
     recording = apply_plan(signal, make_plan(signal, {}, 0))
     assert [recording.get_num_samples(segment_index=i) for i in (0, 1)] == [20_000, 25_000]
+
+
+def test_median_reference_is_spikeinterfaces_and_survives_json():
+    from spikeinterface.core import load
+    from spikeinterface.preprocessing import common_reference
+
+    from nissl.annotators.spikes.median_reference import MedianReferenceRecording
+
+    recording = apply_plan(*_planned())
+    groups = [["0", "2", "3"], ["1"]]
+    ours = MedianReferenceRecording(recording, groups)
+    theirs = common_reference(recording, reference="global", operator="median", groups=groups)
+    wanted = theirs.get_traces(start_frame=100, end_frame=900, channel_ids=["3", "0"])
+    got = ours.get_traces(start_frame=100, end_frame=900, channel_ids=["3", "0"])
+    assert np.array_equal(got, wanted)
+    again = load(ours.to_dict())
+    assert np.array_equal(again.get_traces(end_frame=500), ours.get_traces(end_frame=500))

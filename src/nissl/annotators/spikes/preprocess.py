@@ -298,12 +298,9 @@ def _reference(recording: Any, parameters: Mapping[str, Any]) -> Any:
         )
     here = set(recording.channel_ids)
     groups = [[name for name in group if name in here] for group in parameters["groups"]]
-    return spre.common_reference(
-        recording,
-        reference="global",
-        operator="median",
-        groups=[group for group in groups if group],
-    )
+    from nissl.annotators.spikes.median_reference import MedianReferenceRecording
+
+    return MedianReferenceRecording(recording, [group for group in groups if group])
 
 
 _APPLY = {
