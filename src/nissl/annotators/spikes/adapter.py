@@ -89,9 +89,11 @@ class SorterAdapter:
             Ctrl-C; finished shanks and chunks are kept.
         """
         began = time.perf_counter()
-        signal = inputs.signal
-        preprocess.require_sortable(signal)
+        preprocess.require_sortable(inputs.signal)
         self._check(parameters)
+        signal = in_files(inputs.signal, context.workdir / "samples")
+        streams = {**inputs.recording.streams, inputs.stream: signal}
+        inputs = replace(inputs, recording=replace(inputs.recording, streams=streams))
         with measure_peak() as peak:
             plan = make_plan(signal, parameters, context.seed)
             require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
