@@ -38,6 +38,8 @@ $(BIN)/python:
 $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing nissl[ephys] into $(VENV) (one to three minutes, once) ..."
 	$(PIP) -e ".[ephys]"
+	@echo "Compiling the sorter's functions, once ..."
+	@$(BIN)/python -W ignore -m nissl.annotators.spikes.warm spikes/tridesclous2
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
