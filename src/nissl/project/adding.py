@@ -15,7 +15,6 @@ from nissl.errors import BadArgumentError, CorruptSourceError, UnknownFormatErro
 from nissl.io import find_importer
 from nissl.io.contracts import Imported
 from nissl.io.lines import recording_lines
-from nissl.io.trials import read_table
 from nissl.labels import LabelSet
 from nissl.labels.remap import Target, remap
 from nissl.project.source import (
@@ -197,6 +196,8 @@ def add_table(
         The table counts frames of a camera or microscope, whose frame pulses are a line of
         this source; its rows are carried to the stream's samples through them.
     """
+    from nissl.io.trials import read_table
+
     chosen = source.stream(stream)
     clock = source.recording[chosen].clock
     about: dict[str, Any] = {"task": name or "trials", "author": author or "imported"}

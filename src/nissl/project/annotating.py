@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nissl.errors import BadArgumentError, InterruptedRunError, MissingInputError, NisslError
+from nissl.errors import (
+    BadArgumentError,
+    InputError,
+    InterruptedRunError,
+    MissingInputError,
+    NisslError,
+)
 from nissl.labels import ItemTable, LabelSet
 from nissl.project.source import Source
 from nissl.run.context import Context
@@ -106,6 +113,8 @@ def annotate(
             _keep(store, job.hash, draft)
         except (NisslError, KeyboardInterrupt) as error:
             store.fail_run(job.hash, str(error) or "interrupted")
+            if isinstance(error, InputError):  # nothing to resume: it would fail the same way
+                shutil.rmtree(context.workdir, ignore_errors=True)
             if isinstance(error, KeyboardInterrupt):
                 raise InterruptedRunError(
                     "the run to finish",

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from nissl.errors import AmbiguousClockError, BadArgumentError
 from nissl.sync.clockmap import ClockMap, Times
@@ -173,6 +173,8 @@ def _common_runs(a: Times, b: Times, length: int, limits: _Limits, period: float
         starts = starts[np.linspace(0, starts.size - 1, _QUERIES).astype(np.int64)]
     if starts.size == 0:
         return np.empty((0, 2), dtype=np.int64)
+    from scipy.spatial import cKDTree
+
     tree_a, tree_b = cKDTree(runs_a), cKDTree(runs_b)
     starts = starts[_alone(tree_a, runs_a[starts])]
     if starts.size == 0:
@@ -184,7 +186,7 @@ def _common_runs(a: Times, b: Times, length: int, limits: _Limits, period: float
     return np.stack([starts[alone], found[alone]], axis=1).astype(np.int64)
 
 
-def _alone(tree: cKDTree, runs: Times) -> npt.NDArray[np.bool_]:
+def _alone(tree: Any, runs: Times) -> npt.NDArray[np.bool_]:
     """Whether nothing else in the tree could be mistaken for each of its runs."""
     if tree.n < 2:
         return np.ones(runs.shape[0], dtype=bool)
