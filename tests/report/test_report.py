@@ -91,6 +91,10 @@ def test_methods_name_the_method_its_versions_and_sources(html):
     assert "Bandpass 300-6000 Hz" in html
 
 
+def test_noise_of_every_channel_is_shown(html):
+    assert "Noise level of each channel" in html
+
+
 def test_same_dossier_same_text(dossier, html):
     assert render(dossier) == html
 

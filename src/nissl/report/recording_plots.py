@@ -44,9 +44,9 @@ def probe_map(items: ItemTable, bad: dict[str, str]) -> str:
 def noise_by_channel(noise_uv: npt.NDArray[Any], ids: list[str], bad: dict[str, str]) -> str:
     """Noise level of each channel, bad ones marked."""
     colours = [RED if c in bad else BLUE for c in ids]
-    with figure(5.4, 2.2) as (made, axes):
+    with figure(4.4, 2.0) as (made, axes):
         axes.scatter(np.arange(len(ids)), noise_uv, color=colours, s=14)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.15 * max(float(np.nanmax(noise_uv)), 1e-3))
         axes.set_xlabel("channel")
         axes.set_ylabel("noise (µV, MAD)")
         axes.set_xlim(-1, len(ids))

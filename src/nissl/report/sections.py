@@ -123,10 +123,10 @@ def _pictures(
         out["raster"] = recording_plots.raster(labels, items, rate_hz, duration_s)
     if {"snr", "rp_contamination"} <= columns and len(items.items):
         out["quality"] = recording_plots.quality_overview(items, doubtful)
-    noise = log.get("noise_uv")
+    noise = items.context.get("noise_uv")
     if noise is not None:
         ids = [str(c) for c in items.context["channel_ids"]]
-        out["noise"] = recording_plots.noise_by_channel(np.asarray(noise), ids, bad)
+        out["noise"] = recording_plots.noise_by_channel(np.asarray(noise, dtype=float), ids, bad)
     if dossier.recording is not None and "channel" in columns:
         signal = dossier.recording[dossier.stream]
         out["snippet"] = recording_plots.snippet(signal, labels, items)

@@ -92,7 +92,6 @@ def spike_dossier(
                 }
             ],
             "bad_channels": {str(n_channels - 1): "noise"},
-            "noise_uv": [6.0] * n_channels,
         },
         source=_facts(recording, signal),
     )
@@ -175,6 +174,7 @@ def _items(
             "channel_ids": [str(c) for c in range(n_channels)],
             "position_um": position.tolist(),
             "shank": [0] * n_channels,
+            "noise_uv": [6.0] * n_channels,
         },
     )
 
