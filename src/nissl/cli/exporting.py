@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nissl.cli.adding import AsJson, ProjectPath
 from nissl.cli.output import say, show
 
+if TYPE_CHECKING:
+    from nissl.labels.replay import Rule
+
+
+Readers = Annotated[
+    str | None,
+    typer.Option(
+        help="How several readers' decisions are combined: majority, adjudicated, or one's name."
+    ),
+]
+
+
+def _rule(readers: str | None) -> Rule | None:
+    from nissl.labels.replay import adjudicated, by_reviewer, majority
+
+    if readers is None:
+        return None
+    return {"majority": majority, "adjudicated": adjudicated}.get(readers) or by_reviewer(readers)
+
 
 def report(
     project: ProjectPath,
     source: Annotated[str | None, typer.Option(help="One source; all by default.")] = None,
     task: Annotated[str, typer.Option(help="Task to report on.")] = "spikes",
+    readers: Readers = None,
     as_json: AsJson = False,
 ) -> None:
     """Write one self-contained HTML file per annotated source."""
@@ -24,7 +44,8 @@ def report(
     with open_project(project, create=False) as study:
         chosen = [study.source(source)] if source else study.annotated(task)
         for each in chosen:
-            rows.append({"source": each.name, "report": str(study.report(each, task))})
+            written = study.report(each, task, resolve=_rule(readers))
+            rows.append({"source": each.name, "report": str(written)})
     show("Reports", rows, as_json=as_json)
 
 
@@ -36,6 +57,7 @@ def export(
     task: Annotated[str, typer.Option(help="Task to export.")] = "spikes",
     draft: Annotated[bool, typer.Option("--draft", help="Export unreviewed drafts.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    readers: Readers = None,
     as_json: AsJson = False,
 ) -> None:
     """Export the labels that count, and verify them by reading them back."""
@@ -48,7 +70,7 @@ def export(
     with open_project(project, create=False) as study:
         chosen = [study.source(source)] if source else study.annotated(task)
         for each in chosen:
-            dossier = study.dossier(each, task, draft=draft)
+            dossier = study.dossier(each, task, draft=draft, resolve=_rule(readers))
             target = out / f"{each.name}.{task}{suffix}"
             written = write(dossier, to, target, overwrite=overwrite)
             rows.append(

@@ -174,13 +174,20 @@ class Project:
         """All that is known about a source and task, with people's decisions applied."""
         return gather(self.store, self.source(source), task, draft=draft, resolve=resolve)
 
-    def report(self, source: Source | str, task: str, path: str | Path | None = None) -> Path:
+    def report(
+        self,
+        source: Source | str,
+        task: str,
+        path: str | Path | None = None,
+        *,
+        resolve: Rule | None = None,
+    ) -> Path:
         """Write the HTML report of a source; by default into the project's `reports` folder."""
         from nissl.report import write_report
 
         found = self.source(source)
         target = Path(path) if path else self.path / "reports" / f"{found.name}.{task}.html"
-        dossier = self.dossier(found, task, draft=True)
+        dossier = self.dossier(found, task, draft=True, resolve=resolve)
         make_folder(target.parent)
         return write_report(dossier, target)
 
@@ -192,10 +199,12 @@ class Project:
         *,
         task: str = "spikes",
         draft: bool = False,
+        resolve: Rule | None = None,
         **options: Any,
     ) -> Path:
         """Export the head of a task ("nwb", "phy", ...) and verify it by reading it back."""
-        return exporting.export(self.dossier(source, task, draft=draft), to, Path(path), **options)
+        dossier = self.dossier(source, task, draft=draft, resolve=resolve)
+        return exporting.export(dossier, to, Path(path), **options)
 
     def _current(self, source: Source | str, task: str) -> str:
         found = self.source(source)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nissl.errors import BadArgumentError, MissingInputError, SourceNotFoundError
-from nissl.labels import ItemTable, Kind, LabelSet
+from nissl.labels import Edit, ItemTable, Kind, LabelSet
 from nissl.labels.replay import Reviewed, Rule, replay, retarget
 from nissl.project.annotating import current, findings_of, items_of
 from nissl.project.source import Source
@@ -44,17 +47,21 @@ def gather(
     recording = None
     with suppress(SourceNotFoundError):  # those who show it say what then cannot be shown
         recording = source.recording
+    edits = store.edits(base=digest)
     outcome = replay(
         store.get_labels(digest),
-        store.edits(base=digest),
+        edits,
         items=items_of(store, digest),
         resolve=resolve,
     )
     labels, stream = outcome.labels, _stream(source, outcome.base)
     items = outcome.items
     described = set() if items is None else set(items.items.tolist())
-    if recording is not None and outcome.decided and described != set(labels.items.tolist()):
-        items = _describe(task, labels, Inputs(recording, stream))
+    if outcome.decided and described != set(labels.items.tolist()):
+        if recording is not None:
+            items = _describe(task, labels, Inputs(recording, stream))
+        else:
+            items = _updated(task, items_of(store, digest), edits, labels) or items
     return Dossier(
         labels=labels,
         items=items,
@@ -84,6 +91,26 @@ def _describe(task: str, labels: LabelSet, inputs: Inputs) -> ItemTable:
     """Facts of units that people changed, from the raw data."""
     with tempfile.TemporaryDirectory(prefix="nissl-") as scratch:
         return TASKS.get(task).describe(labels, inputs, Context(Path(scratch)))
+
+
+def _updated(
+    task: str, items: ItemTable | None, edits: list[Edit], labels: LabelSet
+) -> ItemTable | None:
+    """Facts of units that people changed, as far as they follow from those before.
+
+    None where that would not be the facts of these labels: edits that were undone, or that a
+    rule between reviewers set aside.
+    """
+    if items is None or "n_spikes" not in items.table.column_names:
+        return None
+    for edit in edits:
+        items = TASKS.get(task).update(items, edit)
+    units, counts = np.unique(labels.column("item"), return_counts=True)
+    if not np.array_equal(items.items, units):
+        return None
+    if not np.array_equal(items.table.column("n_spikes").to_numpy(), counts):
+        return None
+    return replace(items, of=labels.digest)
 
 
 def _reviewed(outcome: Reviewed) -> float:

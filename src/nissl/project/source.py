@@ -126,7 +126,8 @@ def line_of(source: Source, name: str | None = None) -> Line:
         raise BadArgumentError(
             f"one of the lines {sorted(lines)} of {source.name!r}",
             repr(name),
-            "Name the line that carries the pulses.",
+            "Name the line that carries the pulses: --line-a and --line-b of sync, "
+            "--frames of import.",
         )
     return lines[name]
 

@@ -7,18 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nissl.annotators.clock_checks import EPHYS_LIMIT_S, clock_findings
 from nissl.clock import Clock
 from nissl.data import Line
-from nissl.io.lines import line_events
+from nissl.errors import BadArgumentError
+from nissl.io.lines import recording_lines
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.labels.remap import Target, remap
+from nissl.project.adding import keep
 from nissl.project.source import Source, line_of
 from nissl.store import Store
 from nissl.sync import ClockMap, match_pulses
 from nissl.tasks import TASKS, Finding
 
+Items = npt.NDArray[np.int64]
 TASK = "sync"
 _NEAR_S = 0.4  # how far off a given offset may be, in periods of a regular train
 
@@ -76,18 +80,13 @@ def sync(
     near, within_s = _near(first, offset_s)
     match = match_pulses(first.rising_s, second.rising_s, near=near, within_s=within_s)
     clock_map = match.clock_map(a=a.name, b=b.name)
-    sets = []
-    for source, line in ((a, first), (b, second)):
-        labels = line_events([line], source=source.fingerprint, stream=_stream_of(source, line))
-        digest = store.put_labels(labels)
-        if all(r.digest != digest for r in store.label_sets(source=source.fingerprint)):
-            store.record_labels(digest)
-        sets.append(labels)
+    pulses_a, items_a = _pulses(store, a, first)
+    pulses_b, items_b = _pulses(store, b, second)
     links = LabelSet.build(
         Kind.LINKS,
         {
-            "a": sets[0].column("item")[match.pairs[:, 0]],
-            "b": sets[1].column("item")[match.pairs[:, 1]],
+            "a": items_a[match.pairs[:, 0]],
+            "b": items_b[match.pairs[:, 1]],
         },
         ("same pulse",),
         Provenance(
@@ -100,13 +99,11 @@ def sync(
                 "map": clock_map.to_json(),
                 "counts": match.summary(),
             },
-            targets=(sets[0].digest, sets[1].digest),
+            targets=(pulses_a, pulses_b),
         ),
     )
     findings = tuple(clock_findings(clock_map, EPHYS_LIMIT_S, match=match))
-    digest = store.put_labels(links)
-    if all(r.digest != digest for r in store.label_sets(source=a.fingerprint, task=TASK)):
-        store.record_labels(digest)
+    digest = keep(store, links)
     store.record_findings(digest, [f.to_json() for f in findings])
     return Synchrony(links, clock_map, findings)
 
@@ -122,18 +119,18 @@ def session_events(store: Store, source: Source, stream: str) -> dict[str, Label
         return {}
     goal = Target(target, source.fingerprint, stream)
     out: dict[str, LabelSet] = {}
-    synced: set[str] = set()
+    shared: set[str] = set()  # pulses that only tie the clocks together
     for labels in _event_sets(store, source.fingerprint):
         if _clock(source, labels.provenance.stream) == target:
             out |= _by_class(labels)
-    for other, clock_map, lines in _synced(store, source):
-        synced |= lines
+    for other, clock_map, own_line, other_line in _synced(store, source):
+        shared |= {own_line, f"{other.name} {other_line}"}
         for labels in _event_sets(store, other.fingerprint):
             clock = _clock(other, labels.provenance.stream)
             if clock is not None:
                 moved = remap(labels, clock, goal, clock_map=clock_map, outside="drop")
                 out |= {f"{other.name} {k}": v for k, v in _by_class(moved).items()}
-    return {k: v for k, v in out.items() if k not in synced and k.split(" ", 1)[-1] not in synced}
+    return {name: labels for name, labels in out.items() if name not in shared}
 
 
 def _near(line: Line, offset_s: float | None) -> tuple[ClockMap | None, float | None]:
@@ -144,9 +141,14 @@ def _near(line: Line, offset_s: float | None) -> tuple[ClockMap | None, float | 
     return ClockMap.offset(first, first + offset_s), _NEAR_S * period_s
 
 
-def _stream_of(source: Source, line: Line) -> str:
-    clock = line.clock
-    return next((n for n, s in source.recording.items() if s.clock == clock), "")
+def _pulses(store: Store, source: Source, line: Line) -> tuple[str, Items]:
+    """Digest of the kept labels that hold a line, and the items of its pulses in order."""
+    for labels in recording_lines(source.recording):
+        names = labels.vocabulary.names
+        if labels.kind is Kind.EVENTS and line.name in names:
+            rows = labels.column("label") == names.index(line.name)
+            return keep(store, labels), labels.column("item")[rows]
+    raise BadArgumentError(f"a line of {source.name!r}", repr(line.name), "Choose another line.")
 
 
 def _clock(source: Source, stream: str) -> Clock | None:
@@ -159,28 +161,31 @@ def _event_sets(store: Store, fingerprint: str) -> list[LabelSet]:
     wanted = [
         r for r in rows if r.kind in (Kind.EVENTS, Kind.SPANS) and r.task not in TASKS.names()
     ]
-    newest = {(r.task, r.kind, r.author): r for r in wanted}
-    spans_too = {(r.task, r.author) for r in newest.values() if r.kind == Kind.EVENTS}
+    newest = {(r.task, r.kind, r.author, r.stream): r for r in wanted}
+    edges = {(r.task, r.author, r.stream) for r in newest.values() if r.kind == Kind.EVENTS}
     return [  # the high times of a line add nothing to its edges here
         store.get_labels(r.digest)
         for r in newest.values()
-        if not (r.kind == Kind.SPANS and r.task == "lines" and (r.task, r.author) in spans_too)
+        if not (
+            r.kind == Kind.SPANS and r.task == "lines" and (r.task, r.author, r.stream) in edges
+        )
     ]
 
 
-def _synced(store: Store, source: Source) -> list[tuple[Source, ClockMap, set[str]]]:
-    """Other sources with the map from their clock to this one's, and the lines behind it."""
+def _synced(store: Store, source: Source) -> list[tuple[Source, ClockMap, str, str]]:
+    """Other sources, the map from their clock to this one's, and the line of each behind it."""
     out = []
     for row in store.label_sets(task=TASK):
         parameters = store.get_labels(row.digest).provenance.parameters
-        ends = (row.source, str(parameters["to"]))
+        ends, lines = (row.source, str(parameters["to"])), parameters["lines"]
         if source.fingerprint not in ends:
             continue
         clock_map = ClockMap.from_json(dict(parameters["map"]))
-        if ends[0] == source.fingerprint:
+        own = ends.index(source.fingerprint)
+        if own == 0:
             clock_map = clock_map.inverse()
-        other = ends[1] if ends[0] == source.fingerprint else ends[0]
-        out.append((Source(store.source(other), store), clock_map, set(parameters["lines"])))
+        other = Source(store.source(ends[1 - own]), store)
+        out.append((other, clock_map, str(lines[own]), str(lines[1 - own])))
     return out
 
 
