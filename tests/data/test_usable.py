@@ -43,3 +43,10 @@ def test_constant_but_for_a_moment_between_the_blocks():
     samples = np.zeros((100 * BLOCK_SAMPLES, 1), np.int8)
     samples[BLOCK_SAMPLES + 5] = 1
     require_usable(signal(samples), n_blocks=4)
+
+
+def test_a_single_nan_anywhere_in_a_long_floating_signal_is_found():
+    samples = np.random.default_rng(0).normal(size=(700_000, 2)).astype(np.float32)
+    samples[654_321, 1] = np.nan
+    with pytest.raises(BadSamplesError, match="channel '1' at sample 654321"):
+        require_usable(Signal.from_array(samples, 30_000.0))

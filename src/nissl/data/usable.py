@@ -17,15 +17,16 @@ BLOCK_SAMPLES = 4096
 def require_usable(signal: Signal, *, n_blocks: int = N_BLOCKS) -> None:
     """Raise unless a signal has samples that are numbers and not all the same.
 
-    Evenly spaced blocks are looked at, the first and the last among them, so that NaN between
-    the blocks may be missed. Only a signal that is constant in all of them is read whole before
-    it is called constant. A single constant channel is no error; the checks of a task report it.
+    Floating samples are read whole, since one NaN spoils everything that is filtered around it;
+    of whole numbers, evenly spaced blocks are looked at, the first and the last among them.
+    Only a signal that is constant in all of them is read whole before it is called constant. A
+    single constant channel is no error; the checks of a task report it.
 
     Parameters
     ----------
     signal : Signal
     n_blocks : int
-        Blocks of `BLOCK_SAMPLES` samples to look at.
+        Blocks of `BLOCK_SAMPLES` samples to look at, where samples are whole numbers.
 
     Raises
     ------
@@ -39,7 +40,8 @@ def require_usable(signal: Signal, *, n_blocks: int = N_BLOCKS) -> None:
             "Choose another stream or file.",
         )
     blocks = list(signal.blocks(BLOCK_SAMPLES))
-    chosen = np.unique(np.linspace(0, len(blocks) - 1, min(n_blocks, len(blocks))).round())
+    n_looks = len(blocks) if signal.dtype.kind == "f" else min(n_blocks, len(blocks))
+    chosen = np.unique(np.linspace(0, len(blocks) - 1, n_looks).round())
     first = signal.read_raw(0, 1)[0]
     varies = False
     for index in chosen.astype(int).tolist():

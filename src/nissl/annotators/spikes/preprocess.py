@@ -18,6 +18,7 @@ import numpy as np
 from nissl.annotators.spikes.neuropixels import is_multiplexed, probe_name, shank_groups
 from nissl.data import ChannelTable, Signal
 from nissl.data.spikeinterface import to_spikeinterface
+from nissl.data.usable import require_usable
 from nissl.errors import BadArgumentError, BadMetadataError, BadSamplesError
 
 MIN_RATE_HZ = 1000.0
@@ -122,7 +123,7 @@ def require_sortable(signal: Signal) -> None:
     BadMetadataError
         Sampled below 1 kHz.
     BadSamplesError
-        Shorter than 1 s, or without channels.
+        Shorter than 1 s, without channels, with NaN, or constant on every channel.
     """
     if signal.rate_hz < MIN_RATE_HZ:
         raise BadMetadataError(
@@ -136,6 +137,7 @@ def require_sortable(signal: Signal) -> None:
             f"{signal.duration_s:.3f} s of {signal.n_channels} channels in {signal.name!r}",
             "Give a longer recording; the file may be truncated.",
         )
+    require_usable(signal)
 
 
 def make_plan(signal: Signal, parameters: Mapping[str, Any], seed: int) -> Plan:
