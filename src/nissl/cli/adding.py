@@ -179,8 +179,10 @@ def sync(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command("add")(add)
-    app.command("import")(import_table)
-    app.command("subject")(subject)
-    app.command("relocate")(relocate)
-    app.command("sync")(sync)
+    app.command("add", short_help="Add recordings, or work done elsewhere (phy, NWB, ALF).")(add)
+    app.command("import", short_help="Import trials, events or behaviour to a source.")(
+        import_table
+    )
+    app.command("subject", short_help="Set the subject and session of a source.")(subject)
+    app.command("relocate", short_help="Tell where a moved recording is now.")(relocate)
+    app.command("sync", short_help="Map the clocks of two devices by shared pulses.")(sync)

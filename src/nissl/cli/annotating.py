@@ -160,5 +160,7 @@ def head(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command("annotate")(annotate)
+    app.command("annotate", short_help="Propose labels: of a project, or of one file in one shot.")(
+        annotate
+    )
     app.command("head")(head)

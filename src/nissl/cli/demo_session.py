@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nissl.cli.adding import AsJson
-from nissl.cli.output import say, show
+from nissl.cli.output import say, show, show_json
 
 if TYPE_CHECKING:
     from nissl.data import Line, Recording
@@ -26,8 +26,12 @@ def session(
 
     made = simulate_session(seed, duration_s=seconds)
     sync, frames, behaviour = join(made)
-    show("Clock maps, compared with the truth", _maps(made, sync, frames), as_json=as_json)
-    show("Units around the onset of behaviour", _units(made, behaviour), as_json=as_json)
+    maps, units = _maps(made, sync, frames), _units(made, behaviour)
+    if as_json:
+        show_json({"maps": maps, "units": units})
+    else:
+        show("Clock maps, compared with the truth", maps, as_json=False)
+        show("Units around the onset of behaviour", units, as_json=False)
     say(f"half a frame is {1e3 * frames.limit_s:.1f} ms; {frames.dropped.size} frames were dropped")
 
 

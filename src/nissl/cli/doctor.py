@@ -115,4 +115,4 @@ def _project(path: Path) -> dict[str, Any]:
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command("doctor")(doctor)
+    app.command("doctor", short_help="Examine the environment, and say what mends it.")(doctor)

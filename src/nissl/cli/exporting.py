@@ -100,5 +100,7 @@ def snapshot(
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("report")(report)
-    app.command("export")(export)
-    app.command("snapshot")(snapshot)
+    app.command("export", short_help="Export the labels that count, verified by reading back.")(
+        export
+    )
+    app.command("snapshot", short_help="Make a consistent copy of a project.")(snapshot)

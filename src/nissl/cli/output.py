@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _WHOLE = 24  # cells up to this width are never cut
 
@@ -23,10 +26,10 @@ def say(text: str) -> None:
 def show(title: str, rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print rows as a table, or as a JSON array."""
     if as_json:
-        json.dump(list(rows), sys.stdout, indent=2, default=str, allow_nan=True)
-        sys.stdout.write("\n")
+        show_json(list(rows))
         return
-    out = Console(highlight=False)
+    # a pipe or file has no width: nothing is cut there
+    out = Console(highlight=False, width=None if sys.stdout.isatty() else _wide())
     if not rows:
         out.print(f"{title}: none")
         return
@@ -35,11 +38,33 @@ def show(title: str, rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         numeric = isinstance(rows[0][name], int | float) and not isinstance(rows[0][name], bool)
         whole = max(len(_cell(row[name])) for row in rows) <= _WHOLE
         table.add_column(
-            name.replace("_", " "), justify="right" if numeric else "left", no_wrap=whole
+            name.replace("_", " "),
+            justify="right" if numeric else "left",
+            no_wrap=whole,
+            overflow="fold",
         )
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     out.print(table)
+
+
+def show_json(value: Any) -> None:
+    """Print a JSON value; numbers that JSON does not have (NaN, infinity) become null."""
+    json.dump(_plain(value), sys.stdout, indent=2, default=str, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _wide() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) > 0 else 200
 
 
 def _cell(value: Any) -> str:

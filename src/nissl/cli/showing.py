@@ -142,6 +142,6 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command("show")(show_path)
+    app.command("show", short_help="Show what a project or a recording holds.")(show_path)
     app.command("tasks")(tasks)
-    app.command("verify")(verify)
+    app.command("verify", short_help="Check that files are what the journal says.")(verify)

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.clock import Clock
+from nissl.data.privacy import protect
+from nissl.data.recording import UNKNOWN, Session, Subject
 from nissl.errors import CorruptSourceError, SourceNotFoundError
 from nissl.io.contracts import Imported
 from nissl.io.curation import STATED_NAMES, stated_classes
@@ -192,7 +194,7 @@ def _foreign(
         if name in units.colnames
     }
     classes, more = stated_classes(labels, stated, "an NWB file", reviewer)
-    subject = getattr(nwbfile.subject, "subject_id", None)
+    subject, session = _who(nwbfile)
     clock = [[0, int(samples.max()) + 1, t0_s, rate]]
     return Imported(
         labels=(labels, *classes),
@@ -200,10 +202,20 @@ def _foreign(
         what_is_missing=(*missing, *sentences, *more),
         format="nwb",
         fingerprint=fingerprint,
-        subject=str(subject or "unknown"),
-        session=str(nwbfile.session_id or "unknown"),
+        subject=subject.id,
+        session=session.id,
         facts={"rate_hz": rate, "clock": clock},
     )
+
+
+def _who(nwbfile: Any) -> tuple[Subject, Session]:
+    """Subject and session, with pseudonyms unless the file says that it was no human."""
+    stated = nwbfile.subject
+    subject = Subject(
+        str(getattr(stated, "subject_id", None) or UNKNOWN),
+        species=getattr(stated, "species", None),
+    )
+    return protect(subject, Session(str(nwbfile.session_id or UNKNOWN)))
 
 
 def _unit_ids(units: Any) -> npt.NDArray[np.int64]:
