@@ -101,6 +101,17 @@ class Project:
         """Sources that have labels of a task; `MissingInputError` where there are none."""
         return exporting.annotated(self.store, task)
 
+    def only_source(self) -> Source:
+        """The only source; `BadArgumentError` where there are none or several."""
+        rows = self.sources()
+        if len(rows) != 1:
+            raise BadArgumentError(
+                "one source to work on",
+                f"the sources {[s.name for s in rows]}",
+                f"Name one; add one with: nissl add {self.path} PATH",
+            )
+        return rows[0]
+
     def annotate(self, source: Source | str, task: str, **options: Any) -> Draft:
         """Propose labels with "task" or "task/method"; finished jobs are not computed again.
 
