@@ -148,7 +148,7 @@ def spoil_constant(samples):
 @pytest.mark.parametrize(
     ("make", "word"),
     [
-        pytest.param(spoil_nan, "NaN", id="NaN samples"),
+        pytest.param(spoil_nan, "'1'", id="NaN samples"),
         pytest.param(spoil_constant, "constant", id="constant recording"),
         pytest.param(lambda samples: samples, "spikes", id="no spikes at all"),
     ],
