@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nissl.labels.compare import compare
     from nissl.labels.replay import replay
     from nissl.project import Project
-    from nissl.project import open_project as open  # noqa: A004
+    from nissl.project import open_project as open
 
 __version__ = "0.1.0"
 

@@ -7,20 +7,28 @@ from typing import Annotated, Any
 
 import typer
 
-from nissl.cli.adding import AsJson
+from nissl.cli.adding import AsJson, Channels, Dtype, Gain, Probe, Rate, reader_options
 from nissl.cli.output import say, show
 
 
 def show_path(
     path: Annotated[Path, typer.Argument(help="A project folder or a recording.")],
     source: Annotated[str | None, typer.Option(help="Findings of one source.")] = None,
+    probe: Probe = None,
+    rate: Rate = None,
+    channels: Channels = None,
+    dtype: Dtype = None,
+    gain_uv: Gain = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the sources and labels of a project, or the streams of a recording."""
     from nissl.project import open_project
 
     if not (path / "project.toml").exists():
-        show(str(path), _streams(path), as_json=as_json)
+        options = reader_options(
+            probe=probe, rate_hz=rate, n_channels=channels, dtype=dtype, gain_uv=gain_uv
+        )
+        show(str(path), _streams(path, options), as_json=as_json)
         return
     with open_project(path, create=False) as study:
         if source is not None:
@@ -37,10 +45,10 @@ def show_path(
         show(str(path), rows, as_json=as_json)
 
 
-def _streams(path: Path) -> list[dict[str, Any]]:
+def _streams(path: Path, options: dict[str, Any]) -> list[dict[str, Any]]:
     from nissl.data.read import read
 
-    recording = read(path)
+    recording = read(path, **options)
     return [
         {
             "stream": name,

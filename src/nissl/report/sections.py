@@ -64,8 +64,8 @@ def _grave(finding: Finding) -> bool:
 
 
 def _time(dossier: Dossier) -> tuple[float, float]:
-    stream = dossier.source.get("streams", {}).get(dossier.stream)
-    if stream:
+    stream = dossier.source.get("streams", {}).get(dossier.stream, {})
+    if "duration_s" in stream:
         return float(stream["rate_hz"]), float(stream["duration_s"])
     context = dossier.items.context if dossier.items is not None else {}
     rate_hz = float(context.get("rate_hz", np.nan))
@@ -225,8 +225,8 @@ def _around_events(dossier: Dossier, rate_hz: float) -> list[tuple[str, Psth]]:
 
 
 def _clock(dossier: Dossier, rate_hz: float) -> Clock:
-    stream = dossier.source.get("streams", {}).get(dossier.stream)
-    if stream:
+    stream = dossier.source.get("streams", {}).get(dossier.stream, {})
+    if "clock" in stream:
         return Clock.from_json(stream["clock"])
     samples = dossier.labels.column("sample")
     return Clock.regular(rate_hz, int(samples[-1]) + 1 if samples.size else 1)
