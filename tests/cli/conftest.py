@@ -9,14 +9,19 @@ from types import SimpleNamespace
 import pytest
 
 
-def _call(*arguments: object, cwd: Path | None = None, timeout: float = 240) -> SimpleNamespace:
+def _call(
+    *arguments: object,
+    cwd: Path | None = None,
+    timeout: float = 240,
+    environment: dict[str, str] | None = None,
+) -> SimpleNamespace:
     done = subprocess.run(
         [sys.executable, "-m", "nissl", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
         timeout=timeout,
-        env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"},
+        env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"} | (environment or {}),
         stdin=subprocess.DEVNULL,
     )
     return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)

@@ -56,6 +56,7 @@ def test_every_table_comes_as_json(nissl, demo, tmp_path, words):
 
 
 def test_completion_can_be_shown(nissl):
-    result = nissl("--show-completion", "bash")
+    detected_by_name = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    result = nissl("--show-completion", "bash", environment=detected_by_name)
     assert result.code == 0, result.err
     assert "nissl" in result.out

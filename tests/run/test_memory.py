@@ -12,7 +12,7 @@ import pytest
 
 from nissl.errors import BadArgumentError, MemoryBudgetError
 from nissl.run.context import Context
-from nissl.run.memory import fit_chunks, measure_peak, tree_rss, workers_within
+from nissl.run.memory import INTERPRETER_BYTES, fit_chunks, measure_peak, tree_rss, workers_within
 
 BUDGET = {1: 250 * 10**6, 2: 560 * 10**6}  # by number of workers
 N_CHANNELS = 384
@@ -109,12 +109,12 @@ def test_a_short_peak_is_in_the_bound():
 
 
 def test_more_workers_before_larger_chunks(tmp_path):
-    own = psutil.Process().memory_info().rss
+    own = min(psutil.Process().memory_info().rss, INTERPRETER_BYTES)
     context = Context(tmp_path, workers=4, memory_bytes=own + 4 * 220 * 10**6)
     fit = fit_chunks(1000, context, preferred_samples=10**6, minimum_samples=1000)
     assert fit.workers == 4
     assert fit.chunk_samples % 1000 == 0
-    assert fit.chunk_samples * 1000 == pytest.approx(42 * 10**6, rel=0.2)
+    assert fit.chunk_samples * 1000 == pytest.approx(38 * 10**6, rel=0.2)
     assert fit.memory_per_chunk == fit.chunk_samples * 1000
     large = fit_chunks(1000, context, preferred_samples=10**6, minimum_samples=300_000)
     assert large.workers == 1

@@ -22,6 +22,7 @@ from nissl.run.context import Context
 
 INTERPRETER_BYTES = 300 * 10**6
 GROWTH_BYTES = 70 * 10**6  # libraries that this process loads during the run
+SLACK_BYTES = 20 * 10**6  # by which this process may grow between planning and running
 WORKER_BYTES = 160 * 10**6  # a worker with numpy, scipy and pyarrow loaded, before any samples
 
 
@@ -80,7 +81,8 @@ def fit_chunks(
             "Check the sizes of the stage.",
         )
     for workers in range(max(context.workers, 1), 0, -1):
-        room = _room(context, workers) / workers - fixed_bytes
+        slack = SLACK_BYTES if workers > 1 else 0
+        room = (_room(context, workers) - slack) / workers - fixed_bytes
         units = int(min(preferred_samples, room / bytes_per_sample)) // minimum_samples
         if units >= 1:
             samples = units * minimum_samples
