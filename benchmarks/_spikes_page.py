@@ -64,7 +64,7 @@ def markdown(results: Mapping[str, Any], image: str) -> str:
     parts = [_head(results), f"![Accuracy of every true unit, and wall time]({image})\n"]
     for name, facts in results["recordings"].items():
         parts.append(_section(results, name, facts))
-    parts.append(_absent(results))
+    parts += [_aims(results), _absent(results)]
     return "\n".join(parts)
 
 
@@ -149,6 +149,40 @@ def _cost(row: Row, direct: Row | None) -> list[Any]:
         number(row.get("report_s"), 1),
         number(row.get("nwb_s"), 1),
     ]
+
+
+def _aims(results: Mapping[str, Any]) -> str:
+    """What nissl itself costs, beside its aims."""
+    lines = []
+    for name, facts in results["recordings"].items():
+        direct = {r["sorter"]: r for r in rows_of(results, name, "direct")}
+        told = []
+        for row in rows_of(results, name, "nissl"):
+            alone = direct.get(row["sorter"], {}).get("wall_s")
+            if alone and row.get("wall_s"):
+                own = (row["wall_s"] - row["sorter_wall_s"]) / alone
+                mark = "" if own < OVERHEAD_LIMIT else " (**missed**)"
+                told.append(f"{row['sorter']} {percent(own)}{mark}")
+        if told:
+            lines.append(
+                f"- {facts['title']}: nissl's own part (opening, bad channels, drift, templates, "
+                f"amplitudes, metrics, checks, saving) over the wall time of a direct call; aim "
+                f"below {OVERHEAD_LIMIT:.0%}: " + ", ".join(told) + "."
+            )
+    steps = [
+        (row[key], row["sorter"], row["recording"], what)
+        for row in results["rows"]
+        for key, what in (("report_s", "report"), ("nwb_s", "NWB export"))
+        if row.get(key)
+    ]
+    if steps:
+        longest, sorter, recording, what = max(steps)
+        met = "met" if longest < STEP_LIMIT_S else "**missed**"
+        lines.append(
+            f"- Report and NWB export, aim below {STEP_LIMIT_S:g} s each: {met}; the longest was "
+            f"the {what} of {sorter} on {recording}, {longest:.1f} s."
+        )
+    return "## Aims\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _absent(results: Mapping[str, Any]) -> str:
