@@ -9,7 +9,7 @@ import pytest
 
 from nissl.errors import ReadOnlyError, StoreError
 from nissl.labels import Kind, LabelSet
-from nissl.report import render, write_report
+from nissl.report import recording_plots, render, write_report
 from nissl.tasks import Finding
 from nissl.testing.dossiers import spike_dossier
 
@@ -107,6 +107,13 @@ def test_rates_around_events_stand_in_every_card(dossier):
     html = render(replace(dossier, events={"cue": events, "rare": few}))
     assert html.count("Firing rate around cue") == 3
     assert "rare" not in html
+
+
+def test_a_stable_recording_looks_stable():
+    still = recording_plots.drift({"time_s": [0, 1, 2], "displacement_um": [0.0, 0.3, -0.3]})
+    moving = recording_plots.drift({"time_s": [0, 1, 2], "displacement_um": [0.0, 30.0, -3.0]})
+    assert re.findall(r">(−?\d+)</text>", still)[-1] == "10"
+    assert int(re.findall(r">(−?\d+)</text>", moving)[-1]) >= 20
 
 
 def test_markup_in_names_is_text(dossier):

@@ -12,6 +12,7 @@ from nissl.labels import ItemTable, LabelSet
 from nissl.report.theme import BLUE, CYCLE, GREEN, INK, MUTED, ORANGE, RED, figure, to_svg
 
 _MAX_DOTS = 60_000
+_LEAST_UM = 10.0  # a stable recording shall look stable
 
 
 def probe_map(items: ItemTable, bad: dict[str, str]) -> str:
@@ -175,6 +176,8 @@ def drift(motion: dict[str, Any]) -> str:
         for k, line in enumerate(moved):
             axes.plot(t_s, line, color=CYCLE[k % len(CYCLE)], lw=1.2)
         axes.axhline(0, color=MUTED, lw=0.6)
+        most = max(1.1 * float(np.nanmax(np.abs(moved), initial=0.0)), _LEAST_UM)
+        axes.set_ylim(-most, most)
         axes.set_xlabel("time (s)")
         axes.set_ylabel("motion (µm)")
         return to_svg(made, "Estimated motion along the probe in micrometres")

@@ -123,14 +123,15 @@ class AnnotatorContract:
         parameters: Mapping[str, Any],
         run: tuple[Result, Context, Recorded],
     ) -> None:
-        """Who, from what, with which parameters, seed and packages."""
-        stated = run[0].labels[0].provenance
+        """Who, from what, with which parameters and preprocessing, seed and packages."""
+        stated, log = run[0].labels[0].provenance, run[0].log
+        done = {"preprocessing": log["preprocessing"]} if "preprocessing" in log else {}
         assert stated.author.kind == "model"
         assert stated.author.name == annotator.name
         assert stated.author.version == annotator.version
         assert stated.source == inputs.recording.fingerprint
         assert stated.stream == inputs.stream
-        assert dict(stated.parameters) == dict(parameters)
+        assert dict(stated.parameters) == {**parameters, **done}
         assert stated.seed == run[1].seed
         assert dict(stated.packages) == dict(annotator.packages())
 

@@ -105,6 +105,9 @@ class TestTridesclous2(AnnotatorContract):
         assert all(s["text"].endswith(".") for s in log["preprocessing"])
         assert log["sorter_wall_s"] <= log["wall_s"]
         assert log["sorter"]["name"] == "tridesclous2"
+        parameters = run[0].labels[0].provenance.parameters
+        assert parameters["preprocessing"] == log["preprocessing"], "the labels themselves say so"
+        assert parameters["freq_min_hz"] == 150.0
 
     def test_spikes_stand_on_their_peaks(self, run, inputs):
         labels = run[0].labels[0]

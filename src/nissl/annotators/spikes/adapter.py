@@ -101,10 +101,12 @@ class SorterAdapter:
                 self._sort_shank(inputs, plan, shank, parameters, context)
                 for shank in shanks_of(signal, plan)
             ]
-            result = propose(self, inputs, parameters, context, plan, found)
-        done = plan.without(self.sorter.does).extended(*self._own(found))
+            done = plan.without(self.sorter.does).extended(*self._own(found))
+            steps = [step.to_json() for step in done.steps]
+            shaped_by = {**parameters, "preprocessing": steps}
+            result = propose(self, inputs, shaped_by, context, plan, found)
         log = {
-            "preprocessing": [step.to_json() for step in done.steps],
+            "preprocessing": steps,
             "bad_channels": dict(plan.bad_channels),
             "sorter": self._about(parameters),
             "sorter_wall_s": sum(shank.spikes.wall_s for shank in found),
