@@ -1,0 +1,1 @@
+"""Review: what people are asked, what they answer, and what is learned from it."""

@@ -1,0 +1,1 @@
+"""The review server: thin, computes nothing that `review` or `trust` could."""
