@@ -294,8 +294,11 @@ def test_schema_matches_the_sql(store):
 def test_a_missing_migration_is_run_at_open_all_or_nothing(tmp_path, make_edit):
     with Store.open(tmp_path) as store:
         store.append([make_edit(1)])
-        good = Migration(2, "colour", "-- [all]\nALTER TABLE sources ADD COLUMN colour TEXT;")
-        bad = Migration(3, "bad", "CREATE TABLE half (a TEXT);\nINSERT INTO nowhere VALUES (1);")
+        n = migrations()[-1].number
+        good = Migration(n + 1, "colour", "-- [all]\nALTER TABLE sources ADD COLUMN colour TEXT;")
+        bad = Migration(
+            n + 2, "bad", "CREATE TABLE half (a TEXT);\nINSERT INTO nowhere VALUES (1);"
+        )
         steps = [*migrations(), good]
         with pytest.raises(CorruptProjectError), store._journal.writing() as db:
             migrate(db, "journal", create=False, steps=[*steps, bad])

@@ -4,7 +4,8 @@
 
     study/
       project.toml               name, format version, id
-      journal.db                 SQLite: sources, runs, label sets, heads, findings, edits
+      journal.db                 SQLite: sources, runs, label sets, heads, findings, edits,
+                                 questions, models, settings
       labels/<digest>.parquet    label sets, immutable
       labels/<digest>.items.parquet   item tables, immutable
       arrays/<digest>.zarr       arrays, immutable
@@ -15,7 +16,18 @@ With NISSL_DATABASE=postgresql://... the journal is in a database that several m
 and the rest of the folder is as above, on a path they share.
 """
 
+from nissl.store.asking import QuestionRow
+from nissl.store.models import ModelMove, ModelRow
 from nissl.store.rows import HeadMove, LabelRow, RunRow, SourceRow
 from nissl.store.store import Store
 
-__all__ = ["HeadMove", "LabelRow", "RunRow", "SourceRow", "Store"]
+__all__ = [
+    "HeadMove",
+    "LabelRow",
+    "ModelMove",
+    "ModelRow",
+    "QuestionRow",
+    "RunRow",
+    "SourceRow",
+    "Store",
+]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from nissl.errors import BadEditError, NisslError
 from nissl.labels import Edit
 from nissl.labels.digest import canonical_json, digest_json
-from nissl.store import schema
+from nissl.store import asking, schema
 from nissl.store.faults import damaged
 from nissl.store.journal import Journal
 from nissl.store.plain import loads
@@ -20,7 +20,9 @@ from nissl.store.rows import parsing
 _T = schema.edits
 
 
-def append(journal: Journal, edits: Sequence[Edit], *, now_s: float) -> list[UUID]:
+def append(
+    journal: Journal, edits: Sequence[Edit], *, now_s: float, answering: UUID | None = None
+) -> list[UUID]:
     """Append edits in one transaction; all are on disk when this returns, or none is kept.
 
     An edit that is already there, sent again, is acknowledged and not stored twice.
@@ -49,7 +51,25 @@ def append(journal: Journal, edits: Sequence[Edit], *, now_s: float) -> list[UUI
                 )
         if fresh:
             connection.execute(sa.insert(_T), fresh)
+        if answering is not None and edits:
+            asking.answer(journal, connection, answering, edits[0].uuid)
     return [edit.uuid for edit in edits]
+
+
+def edits_after(
+    journal: Journal, position: int, *, base: str | None = None
+) -> list[tuple[int, Edit]]:
+    """Edits with their positions, from the one after `position` on."""
+    where = [_T.c.position > position] + ([] if base is None else [_T.c.base == base])
+    with journal.reading() as connection:
+        rows = journal.select(connection, _T, *where)
+    return [(int(row["position"]), _edit(row, journal)) for row in rows]
+
+
+def last_position(journal: Journal) -> int:
+    """Position of the newest edit; 0 where there is none."""
+    with journal.reading() as connection:
+        return journal.next_position(connection, _T) - 1
 
 
 def edits(journal: Journal, *, base: str | None = None) -> list[Edit]:

@@ -119,7 +119,7 @@ class Objects:
         """Remove what killed processes left half-written a day ago or more; returns how many."""
         removed = 0
         limit = (time.time() if now_s is None else now_s) - STALE_S
-        for folder in ("labels", "arrays"):
+        for folder in ("labels", "arrays", "models"):
             for path in (self.root / folder).glob(".*.partial"):
                 with suppress(OSError):
                     if path.stat().st_mtime < limit:

@@ -134,6 +134,11 @@ models = table(
         ("project_id", "position", "digest", "task", "name", "version", "card", "made_s"),
     ),
 )
+model_heads = table(
+    "model_heads",
+    *map(column, ("project_id", "position", "task", "digest", "moved_by", "moved_s")),
+)
+settings = table("settings", *map(column, ("project_id", "position", "name", "body", "set_s")))
 
 TABLES = (
     projects,
@@ -149,5 +154,7 @@ TABLES = (
     edits,
     questions,
     models,
+    model_heads,
+    settings,
 )
 """Every table of data, parents first."""

@@ -17,10 +17,12 @@ import sqlalchemy as sa
 
 from nissl.errors import BadArgumentError, MissingInputError, NisslError
 from nissl.labels import Edit, ItemTable, LabelSet
-from nissl.store import claims, decisions, runs, sources
+from nissl.store import asking, claims, decisions, models, runs, settings, sources
+from nissl.store.asking import QuestionRow
 from nissl.store.faults import damaged, translated
 from nissl.store.journal import Journal
 from nissl.store.manifest import Manifest
+from nissl.store.models import ModelMove, ModelRow
 from nissl.store.objects import Objects
 from nissl.store.opening import open_parts
 from nissl.store.rows import HeadMove, LabelRow, RunRow, SourceRow
@@ -245,19 +247,82 @@ DiskFullError, StoreError
             path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def append(self, edits: Sequence[Edit]) -> list[UUID]:
+    def append(self, edits: Sequence[Edit], *, answering: UUID | None = None) -> list[UUID]:
         """Append decisions, all or none; they are on disk when this returns their uuids.
+
+        `answering` names the question that the first of them answers.
 
         Raises
         ------
         BadEditError
             A uuid that was used before with other content, or an edit JSON cannot hold.
         """
-        return decisions.append(self._journal, edits, now_s=self._now())
+        return decisions.append(self._journal, edits, now_s=self._now(), answering=answering)
 
     def edits(self, *, base: str | None = None) -> list[Edit]:
         """Decisions on a label set, or all, in the order of the journal."""
         return decisions.edits(self._journal, base=base)
+
+    def edits_after(self, position: int, *, base: str | None = None) -> list[tuple[int, Edit]]:
+        """Decisions after a position of the journal, each with its position."""
+        return decisions.edits_after(self._journal, position, base=base)
+
+    def last_position(self) -> int:
+        """Position of the newest decision; 0 where there is none."""
+        return decisions.last_position(self._journal)
+
+    def ask(self, questions: Sequence[QuestionRow]) -> list[UUID]:
+        """Record questions; one that is known stays as it is. On disk when this returns."""
+        return asking.ask(self._journal, questions, now_s=self._now())
+
+    def questions(
+        self, *, labels: str | None = None, policy: str | None = None
+    ) -> list[QuestionRow]:
+        """Questions on record, oldest first."""
+        return asking.questions(self._journal, labels=labels, policy=policy)
+
+    def put_model(self, files: Mapping[str, bytes], card: Mapping[str, Any]) -> str:
+        """Keep a model and put it on record; returns its digest, on disk when this returns.
+
+        Parameters
+        ----------
+        files : mapping of str to bytes
+            Plain file names; never pickles.
+        card : mapping
+            JSON values with at least `task`, `name` and `version`.
+        """
+        digest = models.put(self.path, files, card)
+        models.record(self._journal, digest, card, now_s=self._now())
+        return digest
+
+    def get_model(self, digest: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+        """Files and card of a model, proved to be what was put; errors as `get_labels`."""
+        return models.get(self.path, digest)
+
+    def models(self, task: str | None = None) -> list[ModelRow]:
+        """Models on record, oldest first."""
+        return models.models(self._journal, task)
+
+    def model_head(self, task: str) -> str | None:
+        """Digest of the model in use; None for the weights that the method ships."""
+        moves = models.moves(self._journal, task)
+        return (moves[-1].digest or None) if moves else None
+
+    def model_head_history(self, task: str) -> list[ModelMove]:
+        """Every model that was put into use, oldest first; "" stands for shipped weights."""
+        return models.moves(self._journal, task)
+
+    def set_model_head(self, task: str, digest: str, *, by: str) -> None:
+        """Put a model into use; "" puts the shipped weights back."""
+        models.use(self._journal, task, digest, by=by, now_s=self._now())
+
+    def setting(self, name: str) -> dict[str, Any] | None:
+        """Newest setting of a name, None where nothing was set."""
+        return settings.setting(self._journal, name)
+
+    def set_setting(self, name: str, body: Mapping[str, Any]) -> None:
+        """Set a setting; what it was before stays on record."""
+        settings.set_setting(self._journal, name, body, now_s=self._now())
 
     def snapshot(self, destination: str | Path) -> Path:
         """Make a consistent copy of the project while others write; returns its folder."""
