@@ -85,6 +85,11 @@ def test_clopper_pearson_holds_the_estimate(a, b):
         assert interval.low <= interval.estimate <= interval.high
 
 
+def test_what_could_not_be_computed_is_none_in_json():
+    value = bootstrap_interval([1.0], rng=np.random.default_rng(0)).to_json()
+    assert value == {"estimate": 1.0, "low": None, "high": None, "level": 0.95, "n": 1}
+
+
 def test_impossible_arguments_are_refused():
     rng = np.random.default_rng(0)
     with pytest.raises(BadArgumentError):

@@ -43,6 +43,12 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what could not be computed (NaN) is None."""
+        numbers = {"estimate": self.estimate, "low": self.low, "high": self.high}
+        plain = {name: float(x) if np.isfinite(x) else None for name, x in numbers.items()}
+        return {**plain, "level": self.level, "n": self.n}
+
 
 def bootstrap_interval(
     values: npt.ArrayLike,
