@@ -1,0 +1,3 @@
+import { render } from "preact";
+
+render(<main>nissl review</main>, document.getElementById("app")!);

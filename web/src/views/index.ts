@@ -1,0 +1,19 @@
+// One view per label kind, each in a chunk of its own. A view's module exports `create(): View`.
+import type { View } from "../view.ts";
+
+type ViewModule = { create(): View };
+
+const VIEWS: Record<string, () => Promise<ViewModule>> = {
+  units: () => import("./units/index.ts"),
+  spans: () => import("./spans/index.ts"),
+  classes: () => import("./classes/index.tsx"),
+  points: () => import("./plain/points.ts"),
+  regions: () => import("./plain/regions.ts"),
+  links: () => import("./plain/links.ts"),
+};
+
+export async function loadView(name: string): Promise<View> {
+  const load = VIEWS[name];
+  if (!load) throw new Error(`Expected a view of ${Object.keys(VIEWS).join(", ")}; got ${name}.`);
+  return (await load()).create();
+}
