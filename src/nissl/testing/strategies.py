@@ -286,7 +286,8 @@ def journals(
             payload = {"target": str(draw(st.sampled_from(mine)).uuid)}
         else:
             kind = draw(st.sampled_from(_ANY_ITEM))
-            items = (draw(st.sampled_from(labels.items.tolist())),)
+            known = labels.items.tolist()
+            items = tuple(draw(st.lists(st.sampled_from(known), min_size=1, max_size=2)))
             payload = _payload(draw, kind, labels)
         uuid = UUID(int=len(edits) + 1)
         edits.append(Edit(uuid, kind, labels.digest, items, who, float(len(edits)), payload))

@@ -5,6 +5,7 @@ decided and by whom. Several reviewers are replayed apart and combined only by a
 rule. What cannot be applied is listed as a question, never dropped.
 """
 
+from nissl.labels.replay.live import Live
 from nissl.labels.replay.rebase import Rebased, rebase, retarget
 from nissl.labels.replay.replay import replay
 from nissl.labels.replay.resolve import Outcome, Rule, adjudicated, by_reviewer, majority, single
@@ -13,6 +14,7 @@ from nissl.labels.replay.reviewed import STATES, Link, Question, Remark, Reviewe
 __all__ = [
     "STATES",
     "Link",
+    "Live",
     "Outcome",
     "Question",
     "Rebased",

@@ -102,6 +102,29 @@ class Draft:
         for name, value in changes.items():
             self.moved.setdefault(name, {})[row] = value
 
+    def grow(self, edit: Edit) -> None:
+        """Append the rows that an ADD will play, still dead; `ValueError` where they do not fit."""
+        table = _new_rows(self.labels, edit, self.reserved.get(edit.uuid, Reserved()))
+        n = self.alive.size
+        ids = table.column("id").to_pylist()
+        self.position |= {row: n + index for index, row in enumerate(ids)}
+        self.table = pa.concat_tables([self.table, table])
+        self.item = np.concatenate([self.item, table.column("item").to_numpy()])
+        self.label = np.concatenate([self.label, table.column("label").to_numpy()])
+        self.alive = np.concatenate([self.alive, np.zeros(len(ids), dtype=bool)])
+
+    def restore(self, item: int) -> None:
+        """Make an item of the base what it is there; only where no structure was changed."""
+        rows = self.labels.rows_of(item)
+        self.label[rows] = self.labels.column("label")[rows]
+        self.alive[rows] = True
+        self.facts.pop(item, None)
+        self.rows.pop(item, None)
+        self.gone.pop(item, None)
+        for changes in self.moved.values():
+            for row in rows.tolist():
+                changes.pop(row, None)
+
     def carry_remarks(self, item: int, images: Iterable[int]) -> None:
         """Let an item's notes, flags and links follow it to what became of it."""
         images = tuple(images)
