@@ -1,0 +1,217 @@
+// A point cloud with pan, zoom and lasso: WebGL for millions of points, a 2-D canvas without WebGL.
+// Drag draws a lasso, Shift+drag (or the middle button) moves, the wheel zooms, a double click fits.
+import { selectInside } from "./lasso.ts";
+import type { Painter } from "./scatterpaint.ts";
+import { canvasPainter, webglPainter } from "./scatterpaint.ts";
+
+export interface Points {
+  x: ArrayLike<number>;
+  y: ArrayLike<number>;
+  /** Index into the palette per point; 255 hides a point. All 0 when left out. */
+  group?: Uint8Array;
+}
+
+export interface ScatterOptions {
+  /** CSS colours, at most 16; the last groups are drawn on top. */
+  palette: string[];
+  pointSize?: number;
+  opacity?: number;
+  label: string;
+  /** Indices of the points inside a finished lasso (empty: the selection was cleared). */
+  onLasso?: (indices: number[]) => void;
+}
+
+export interface Scatter {
+  set(points: Points): void;
+  setPalette(palette: string[]): void;
+  fit(): void;
+  /** Pixel of a data point now, for labels drawn above. */
+  project(x: number, y: number): [number, number];
+  readonly webgl: boolean;
+  destroy(): void;
+}
+
+/** Data -> clip space: clip = data * scale + offset. */
+export interface Camera {
+  scale: [number, number];
+  offset: [number, number];
+}
+
+export function createScatter(host: HTMLElement, options: ScatterOptions): Scatter {
+  const base = document.createElement("canvas");
+  const overlay = document.createElement("canvas");
+  for (const canvas of [base, overlay]) {
+    canvas.style.position = "absolute";
+    canvas.style.inset = "0";
+    canvas.style.width = canvas.style.height = "100%";
+  }
+  host.style.position = "relative";
+  host.append(base, overlay);
+  overlay.setAttribute("role", "img");
+  overlay.setAttribute("aria-label", options.label);
+
+  let points: Points = { x: [], y: [] };
+  const camera: Camera = { scale: [1, 1], offset: [0, 0] };
+  const painter: Painter = webglPainter(base, () => paint()) ?? canvasPainter(base);
+  let palette = options.palette;
+  let asked = 0;
+
+  function paint(): void {
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(() =>
+      painter.paint(camera, palette, options.pointSize ?? 2.5, options.opacity ?? 0.7),
+    );
+  }
+
+  function resize(): void {
+    const ratio = devicePixelRatio || 1;
+    for (const canvas of [base, overlay]) {
+      canvas.width = Math.max(1, Math.round(host.clientWidth * ratio));
+      canvas.height = Math.max(1, Math.round(host.clientHeight * ratio));
+    }
+    overlay.getContext("2d")?.scale(ratio, ratio);
+    paint();
+  }
+
+  function fit(): void {
+    const [left, right] = range(points.x);
+    const [low, high] = range(points.y);
+    camera.scale = [1.9 / (right - left), 1.9 / (high - low)];
+    camera.offset = [-camera.scale[0] * (left + right) / 2, -camera.scale[1] * (low + high) / 2];
+    paint();
+  }
+
+  const toData = (px: number, py: number): [number, number] => [
+    ((px / host.clientWidth) * 2 - 1 - camera.offset[0]) / camera.scale[0],
+    (1 - (py / host.clientHeight) * 2 - camera.offset[1]) / camera.scale[1],
+  ];
+
+  const stop = gestures(overlay, host, {
+    pan(dx, dy) {
+      camera.offset[0] += (2 * dx) / host.clientWidth;
+      camera.offset[1] -= (2 * dy) / host.clientHeight;
+      paint();
+    },
+    zoom(factor, px, py) {
+      const [x, y] = toData(px, py);
+      camera.scale = [camera.scale[0] * factor, camera.scale[1] * factor];
+      camera.offset = [(px / host.clientWidth) * 2 - 1 - x * camera.scale[0], 1 - (py / host.clientHeight) * 2 - y * camera.scale[1]];
+      paint();
+    },
+    fit,
+    lasso(path) {
+      const polygon: number[] = [];
+      for (let i = 0; i < path.length; i += 2) polygon.push(...toData(path[i]!, path[i + 1]!));
+      const found = selectInside(polygon, points.x, points.y);
+      options.onLasso?.(points.group ? found.filter((i) => points.group![i] !== 255) : found);
+    },
+  });
+
+  const observer = new ResizeObserver(resize);
+  observer.observe(host);
+  resize();
+  return {
+    set(given) {
+      points = given;
+      painter.load(given);
+      fit();
+    },
+    setPalette(given) {
+      palette = given;
+      paint();
+    },
+    fit,
+    project: (x, y) => [
+      ((x * camera.scale[0] + camera.offset[0] + 1) / 2) * host.clientWidth,
+      ((1 - y * camera.scale[1] - camera.offset[1]) / 2) * host.clientHeight,
+    ],
+    webgl: painter.webgl,
+    destroy() {
+      cancelAnimationFrame(asked);
+      observer.disconnect();
+      stop();
+      painter.destroy();
+      base.remove();
+      overlay.remove();
+    },
+  };
+}
+
+/** Least and greatest finite value, widened where they are the same. */
+function range(values: ArrayLike<number>): [number, number] {
+  let low = Infinity, high = -Infinity;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (!(low <= high)) return [0, 1];
+  return low === high ? [low - 0.5, high + 0.5] : [low, high];
+}
+
+interface Gestures {
+  pan(dx: number, dy: number): void;
+  zoom(factor: number, px: number, py: number): void;
+  fit(): void;
+  lasso(path: number[]): void;
+}
+
+const STEP_PX = 4;
+
+function gestures(canvas: HTMLCanvasElement, host: HTMLElement, act: Gestures): () => void {
+  const control = new AbortController();
+  const at = { signal: control.signal };
+  let path: number[] | undefined;
+  let last: [number, number] | undefined;
+  const brush = () => canvas.getContext("2d")!;
+  const place = (event: MouseEvent): [number, number] => {
+    const box = host.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    last = place(event);
+    path = event.shiftKey || event.button === 1 ? undefined : [...last];
+    event.preventDefault();
+  }, at);
+  canvas.addEventListener("pointermove", (event) => {
+    if (!last) return;
+    const [x, y] = place(event);
+    if (!path) {
+      act.pan(x - last[0], y - last[1]);
+      last = [x, y];
+    } else if (Math.hypot(x - last[0], y - last[1]) >= STEP_PX) {
+      path.push(x, y);
+      last = [x, y];
+      drawPath(brush(), path, host);
+    }
+  }, at);
+  canvas.addEventListener("pointerup", () => {
+    if (path) {
+      brush().clearRect(0, 0, host.clientWidth, host.clientHeight);
+      act.lasso(path);
+    }
+    last = path = undefined;
+  }, at);
+  canvas.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    act.zoom(Math.exp(-event.deltaY / 400), ...place(event));
+  }, { ...at, passive: false });
+  canvas.addEventListener("dblclick", () => act.fit(), at);
+  return () => control.abort();
+}
+
+function drawPath(brush: CanvasRenderingContext2D, path: number[], host: HTMLElement): void {
+  brush.clearRect(0, 0, host.clientWidth, host.clientHeight);
+  brush.beginPath();
+  for (let i = 0; i < path.length; i += 2) brush.lineTo(path[i]!, path[i + 1]!);
+  brush.closePath();
+  const colour = getComputedStyle(host).color;
+  brush.strokeStyle = colour;
+  brush.lineWidth = 1.5;
+  brush.stroke();
+  brush.globalAlpha = 0.1;
+  brush.fillStyle = colour;
+  brush.fill();
+  brush.globalAlpha = 1;
+}
