@@ -52,6 +52,10 @@ def active(edits: Sequence[Edit]) -> tuple[list[Edit], list[Question]]:
         All of one reviewer.
     """
     names = [{e.uuid, e.group} - {None} for e in edits]
+    first: dict[UUID | None, int] = {}
+    for index, own in enumerate(names):
+        for name in own:
+            first.setdefault(name, index)
     undone: set[UUID | None] = set()
     kept, questions = [], []
     for index in range(len(edits) - 1, -1, -1):
@@ -62,7 +66,7 @@ def active(edits: Sequence[Edit]) -> tuple[list[Edit], list[Question]]:
             kept.append(edit)
             continue
         target = undo_target(edit)
-        if target is None or not any(target in earlier for earlier in names[:index]):
+        if target is None or first.get(target, index) >= index:
             reason = "it takes back no earlier edit or group of the same reviewer"
             questions.append(Question(reason, edit.items, edit))
         else:
