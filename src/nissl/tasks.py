@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from nissl.data import Recording, Signal
 from nissl.errors import BadArgumentError
 from nissl.labels import Edit, FeatureTable, ItemTable, Kind, LabelSet, Vocabulary
@@ -162,18 +165,101 @@ class Annotator(Protocol):
         """Propose labels. `parameters` is complete: defaults filled in, names checked."""
 
 
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Items whose class people decided: what a learner learns from.
+
+    Parameters
+    ----------
+    features : FeatureTable
+        One row per item; several sources may stand below each other.
+    label : ndarray, shape (n_items,), int64
+        Code of the task's vocabulary.
+    weight : ndarray, shape (n_items,), float64
+        How much each counts: the inverse of the probability with which it was asked, mean 1.
+    """
+
+    features: FeatureTable
+    label: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n = len(self.features.items)
+        if self.label.shape != (n,) or self.weight.shape != (n,) or not np.all(self.weight >= 0):
+            raise BadArgumentError(
+                f"{n} labels and weights that are not negative",
+                f"labels {self.label.shape}, weights {self.weight.shape}",
+                "Give one of each per row of features.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, rows: npt.NDArray[Any]) -> Examples:
+        """Rows by index or mask."""
+        picked = np.arange(len(self))[rows]
+        table = self.features
+        return Examples(
+            features=FeatureTable(
+                items=table.items[picked],
+                names=table.names,
+                values=table.values[picked],
+                units=table.units,
+                subject=tuple(table.subject[k] for k in picked.tolist()),
+                session=tuple(table.session[k] for k in picked.tolist()),
+            ),
+            label=self.label[picked],
+            weight=self.weight[picked],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a learner says of items.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n_items, n_classes), float64
+        Calibrated, over the task's vocabulary.
+    votes : ndarray, shape (n_members, n_items, n_classes), float64
+        What the members of its ensemble say, for disagreement.
+    """
+
+    probabilities: npt.NDArray[np.float64]
+    votes: npt.NDArray[np.float64]
+
+
 @runtime_checkable
 class Learner(Annotator, Protocol):
-    """An annotator that can be fitted; `fit` returns a new one and changes nothing."""
+    """An annotator that can be fitted; `fit` returns a new one and changes nothing.
 
-    def featurise(self, sources: Sequence[Recording], labels: Sequence[LabelSet]) -> FeatureTable:
-        """One row of features per item."""
+    It works on labels and item tables, never on raw data, so that it can be asked and fitted
+    when the recording is gone.
+    """
 
-    def fit(self, features: FeatureTable, truth: LabelSet) -> Learner:
-        """Return a new learner fitted to reviewed labels."""
+    @property
+    def weights(self) -> str:
+        """Digest of what `files` holds; part of every proposal's author."""
 
-    def predict(self, features: FeatureTable) -> LabelSet:
-        """Propose classes with probabilities."""
+    def featurise(
+        self, labels: LabelSet, items: ItemTable | None, *, subject: str = "", session: str = ""
+    ) -> FeatureTable:
+        """One row of features per item of the labels that the task needs."""
+
+    def fit(self, examples: Examples, *, rng: np.random.Generator) -> Learner:
+        """Return a new learner that also knows these examples."""
+
+    def predict(self, features: FeatureTable) -> Prediction:
+        """Say classes with probabilities."""
+
+    def contributions(self, features: FeatureTable) -> npt.NDArray[np.float64]:
+        """How much each feature speaks for each class, (n_items, n_features, n_classes)."""
+
+    def files(self) -> Mapping[str, bytes]:
+        """What `restored` needs; plain text or numbers, never code."""
+
+    def restored(self, files: Mapping[str, bytes]) -> Learner:
+        """Return the learner whose `files` these are."""
 
 
 @dataclass(frozen=True)
@@ -255,13 +341,20 @@ class Dossier:
     draft: bool = True
 
 
-TASKS: Registry[Task] = Registry("tasks", {"spikes": "nissl.annotators.spikes.task:SPIKES"})
+TASKS: Registry[Task] = Registry(
+    "tasks",
+    {
+        "spikes": "nissl.annotators.spikes.task:SPIKES",
+        "curation": "nissl.annotators.curation.task:CURATION",
+    },
+)
 ANNOTATORS: Registry[Annotator] = Registry(
     "annotators",
     {
         f"spikes/{name}": f"nissl.annotators.spikes.adapters:{name.upper()}"
         for name in ("lupin", "tridesclous2", "spykingcircus2", "mountainsort5", "kilosort4")
-    },
+    }
+    | {"curation/nissl": "nissl.annotators.curation.learner:LEARNER"},
 )
 
 

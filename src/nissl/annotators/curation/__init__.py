@@ -1,0 +1,1 @@
+"""Curation: which sorted units are single neurons, mixtures or noise."""

@@ -1,0 +1,380 @@
+"""`curation/nissl`: good, mua or noise, with calibrated probabilities, learning from answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files as package_files
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.curation import boosting
+from nissl.annotators.curation.features import NAMES, featurise
+from nissl.errors import BadArgumentError, MissingDependencyError, MissingInputError
+from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
+from nissl.labels.digest import canonical_json
+from nissl.run.context import Context
+from nissl.tasks import Examples, Inputs, Prediction, Promises, Result
+from nissl.trust.calibration import Calibration, choose
+
+VOCABULARY = Vocabulary(("good", "mua", "noise"), ("#2a9d5c", "#d9a400", "#8a8f98"))
+MODEL = "model.json"
+MIN_EXAMPLES = 10
+MIN_PER_SUBJECT = 20
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the learner knows.
+
+    Parameters
+    ----------
+    features : tuple of str
+        Columns it was grown on, in order.
+    members : tuple of tuple of str
+        See `nissl.annotators.curation.boosting`.
+    calibration : Calibration
+    calibrated_on : str
+        What the calibration rests on, for the card.
+    """
+
+    features: tuple[str, ...]
+    members: tuple[boosting.Member, ...]
+    calibration: Calibration
+    calibrated_on: str = ""
+
+    def votes(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Probabilities by each member, not calibrated, (n_members, n_items, n_classes)."""
+        return np.stack(
+            [boosting.probabilities(boosting.raw(member, values)) for member in self.members]
+        )
+
+    def pooled(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Probabilities of the mean of the members' raw scores, not calibrated."""
+        scores = [boosting.raw(member, values) for member in self.members]
+        return boosting.probabilities(np.mean(scores, axis=0))
+
+
+@dataclass(frozen=True)
+class CurationLearner:
+    """Boosted trees on quality metrics.
+
+    Parameters
+    ----------
+    model : Model, optional
+        None stands for the shipped weights, read at first use.
+    """
+
+    model: Model | None = None
+    name: str = "curation/nissl"
+    version: str = "1"
+    promises: Promises = Promises(chunked=False, deterministic=True, memory="measured")
+
+    @property
+    def known(self) -> Model:
+        """Its model."""
+        return self.model if self.model is not None else _shipped()
+
+    @property
+    def weights(self) -> str:
+        """Digest of what `files` holds."""
+        hashed = hashlib.sha256()
+        for name, content in sorted(self.files().items()):
+            hashed.update(f"{name}\0{len(content)}\0".encode() + content)
+        return hashed.hexdigest()
+
+    def missing(self) -> Mapping[str, str]:
+        """Packages that are not installed, with the command that installs each."""
+        try:
+            boosting.require_lightgbm()
+        except MissingDependencyError as error:
+            return {"lightgbm": error.remedy.removeprefix("Install it: ")}
+        return {}
+
+    def packages(self) -> Mapping[str, str]:
+        """Versions of the packages that compute."""
+        return {name: version(name) for name in ("lightgbm", "numpy", "scipy")}
+
+    def defaults(self) -> Mapping[str, Any]:
+        """No parameters: what it does is in its weights."""
+        return {}
+
+    def annotate(self, inputs: Inputs, parameters: Mapping[str, Any], context: Context) -> Result:
+        """Propose a class for every unit of the current sorting."""
+        begun = time.perf_counter()
+        del parameters
+        units = inputs.labels["spikes"]
+        context.progress.start("classify units", float(units.items.size), "units")
+        labels = self.propose(
+            units,
+            self.featurise(units, inputs.items.get("spikes")),
+            seed=context.seed,
+        )
+        context.progress.advance("classify units", float(units.items.size))
+        context.progress.finish("classify units")
+        return Result((labels,), log={"wall_s": time.perf_counter() - begun})
+
+    def featurise(
+        self, labels: LabelSet, items: ItemTable | None, *, subject: str = "", session: str = ""
+    ) -> FeatureTable:
+        """Features of the units of a sorting; see `nissl.annotators.curation.features`."""
+        return featurise(labels, items, subject=subject, session=session)
+
+    def predict(self, features: FeatureTable) -> Prediction:
+        """Say classes with calibrated probabilities.
+
+        Raises
+        ------
+        BadArgumentError
+            A feature that the model needs is not there.
+        """
+        model = self.known
+        values = columns(features, model.features)
+        if not len(values):
+            nothing = np.empty((0, len(VOCABULARY)))
+            return Prediction(nothing, np.empty((len(model.members), 0, len(VOCABULARY))))
+        votes = model.votes(values)
+        calibrated = np.stack([model.calibration.apply(vote) for vote in votes])
+        return Prediction(model.calibration.apply(model.pooled(values)), calibrated)
+
+    def propose(
+        self, units: LabelSet, features: FeatureTable, *, seed: int | None = None
+    ) -> LabelSet:
+        """Classes of all units of a sorting as a label set, item = unit."""
+        p = self.predict(features).probabilities
+        made = units.provenance
+        return LabelSet.build(
+            Kind.CLASSES,
+            {
+                "id": units.items,
+                "item": units.items,
+                "target": units.items,
+                "label": p.argmax(axis=1).astype(np.int32),
+                "confidence": p.max(axis=1, initial=0.0),
+                "probabilities": p,
+            },
+            VOCABULARY,
+            Provenance(
+                task="curation",
+                source=made.source,
+                stream=made.stream,
+                author=Author("model", self.name, self.version, self.weights),
+                seed=seed,
+                made_from=(units.digest,),
+                targets=(units.digest,),
+                packages=dict(self.packages()),
+            ),
+        )
+
+    def contributions(self, features: FeatureTable) -> npt.NDArray[np.float64]:
+        """How much each feature of the table speaks for each class, in raw score.
+
+        Returns
+        -------
+        ndarray, shape (n_items, n_features, n_classes), float64
+        """
+        model = self.known
+        given = boosting.contributions(model.members, columns(features, model.features))
+        out = np.zeros((len(features.items), len(features.names), len(VOCABULARY)))
+        for k, name in enumerate(model.features):
+            out[:, features.names.index(name)] = given[:, k]
+        return out
+
+    def fit(self, examples: Examples, *, rng: np.random.Generator) -> CurationLearner:
+        """Go on learning from reviewed units, on top of what this learner knows.
+
+        The members are boosted further and, where two subjects or more have at least 20
+        decided units each, calibrated anew on each of them by a model that has not seen it;
+        otherwise the calibration so far is kept.
+
+        Parameters
+        ----------
+        examples : Examples
+        rng : numpy.random.Generator
+
+        Raises
+        ------
+        MissingInputError
+            Fewer than ten decided units.
+        """
+        if len(examples) < MIN_EXAMPLES:
+            raise MissingInputError(
+                f"at least {MIN_EXAMPLES} decided units to learn from",
+                str(len(examples)),
+                "Decide on a few more first: nissl review STUDY",
+            )
+        seed = int(rng.integers(2**31 - 1))
+        model = self.known
+
+        def further(part: Examples) -> Model:
+            values = columns(part.features, model.features)
+            return replace(
+                model,
+                members=boosting.grow_on(
+                    model.members, values, part.label, normalised(part.weight), seed
+                ),
+            )
+
+        subjects = np.asarray(examples.features.subject)
+        enough = [s for s in sorted(set(subjects)) if np.sum(subjects == s) >= MIN_PER_SUBJECT]
+        grown = further(examples)
+        if len(enough) >= 2:
+            calibrated = recalibrated(grown, examples, enough, further, rng)
+            return replace(self, model=calibrated)
+        on = f"{model.calibrated_on}, before these decisions".replace(
+            ", before these decisions, before", ", before"
+        )
+        return replace(self, model=replace(grown, calibrated_on=on))
+
+    def files(self) -> Mapping[str, bytes]:
+        """What `restored` needs: JSON and LightGBM's text."""
+        return to_files(self.known)
+
+    def restored(self, files: Mapping[str, bytes]) -> CurationLearner:
+        """Return the learner whose `files` these are."""
+        return replace(self, model=from_files(files))
+
+
+def grown(examples: Examples, *, rng: np.random.Generator) -> Model:
+    """Model from nothing: what the shipped weights are made by.
+
+    Parameters
+    ----------
+    examples : Examples
+        Of at least two subjects, for the calibration.
+    rng : numpy.random.Generator
+
+    Raises
+    ------
+    EvaluationError
+        Fewer than two subjects.
+    """
+    seed = int(rng.integers(2**31 - 1))
+    names = examples.features.names
+
+    def grow(part: Examples) -> Model:
+        members = boosting.grow(
+            part.features.values,
+            part.label,
+            normalised(part.weight),
+            part.features.session,
+            len(VOCABULARY),
+            seed,
+        )
+        return Model(names, members, Calibration("identity", len(VOCABULARY)))
+
+    return recalibrated(grow(examples), examples, sorted(set(examples.features.subject)), grow, rng)
+
+
+def recalibrated(
+    model: Model, examples: Examples, subjects: list[str], grow: Any, rng: np.random.Generator
+) -> Model:
+    """Calibrate on subjects, each by a model grown without it."""
+    pooled, truth, groups, weights = left_out(examples, subjects, grow)
+    calibration, _ = choose(pooled, truth, groups, rng=rng, weights=weights)
+    return replace(
+        model,
+        calibration=calibration,
+        calibrated_on=f"{len(truth)} units of {len(subjects)} subjects, each left out",
+    )
+
+
+def left_out(
+    examples: Examples, subjects: list[str], grow: Any
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], list[str], npt.NDArray[np.float64]]:
+    """Probabilities (not calibrated), truth, subject and weight of units of left-out subjects."""
+    subject = np.asarray(examples.features.subject)
+    parts, truth, groups, weights = [], [], [], []
+    for name in subjects:
+        out = examples.take(subject == name)
+        model = grow(examples.take(subject != name))
+        parts.append(model.pooled(columns(out.features, model.features)))
+        truth.append(out.label)
+        groups += [name] * len(out)
+        weights.append(out.weight)
+    return np.concatenate(parts), np.concatenate(truth), groups, np.concatenate(weights)
+
+
+def columns(features: FeatureTable, names: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    """Values in the order of `names`; `BadArgumentError` where one is not in the table."""
+    lacking = [name for name in names if name not in features.names]
+    if lacking:
+        raise BadArgumentError(
+            f"the features {list(names)}", f"a table without {lacking}", "Featurise it anew."
+        )
+    return features.values[:, [features.names.index(name) for name in names]]
+
+
+def normalised(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weights with mean 1."""
+    mean = float(weight.mean()) if weight.size else 0.0
+    return weight / mean if mean > 0 else np.ones_like(weight)
+
+
+def to_files(model: Model) -> dict[str, bytes]:
+    """Model as files by name."""
+    out, chains = {}, []
+    for k, member in enumerate(model.members):
+        names = [f"member-{k}-{i}.txt" for i in range(len(member))]
+        out |= {name: text.encode() for name, text in zip(names, member, strict=True)}
+        chains.append(names)
+    head = {
+        "format": 1,
+        "features": list(model.features),
+        "classes": list(VOCABULARY.names),
+        "members": chains,
+        "calibration": model.calibration.to_json(),
+        "calibrated_on": model.calibrated_on,
+    }
+    return out | {MODEL: canonical_json(head)}
+
+
+def from_files(files: Mapping[str, bytes]) -> Model:
+    """Inverse of `to_files`; `BadArgumentError` where they are not such files."""
+    try:
+        head = json.loads(files[MODEL])
+        if head["format"] != 1 or tuple(head["classes"]) != VOCABULARY.names:
+            raise ValueError(f"format {head['format']}, classes {head['classes']}")
+        return Model(
+            features=tuple(str(name) for name in head["features"]),
+            members=tuple(tuple(files[n].decode() for n in names) for names in head["members"]),
+            calibration=Calibration.from_json(head["calibration"]),
+            calibrated_on=str(head["calibrated_on"]),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise BadArgumentError(
+            "the files of a model of curation/nissl",
+            f"{sorted(files)} ({error})",
+            "Take another model: nissl models STUDY",
+        ) from None
+
+
+@cache
+def _shipped() -> Model:
+    folder = package_files("nissl.annotators.curation") / "weights"
+    return from_files(
+        {
+            each.name: each.read_bytes()
+            for each in folder.iterdir()
+            if each.name == MODEL or each.name.startswith("member-")
+        }
+    )
+
+
+def shipped_card() -> dict[str, Any]:
+    """Card of the shipped weights."""
+    folder = package_files("nissl.annotators.curation") / "weights"
+    card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    return card
+
+
+LEARNER = CurationLearner()
+
+__all__ = ["LEARNER", "NAMES", "VOCABULARY", "CurationLearner", "Model", "grown", "shipped_card"]

@@ -1,0 +1,104 @@
+"""The task "curation": is a sorted unit one neuron, a mixture, or noise?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nissl.annotators.curation.features import FEATURES
+from nissl.annotators.curation.learner import LEARNER, VOCABULARY
+from nissl.data import Recording
+from nissl.labels import Edit, ItemTable, Kind, LabelSet
+from nissl.labels.compare import compare
+from nissl.run.context import Context
+from nissl.tasks import Finding, Inputs, Task
+
+DOUBTFUL = 0.6
+"""Confidence below which a class is as good as open."""
+
+
+def describe(labels: LabelSet, inputs: Inputs, context: Context) -> ItemTable:
+    """Features of the units that the classes are about, one row per class.
+
+    Returns
+    -------
+    ItemTable
+        A column per feature of `nissl.annotators.curation.features.FEATURES`.
+    """
+    del context
+    features = LEARNER.featurise(inputs.labels["spikes"], inputs.items.get("spikes"))
+    order = np.argsort(labels.column("item"), kind="stable")
+    rows = np.searchsorted(features.items, labels.column("target")[order])
+    columns: dict[str, Any] = {"item": labels.column("item")[order]}
+    columns |= {f.name: features.values[rows, k] for k, f in enumerate(FEATURES)}
+    return ItemTable(labels.digest, pa.table(columns), {f.name: f.unit for f in FEATURES})
+
+
+def update(items: ItemTable, edit: Edit) -> ItemTable:
+    """Facts stay as they are: a person's class changes none of them."""
+    del edit
+    return items
+
+
+def check(
+    labels: LabelSet, items: ItemTable | None, inputs: Inputs | None, context: Context
+) -> list[Finding]:
+    """Say how many classes are open, and when hardly anything was good."""
+    del items, inputs, context
+    n = labels.n_rows
+    findings = []
+    confidence = labels.column("confidence")
+    open_ = int(np.sum(confidence < DOUBTFUL))
+    if open_:
+        findings.append(
+            Finding(
+                "doubtful_classes",
+                "note",
+                f"{open_} of {n} units have no class that is likelier than {DOUBTFUL:.0%}; "
+                "review asks about them first.",
+                value=float(open_),
+                limit=0.0,
+            )
+        )
+    good = int(np.sum(labels.column("label") == labels.vocabulary.code("good")))
+    if n >= 20 and good < 0.05 * n:
+        findings.append(
+            Finding(
+                "hardly_any_good",
+                "warning",
+                f"Only {good} of {n} units are called good; look at the sorting and at the "
+                "recording's own findings before trusting the rest.",
+                value=float(good),
+                limit=0.05 * n,
+            )
+        )
+    return findings
+
+
+def score(proposal: LabelSet, truth: LabelSet) -> Mapping[str, float]:
+    """Agreement with known classes over the units of both: see `nissl.labels.compare`."""
+    return {k: float(v) for k, v in compare(truth, proposal).metrics.items()}
+
+
+def _simulate(seed: int, **size: Any) -> tuple[Recording, LabelSet]:
+    from nissl.annotators.curation.simulate import simulate_sorting
+
+    recording, _, truth = simulate_sorting(seed, **size)
+    return recording, truth
+
+
+CURATION = Task(
+    name="curation",
+    gives=Kind.CLASSES,
+    vocabulary=VOCABULARY,
+    needs=("spikes",),
+    methods=("curation/nissl",),
+    describe=describe,
+    update=update,
+    check=check,
+    score=score,
+    simulate=_simulate,
+)
