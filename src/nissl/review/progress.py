@@ -1,0 +1,95 @@
+"""Who has decided on what, from edits alone: no label set of events is read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from nissl.labels import Edit, EditKind
+from nissl.labels.replay import journal
+from nissl.review.desk import Desk
+
+CLASS_DECISIONS = frozenset(
+    {
+        EditKind.ACCEPT,
+        EditKind.REJECT,
+        EditKind.REMOVE,
+        EditKind.RELABEL,
+        EditKind.UNSURE,
+        EditKind.ADJUDICATE,
+        EditKind.ADD,
+    }
+)
+PLACE_DECISIONS = CLASS_DECISIONS | {EditKind.MOVE, EditKind.RESHAPE, EditKind.LINK}
+_GONE = frozenset({EditKind.REJECT, EditKind.REMOVE})
+
+
+def standing(edits: Iterable[Edit]) -> dict[str, list[Edit]]:
+    """Edits that are not undone, by reader, in the order of the journal."""
+    known, _ = journal.unique(edits)
+    return {name: journal.active(own)[0] for name, own in journal.by_reviewer(known).items()}
+
+
+def decided(desk: Desk, edits: dict[str, list[Edit]]) -> dict[int, set[str]]:
+    """Readers who decided on each item of a desk; items nobody decided on are not there.
+
+    Of a unit its class is what is decided; a unit that was removed or merged into another is
+    decided too. Items that a reader's splits or additions made are found in the `Reading`.
+
+    Parameters
+    ----------
+    desk : Desk
+    edits : dict of str to list of Edit
+        All edits on each base of the desk.
+    """
+    found: dict[int, set[str]] = {}
+    for name, own in standing(edits.get(desk.key, ())).items():
+        for edit in own:
+            for item in _by_base(desk, edit):
+                found.setdefault(item, set()).add(name)
+    if desk.classes is not None:
+        target = dict(
+            zip(
+                desk.classes.column("item").tolist(),
+                desk.classes.column("target").tolist(),
+                strict=True,
+            )
+        )
+        for name, own in standing(edits.get(desk.classes.digest, ())).items():
+            for edit in own:
+                for item in _by_class(edit, target):
+                    found.setdefault(item, set()).add(name)
+    return found
+
+
+def structured(desk: Desk, edits: dict[str, list[Edit]], reader: str) -> bool:
+    """Whether a reader's standing edits made new items at a desk."""
+    makes = (EditKind.SPLIT, EditKind.ADD)
+    return any(edit.kind in makes for edit in edits.get(desk.key, ()) if edit.reviewer == reader)
+
+
+def _by_base(desk: Desk, edit: Edit) -> tuple[int, ...]:
+    if edit.kind is EditKind.MERGE:
+        gone = tuple(sorted(set(edit.items)))[1:]
+        return gone if desk.classes_row is not None else edit.items
+    if edit.kind in _GONE:
+        return edit.items
+    if desk.classes_row is None and edit.kind in PLACE_DECISIONS:
+        return edit.items
+    return ()
+
+
+def _by_class(edit: Edit, target: dict[int, int]) -> list[int]:
+    if edit.kind is EditKind.ADD:
+        rows = edit.payload.get("rows") or ()
+        return [int(row["target"]) for row in rows if isinstance(row, dict) and "target" in row]
+    if edit.kind in CLASS_DECISIONS:
+        return [target[item] for item in edit.items if item in target]
+    return []
+
+
+def decision_times(edits: Iterable[Edit]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """How long decisions took, seconds, where the client told; in the order given."""
+    told = [edit.took_s for edit in edits if edit.took_s is not None and edit.took_s > 0]
+    return np.asarray(told, dtype=np.float64)

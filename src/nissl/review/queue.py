@@ -1,0 +1,369 @@
+"""The queue: what one reader is asked next, over all desks of a project.
+
+Questions that must be asked (audit, gold, second reading, what a re-run left open) are mixed
+among those a policy chooses. The policy's next batch is recorded in the journal with the
+probability of each question before it is shown, so that what was asked can be reweighted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.errors import BadArgumentError
+from nissl.review.desk import Desk
+from nissl.review.policies import BATCH, POLICIES, Pool, usable
+from nissl.review.progress import decided, decision_times, structured
+from nissl.review.room import Room
+from nissl.store import QuestionRow
+
+DEFAULT_POLICY = "entropy"
+BLIND = ("audit", "gold", "second")
+"""Policies whose questions are asked without showing the machine's answer."""
+MIXED_EVERY = 4
+"""Of so many questions one is from the blind sample, as long as there are any."""
+USUAL_S = 4.0
+"""Expected time of a decision before anything is known of a reader, seconds."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item to decide on.
+
+    Parameters
+    ----------
+    desk : str
+        Key of the desk.
+    item : int
+    proposed : str or None
+        The machine's class; None where there is none or the reader is not to see it.
+    confidence : float or None
+    reason : str
+        Why it is asked, in plain words.
+    policy : str
+    probability : float or None
+        With which the policy chose it; None for what was not chosen at random.
+    question : UUID or None
+        The question on record; None for what is further down the queue.
+    blind : bool
+        Whether the machine's answer is hidden until the reader has decided.
+    """
+
+    desk: str
+    item: int
+    proposed: str | None
+    confidence: float | None
+    reason: str
+    policy: str
+    probability: float | None = None
+    question: UUID | None = None
+    blind: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        shown = None
+        if self.proposed is not None and not self.blind:
+            shown = {"label": self.proposed, "confidence": self.confidence}
+        return {
+            "desk": self.desk,
+            "item": self.item,
+            "proposed": shown,
+            "reason": self.reason,
+            "policy": "" if self.blind else self.policy,
+            "probability": self.probability,
+            "question": None if self.question is None else str(self.question),
+            "blind": self.blind,
+        }
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What is left for a reader.
+
+    Parameters
+    ----------
+    total, done : int
+        Items of the chosen desks, and how many of them are decided by anybody.
+    entries : tuple of Entry
+        The next ones.
+    seconds : float
+        Expected time of one decision, seconds.
+    policy : str
+    """
+
+    total: int
+    done: int
+    entries: tuple[Entry, ...]
+    seconds: float
+    policy: str
+
+    @property
+    def left(self) -> int:
+        """Items that nobody has decided on."""
+        return self.total - self.done
+
+
+@dataclass
+class _Waiting:
+    """Undecided items of a desk, as positions among its proposals."""
+
+    desk: Desk
+    places: npt.NDArray[np.intp]
+    extra: list[int] = field(default_factory=list)  # items that the reader's edits made
+
+
+def build(
+    room: Room,
+    reader: str,
+    rng: np.random.Generator,
+    *,
+    desk: str | None = None,
+    task: str | None = None,
+    policy: str = DEFAULT_POLICY,
+    blind: bool = False,
+    limit: int = 50,
+) -> Queue:
+    """Queue of a reader; the policy's next batch is on record when this returns.
+
+    Parameters
+    ----------
+    room : Room
+    reader : str
+    rng : numpy.random.Generator
+        Draws the batch.
+    desk, task : str, optional
+        Ask only there.
+    policy : str
+        A name of `POLICIES`.
+    blind : bool
+        Hide the machine's answers.
+    limit : int
+        Entries to return.
+    """
+    if policy not in POLICIES.names():
+        raise BadArgumentError(
+            f"a policy among {POLICIES.names()}", repr(policy)[:60], "Choose one of them."
+        )
+    room.sync()
+    chosen = [room.desk(desk)] if desk else room.desks
+    chosen = [d for d in chosen if task in (None, d.row.task)]
+    waiting, total, done = [], 0, 0
+    for each in chosen:
+        found, n, n_done = _waiting(room, each, reader)
+        waiting.append(found)
+        total, done = total + n, done + n_done
+    open_questions = _open_questions(room, waiting)
+    asked = list(_must(open_questions, reader))
+    ranked = list(_ranked(room, waiting, open_questions, reader, policy, rng))
+    entries = _mixed(asked, ranked)[:limit]
+    if blind:
+        entries = [replace(entry, blind=True) for entry in entries]
+    seconds = _seconds(room, reader)
+    return Queue(total, done, tuple(entries), seconds, policy)
+
+
+def _waiting(room: Room, desk: Desk, reader: str) -> tuple[_Waiting, int, int]:
+    edits = {base: room.edits(base=base) for base in desk.bases}
+    by = decided(desk, edits) if any(edits.values()) else {}
+    items = desk.item_ids
+    open_now = (
+        ~np.isin(items, np.fromiter(by, np.int64, len(by))) if by else np.ones(len(items), bool)
+    )
+    waiting = _Waiting(desk, np.flatnonzero(open_now))
+    total, done = items.size, int(items.size - waiting.places.size)
+    if structured(desk, edits, reader):
+        with room.reading(desk.key, reader) as reading:
+            there = set(reading.items.tolist())
+            new = sorted(there - set(items.tolist()))
+            untouched = {i for i in new if reading.state(i) == "untouched"}
+        waiting.extra = [i for i in new if i in untouched]
+        waiting.places = waiting.places[np.isin(items[waiting.places], list(there))]
+        total, done = total + len(new), done + len(new) - len(waiting.extra)
+    return waiting, total, done
+
+
+def _open_questions(
+    room: Room, waiting: Sequence[_Waiting]
+) -> list[tuple[_Waiting, int, QuestionRow]]:
+    """Unanswered questions about items of these desks that are still undecided."""
+    by_base = {base: w for w in waiting for base in w.desk.bases}
+    left = {id(w): set(w.desk.item_ids[w.places].tolist()) | set(w.extra) for w in waiting}
+    found = []
+    for row in room.store.questions():
+        w = by_base.get(row.labels)
+        if w is None or row.answered_by is not None or row.item is None:
+            continue
+        repeated = row.policy in ("second", "rerun", "merge")
+        if row.item in left[id(w)] or repeated:
+            found.append((w, row.item, row))
+    return found
+
+
+def _must(questions: Sequence[tuple[_Waiting, int, QuestionRow]], reader: str) -> Iterator[Entry]:
+    """Questions that were not chosen by a policy, for this reader or for anybody."""
+    for w, item, row in questions:
+        if row.policy in POLICIES.names() or row.body.get("reader") not in (None, reader):
+            continue
+        entry = _entry(w.desk, item, row.policy, str(row.body.get("reason", "")))
+        yield replace(entry, question=row.uuid, blind=row.policy in BLIND)
+
+
+def _ranked(
+    room: Room,
+    waiting: Sequence[_Waiting],
+    questions: Sequence[tuple[_Waiting, int, QuestionRow]],
+    reader: str,
+    policy: str,
+    rng: np.random.Generator,
+) -> Iterator[Entry]:
+    """The batch on record first, then what the policy would ask after it."""
+    asked = {(w.desk.key, item): row for w, item, row in questions}
+    mine = [
+        (w, item, row)
+        for w, item, row in questions
+        if row.policy == policy and row.body.get("reader") == reader
+    ]
+    tasks = dict.fromkeys(w.desk.row.task for w in waiting)
+    for task in tasks:
+        batch = [(w, i, row) for w, i, row in mine if w.desk.row.task == task]
+        for w, item, row in batch:
+            yield _entry(w.desk, item, policy, "", row.body.get("probability"), row.uuid)
+        those = [w for w in waiting if w.desk.row.task == task]
+        for w in those:
+            for item in w.extra:
+                yield _entry(w.desk, item, "made", "A merge or split made it; it has no class yet.")
+        yield from _chosen(room, those, asked, reader, policy, rng, fresh=not batch)
+
+
+def _chosen(
+    room: Room,
+    waiting: Sequence[_Waiting],
+    asked: dict[tuple[str, int], QuestionRow],
+    reader: str,
+    policy: str,
+    rng: np.random.Generator,
+    *,
+    fresh: bool,
+) -> Iterator[Entry]:
+    """Items in the policy's order; a `fresh` batch is recorded first."""
+    refs = [
+        (w.desk, place)
+        for w in waiting
+        for place in w.places.tolist()
+        if (w.desk.key, int(w.desk.item_ids[place])) not in asked
+    ]
+    if not refs:
+        return
+    pool = _pool(refs)
+    name = policy if policy in usable(pool) else DEFAULT_POLICY
+    ranking = POLICIES.get(name)(pool, rng)
+    order = ranking.order.tolist()
+    uuids: list[UUID | None] = [None] * len(order)
+    if fresh:
+        rows = []
+        for rank, at in enumerate(order[:BATCH]):
+            desk, place = refs[at]
+            uuids[rank] = uuid4()
+            body = {"probability": float(ranking.probability[at]), "reader": reader}
+            item = int(desk.item_ids[place])
+            rows.append(
+                QuestionRow(uuids[rank], desk.key, item, policy, float(ranking.score[at]), body)  # type: ignore[arg-type]
+            )
+        room.store.ask(rows)
+    for rank, at in enumerate(order):
+        desk, place = refs[at]
+        probability = float(ranking.probability[at]) if rank < BATCH else None
+        yield _entry(desk, int(desk.item_ids[place]), policy, "", probability, uuids[rank])
+
+
+def _pool(refs: Sequence[tuple[Desk, int]]) -> Pool:
+    """Pool of items of one vocabulary; what has no probabilities counts as unknown."""
+    parts, groups = [], []
+    width = max(len(refs[0][0].vocabulary.names), 2)
+    for index, desk in enumerate(dict.fromkeys(d for d, _ in refs)):
+        places = np.asarray([p for d, p in refs if d is desk])
+        parts.append(_beliefs(desk, places, width))
+        groups.append(np.full(places.size, index))
+    n = len(refs)
+    return Pool(
+        items=np.arange(n, dtype=np.int64),
+        probabilities=np.concatenate(parts),
+        votes=None,
+        features=None,
+        seconds=np.full(n, USUAL_S),
+        answered=None,
+        groups=np.concatenate(groups).astype(np.int64),
+    )
+
+
+def _beliefs(desk: Desk, places: npt.NDArray[np.intp], width: int) -> npt.NDArray[np.float64]:
+    said = desk.proposals
+    if said.probabilities.shape[1] == width:
+        out = said.probabilities[places].astype(np.float64)
+    else:
+        out = np.full((places.size, width), np.nan)
+    unknown = ~np.isfinite(out).all(axis=1)
+    confidence = said.confidence[places]
+    label = np.clip(said.label[places], 0, width - 1)
+    sure = unknown & np.isfinite(confidence)
+    out[sure] = ((1 - confidence[sure]) / (width - 1))[:, None]
+    out[np.flatnonzero(sure), label[sure]] = confidence[sure]
+    out[unknown & ~sure] = 1 / width
+    out = np.clip(out, 0, None)
+    return np.asarray(out / out.sum(axis=1, keepdims=True))
+
+
+def _entry(
+    desk: Desk,
+    item: int,
+    policy: str,
+    reason: str,
+    probability: float | None = None,
+    question: UUID | None = None,
+) -> Entry:
+    said = desk.proposals
+    place = int(np.searchsorted(said.items, item))
+    known = place < said.items.size and said.items[place] == item
+    label = int(said.label[place]) if known else -1
+    confidence = float(said.confidence[place]) if known else float("nan")
+    return Entry(
+        desk=desk.key,
+        item=item,
+        proposed=desk.vocabulary.names[label] if label >= 0 else None,
+        confidence=confidence if np.isfinite(confidence) else None,
+        reason=reason or _why_asked(confidence, label),
+        policy=policy,
+        probability=probability,
+        question=question,
+    )
+
+
+def _why_asked(confidence: float, label: int) -> str:
+    if label < 0:
+        return "Nothing is proposed for it."
+    if not np.isfinite(confidence):
+        return "The method says no confidence."
+    return f"The method is {confidence:.0%} sure."
+
+
+def _mixed(asked: Sequence[Entry], ranked: Sequence[Entry]) -> list[Entry]:
+    """Blind questions one in `MIXED_EVERY`, other open questions first of all."""
+    first = [entry for entry in asked if not entry.blind]
+    hidden = iter([entry for entry in asked if entry.blind])
+    seen = {(entry.desk, entry.item) for entry in asked}
+    out = list(first)
+    for index, entry in enumerate(e for e in ranked if (e.desk, e.item) not in seen):
+        if index % MIXED_EVERY == MIXED_EVERY - 1:
+            out += [chosen for chosen in [next(hidden, None)] if chosen is not None]
+        out.append(entry)
+    return [*out, *hidden]
+
+
+def _seconds(room: Room, reader: str) -> float:
+    times = decision_times(room.edits(reader=reader)[-200:])
+    return float(np.median(times)) if times.size >= 5 else USUAL_S
