@@ -117,9 +117,10 @@ function plainValue(value: unknown): unknown {
   return value;
 }
 
-export function createApi(reader: () => string): Api {
+/** `blind` hides the model's answer: the server sends none, whatever a view asks for. */
+export function createApi(reader: () => string, blind: () => boolean): Api {
   const get = (path: string, query: Query | undefined, signal: AbortSignal | undefined) =>
-    request(urlOf(path, reader(), query), signal ? { signal } : {});
+    request(urlOf(path, reader(), { ...(blind() ? { blind: true } : {}), ...query }), signal ? { signal } : {});
   const send = async <T>(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<T> => {
     const init: RequestInit = {
       method,

@@ -40,13 +40,22 @@ export function decideClass(context: DecisionContext, item: number, name: string
   return { kind: "relabel", base: aim.base, items: [aim.item], payload, optimistic: optimistic("changed") };
 }
 
-/** The proposal is right. In blind mode there is none to accept: returns undefined. */
+/** The proposal is right. Undefined where there is none to accept, or where it is hidden. */
 export function acceptItem(context: DecisionContext, item: number): DraftEdit | undefined {
   const aim = aimOf(context, item);
-  const proposed = context.state(item)?.proposed;
-  if (aim.item === null || (context.blind() && context.desk.vocabulary.length > 1)) return undefined;
-  const state: Partial<ItemState> = { state: "accepted", ...(proposed ? { label: proposed } : {}) };
-  return { kind: "accept", base: aim.base, items: [aim.item], payload: payloadOf(context), optimistic: [[item, state]] };
+  const now = context.state(item);
+  const proposed = now?.proposed ?? null;
+  if (saysWhat(context.desk)) {
+    if (aim.item === null || proposed === null || context.blind()) return undefined;
+    if (now?.label !== proposed) return decideClass(context, item, proposed);
+  }
+  const optimistic: DraftEdit["optimistic"] = [[item, { state: "accepted", ...(proposed ? { label: proposed } : {}) }]];
+  return { kind: "accept", base: aim.base, items: [aim.item ?? item], payload: payloadOf(context), optimistic };
+}
+
+/** Whether accepting means agreeing with a class, not only that the item is one. */
+function saysWhat(desk: DeskInfo): boolean {
+  return desk.classes !== null || desk.view === "classes";
 }
 
 /** The item isn't what it claims to be. Where classes say what it is instead, the desk's own last

@@ -1,0 +1,435 @@
+// The page's one state: project, reader, queue, desks, decisions on their way, undo.
+import { batch, computed, signal } from "@preact/signals";
+import { createApi } from "../api.ts";
+import { applyTheme, systemTheme, theme } from "../theme.ts";
+import type { Api, Columns, DeskInfo, DraftEdit, QueueEntry, ViewContext } from "../view.ts";
+import { ApiError } from "../view.ts";
+import type { Batch as Bulk } from "./batch.ts";
+import { withColours } from "./colours.ts";
+import { describe, impliedStates, isAnswer, isStructure, targetsOf, toEdits, undoEdits } from "./deciding.ts";
+import type { Moment } from "./deciding.ts";
+import { DeskItems } from "./deskitems.ts";
+import { Keys } from "./keys.ts";
+import type { Batch } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
+import { indexedDbKeep } from "./outboxdb.ts";
+import { AHEAD, Queue } from "./queue.ts";
+import type { Route } from "./router.ts";
+import { itemAddress, parseRoute } from "./router.ts";
+import type { Settings } from "./settings.ts";
+import { DEFAULTS, lastReader, loadSettings, rememberReader, saveSettings } from "./settings.ts";
+import type { Step } from "./undo.ts";
+import { UndoStack } from "./undo.ts";
+import type { Acknowledgement, EditJson, Project, QueueAnswer, StackEntry } from "./wire.ts";
+
+/** Decisions after which the server's order of the queue is asked for again. */
+const REFRESH_EVERY = 10;
+
+export interface Refusal {
+  edits: EditJson[];
+  error: ApiError;
+}
+
+const uuid = (): string => crypto.randomUUID();
+
+export class Session {
+  readonly project = signal<Project | null>(null);
+  readonly reader = signal("");
+  readonly settings = signal<Settings>(DEFAULTS);
+  readonly route = signal<Route>(parseRoute(location.hash));
+  readonly message = signal("");
+  readonly failure = signal<ApiError | null>(null);
+  readonly refusals = signal<Refusal[]>([]);
+  readonly selection = signal<number[]>([]);
+  readonly bulk = signal<Bulk | null>(null);
+  readonly queue = new Queue();
+  readonly undoStack = new UndoStack();
+  readonly keys = new Keys();
+  readonly outbox = signal<Outbox | null>(null);
+  /** Only this desk's entries are asked for; null for all. */
+  readonly onlyDesk = signal<string | null>(null);
+  readonly loading = signal(false);
+  readonly desk = computed<DeskInfo | null>(() => this.deskInfo(this.queue.current.value?.desk ?? null));
+  readonly blind = (): boolean => this.settings.value.blind;
+  readonly api: Api = createApi(() => this.reader.value, this.blind);
+
+  private readonly desks = new Map<string, DeskItems>();
+  private readonly loads = new Map<string, Promise<void>>();
+  /** Desk and item -> when it was decided here (ms), to leave it out of answers that are older. */
+  private readonly decided = new Map<string, number>();
+  private readonly pending = new Map<string, number>();
+  private shownAt = performance.now();
+  private refill: Promise<void> | null = null;
+  private seen = 0;
+  private events: EventSource | null = null;
+
+  /** Reads the project and, when the reader is known, the reader's settings and queue. */
+  async start(): Promise<void> {
+    applyTheme(systemTheme());
+    addEventListener("hashchange", () => void this.follow());
+    addEventListener("online", () => this.outbox.value?.wake());
+    await this.guard(async () => {
+      const project = await this.api.json<Project>("project");
+      this.project.value = { ...project, desks: project.desks.map(withColours) };
+      this.seen = project.position;
+      const name = lastReader();
+      if (name) await this.enter(name);
+    });
+  }
+
+  /** Goes on as this reader. */
+  async enter(name: string): Promise<void> {
+    const project = this.project.value;
+    if (!project) return;
+    this.leave();
+    this.reader.value = name.trim();
+    rememberReader(this.reader.value);
+    const outbox = new Outbox((body) => this.api.post<Acknowledgement>("decisions", body), indexedDbKeep(),
+      `${project.id}|${this.reader.value}`, { acknowledged: (b, a) => this.acknowledged(b, a), refused: (b, e) => this.refused(b, e) });
+    this.outbox.value = outbox;
+    await this.guard(async () => {
+      this.settings.value = await loadSettings(this.api).catch(() => DEFAULTS);
+      applyTheme(this.settings.value.theme ?? systemTheme());
+      this.keys.mapping.value = this.settings.value.keys;
+      const left = await outbox.open();
+      for (const waiting of left) await this.paintWaiting(waiting.edits);
+      await this.loadStack();
+      await this.follow();
+      if (!this.queue.current.value) await this.fill();
+    });
+    this.listen();
+  }
+
+  private leave(): void {
+    this.outbox.value?.close();
+    this.events?.close();
+    this.queue.clear();
+    this.undoStack.clear();
+    this.desks.clear();
+    this.loads.clear();
+    this.decided.clear();
+    this.pending.clear();
+  }
+
+  deskInfo(key: string | null): DeskInfo | null {
+    return this.project.value?.desks.find((desk) => desk.key === key) ?? null;
+  }
+
+  /** The desk that edits on this base belong to: the base itself or its classes. */
+  private deskOfBase(base: string): DeskInfo | undefined {
+    return this.project.value?.desks.find((desk) => desk.key === base || desk.classes === base);
+  }
+
+  itemsOf(desk: string): DeskItems {
+    let items = this.desks.get(desk);
+    if (!items) this.desks.set(desk, (items = new DeskItems()));
+    return items;
+  }
+
+  /** Fetches a desk's item table once. */
+  ensureItems(desk: string): Promise<void> {
+    let load = this.loads.get(desk);
+    if (!load) {
+      load = this.reloadItems(desk).catch((error) => {
+        this.loads.delete(desk);
+        throw error;
+      });
+      this.loads.set(desk, load);
+    }
+    return load;
+  }
+
+  async reloadItems(desk: string): Promise<void> {
+    const table: Columns = await this.api.table(`desks/${desk}/items`);
+    const waiting = [...this.pending.keys()].filter((key) => key.startsWith(`${desk}:`)).map((key) => Number(key.split(":")[1]));
+    this.itemsOf(desk).load(table, new Set(waiting));
+  }
+
+  context(desk: DeskInfo): ViewContext {
+    const items = this.itemsOf(desk.key);
+    return {
+      api: this.api,
+      desk,
+      reader: () => this.reader.value,
+      decide: (edits, options) => this.decide(desk, edits, options),
+      announce: (text) => this.announce(text),
+      goto: (item) => void this.visit(desk.key, item),
+      theme,
+      blind: this.blind,
+      selection: this.selection,
+      state: (item) => items.get(item),
+      items: items.table,
+      version: items.version,
+      keys: this.keys,
+    };
+  }
+
+  announce(text: string): void {
+    this.message.value = text;
+  }
+
+  /** Called by the stage when an entry is on the screen: the time of a decision starts here. */
+  shown(): void {
+    this.shownAt = performance.now();
+  }
+
+  private moment(): Moment {
+    const took_s = Math.round(performance.now() - this.shownAt) / 1000;
+    return { reviewer: this.reader.value, when_s: Date.now() / 1000, took_s };
+  }
+
+  decide(desk: DeskInfo, drafts: DraftEdit[], options: { advance?: boolean } = {}): void {
+    const outbox = this.outbox.value;
+    if (!outbox || !drafts.length) return;
+    const edits = toEdits(desk, drafts, this.moment(), uuid);
+    const patches = drafts.flatMap((draft) => draft.optimistic ?? []);
+    const items = this.itemsOf(desk.key);
+    const entry = this.queue.current.value;
+    const answers = isAnswer(edits);
+    batch(() => {
+      let before = items.patch(patches);
+      this.undoStack.push({
+        targets: targetsOf(edits), label: describe(edits), structure: isStructure(edits),
+        at: entry && entry.desk === desk.key ? { desk: desk.key, item: entry.item } : null,
+        revert: () => items.restore(before),
+        apply: () => { before = items.patch(patches); },
+      });
+      if (answers) for (const [item] of patches) this.mark(desk.key, item, 1);
+      const isEntry = entry?.desk === desk.key && (patches.some(([item]) => item === entry.item) || options.advance === true);
+      outbox.add(edits, answers && isEntry ? entry.question : null);
+      if (answers) this.queue.fresh.value += Math.max(1, patches.length);
+      this.announce(`${describe(edits)}.`);
+      if (options.advance) this.next();
+    });
+  }
+
+  private mark(desk: string, item: number, by: 1 | -1): void {
+    const key = `${desk}:${item}`;
+    if (by > 0) this.decided.set(key, performance.now());
+    const left = (this.pending.get(key) ?? 0) + by;
+    if (left > 0) this.pending.set(key, left);
+    else this.pending.delete(key);
+  }
+
+  undo(): void {
+    let edits: EditJson[] = [];
+    const step = this.undoStack.undo(({ targets }) => {
+      edits = undoEdits(targets, this.moment(), uuid);
+      return targetsOf(edits);
+    });
+    if (!step) return this.announce("Nothing to undo.");
+    this.takeBack(step, step.revert, edits, `Undone: ${step.label}.`);
+  }
+
+  redo(): void {
+    const step = this.undoStack.redo();
+    if (!step) return this.announce("Nothing to do again.");
+    const edits = undoEdits(step.undoneBy ?? [], this.moment(), uuid);
+    this.takeBack(step, step.apply, edits, `Done again: ${step.label}.`);
+  }
+
+  private takeBack(step: Step, paint: (() => void) | undefined, edits: EditJson[], said: string): void {
+    paint?.();
+    this.outbox.value?.add(edits, null);
+    this.announce(said);
+    const at = step.at ?? this.placeOf(step);
+    if (!at) return;
+    this.decided.delete(`${at.desk}:${at.item}`);
+    void this.visit(at.desk, at.item);
+  }
+
+  /** Desk and item that a step of an earlier page was about. */
+  private placeOf({ about = [] }: Step): Step["at"] {
+    const first = about.find(({ items }) => items.length);
+    const desk = first && this.deskOfBase(first.base);
+    if (!first || !desk) return null;
+    const item = first.base === desk.key ? first.items[0] : this.itemsOf(desk.key).ofClass(first.items[0]!);
+    return item === undefined ? null : { desk: desk.key, item };
+  }
+
+  private acknowledged(sent: Batch, answer: Acknowledgement): void {
+    this.seen = Math.max(this.seen, answer.position);
+    this.release(sent.edits);
+    const first = sent.edits[0];
+    const desk = first ? this.deskOfBase(first.base) : undefined;
+    const refetch = isStructure(sent.edits) || first?.kind === "undo";
+    if (desk && refetch) void this.guard(() => this.reloadItems(desk.key));
+    if (this.queue.fresh.value >= REFRESH_EVERY || first?.kind === "undo" || refetch) void this.fill();
+  }
+
+  private refused(sent: Batch, error: ApiError): void {
+    this.release(sent.edits);
+    this.undoStack.drop(new Set(sent.edits.flatMap((edit) => [edit.uuid, ...(edit.group ? [edit.group] : [])])));
+    this.refusals.value = [...this.refusals.value, { edits: sent.edits, error }];
+    this.announce(`The server refused: ${describe(sent.edits)}. ${error.message}`);
+    for (const key of new Set(sent.edits.map((edit) => this.deskOfBase(edit.base)?.key))) {
+      if (key) void this.guard(() => this.reloadItems(key));
+    }
+    void this.fill();
+  }
+
+  private release(edits: readonly EditJson[]): void {
+    for (const edit of edits) {
+      const desk = this.deskOfBase(edit.base);
+      if (desk) for (const item of this.itemsOfEdit(desk, edit)) this.mark(desk.key, item, -1);
+    }
+  }
+
+  private itemsOfEdit(desk: DeskInfo, edit: EditJson): number[] {
+    if (edit.kind === "add" && edit.base === desk.classes) {
+      return ((edit.payload.rows ?? []) as Array<{ target: number }>).map((row) => row.target);
+    }
+    return edit.base === desk.key ? edit.items : edit.items.map((item) => this.itemsOf(desk.key).ofClass(item)).filter((i) => i !== undefined);
+  }
+
+  private async paintWaiting(edits: EditJson[]): Promise<void> {
+    for (const edit of edits) {
+      const desk = this.deskOfBase(edit.base);
+      if (!desk) continue;
+      await this.ensureItems(desk.key);
+      const patches = impliedStates(desk, edit, (item) => this.itemsOf(desk.key).ofClass(item));
+      this.itemsOf(desk.key).patch(patches);
+      for (const [item] of patches) this.mark(desk.key, item, 1);
+    }
+  }
+
+  private async loadStack(): Promise<void> {
+    const answer = await this.api.json<{ undo: StackEntry[]; redo: StackEntry[] }>("stack");
+    this.undoStack.load(answer.undo, answer.redo);
+  }
+
+  // the queue
+
+  /** Asks the server for what comes next; one request at a time. */
+  fill(): Promise<void> {
+    this.refill ??= this.ask().finally(() => {
+      this.refill = null;
+    });
+    return this.refill;
+  }
+
+  private async ask(): Promise<void> {
+    const started = performance.now();
+    this.loading.value = this.queue.current.value === null;
+    await this.guard(async () => {
+      const { policy } = this.settings.value;
+      const answer = await this.api.json<QueueAnswer>("queue", { limit: 2 * AHEAD, desk: this.onlyDesk.value, policy });
+      const settled = (entry: QueueEntry) => {
+        const key = `${entry.desk}:${entry.item}`;
+        return this.pending.has(key) || (this.decided.get(key) ?? -1) > started;
+      };
+      batch(() => this.queue.take(answer, settled));
+      this.address();
+    });
+    this.loading.value = false;
+    for (const desk of new Set(this.queue.ahead().map((entry) => entry.desk))) {
+      void this.ensureItems(desk).catch(() => undefined);
+    }
+  }
+
+  next(): void {
+    this.queue.next();
+    this.selection.value = [];
+    this.address();
+    if (this.queue.isShort) void this.fill();
+  }
+
+  back(): void {
+    if (!this.queue.back()) return this.announce("This is the first item.");
+    this.selection.value = [];
+    this.address();
+  }
+
+  /** Shows any item of any desk; `next` leads on with the queue. */
+  async visit(desk: string, item: number): Promise<void> {
+    await this.guard(async () => {
+      await this.ensureItems(desk);
+      const state = this.itemsOf(desk).get(item);
+      const hidden = this.blind() || !state?.proposed;
+      this.queue.visit({
+        desk, item, reason: "opened by you", policy: "visit", probability: null, question: null,
+        proposed: hidden ? null : { label: state.proposed!, confidence: state.confidence },
+        state: state?.state ?? "untouched", label: state?.label ?? null,
+      });
+      this.address();
+    });
+  }
+
+  /** The address bar names the item on the screen. */
+  private address(): void {
+    const entry = this.queue.current.value;
+    if (!entry || this.route.value.page !== "review") return;
+    const hash = itemAddress(entry.desk, entry.item);
+    if (location.hash !== hash) history.replaceState(null, "", hash);
+  }
+
+  private async follow(): Promise<void> {
+    const route = parseRoute(location.hash);
+    this.route.value = route;
+    if (route.page !== "review" || !this.reader.value) return;
+    const only = route.desk !== undefined && route.item === undefined ? route.desk : null;
+    if (only !== null && only !== this.onlyDesk.value) {
+      this.onlyDesk.value = only;
+      await this.restart();
+    } else if (route.desk !== undefined && route.item !== undefined) {
+      await this.visit(route.desk, route.item);
+      if (this.queue.isShort) await this.fill();
+    }
+    if (!this.queue.current.value) await this.fill();
+  }
+
+  /** A new queue from the start: another policy, desk or mode. */
+  async restart(): Promise<void> {
+    this.queue.clear();
+    await this.refill;
+    await this.fill();
+  }
+
+  async change(settings: Partial<Settings>): Promise<void> {
+    const before = this.settings.value;
+    this.settings.value = { ...before, ...settings };
+    this.keys.mapping.value = this.settings.value.keys;
+    applyTheme(this.settings.value.theme ?? systemTheme());
+    await this.guard(async () => {
+      await saveSettings(this.api, this.reader.value, this.settings.value);
+      if (before.blind !== this.settings.value.blind) {
+        for (const desk of this.loads.keys()) await this.reloadItems(desk);
+      }
+      if (before.blind !== this.settings.value.blind || before.policy !== this.settings.value.policy) await this.restart();
+    });
+  }
+
+  /** Server-sent word that the journal grew; own decisions are known already. */
+  private listen(): void {
+    this.events = new EventSource("api/events");
+    this.events.onmessage = (event) => {
+      const { position } = JSON.parse(event.data as string) as { position: number };
+      setTimeout(() => {
+        if (position > this.seen && !this.outbox.value?.waiting.value) void this.catchUp();
+      }, 300);
+    };
+  }
+
+  private async catchUp(): Promise<void> {
+    await this.guard(async () => {
+      const answer = await this.api.json<{ position: number; edits: Array<{ edit: EditJson }> }>("edits", { after: this.seen });
+      this.seen = Math.max(this.seen, answer.position);
+      const mine = answer.edits.filter(({ edit }) => edit.reviewer === this.reader.value);
+      const keys = new Set(mine.map(({ edit }) => this.deskOfBase(edit.base)?.key));
+      for (const key of keys) if (key && this.loads.has(key)) await this.reloadItems(key);
+    });
+  }
+
+  /** Shows what failed instead of losing it; a lost connection is the outbox's matter. */
+  async guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.failure.value = null;
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") return;
+      this.failure.value = error instanceof ApiError
+        ? error
+        : new ApiError(0, "the page to work", error instanceof Error ? error.message : String(error), "Reload the page.");
+    }
+  }
+}

@@ -1,0 +1,5 @@
+import type { Session } from "../core/session.ts";
+
+export function Readers({ session }: { session: Session }) {
+  return <p class="empty">{session.project.value?.name}</p>;
+}

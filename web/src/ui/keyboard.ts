@@ -1,0 +1,33 @@
+// Key presses to commands, at the window; fields keep their own keys.
+import { keyPressed } from "../core/latency.ts";
+import { keyName } from "../core/keys.ts";
+import type { Session } from "../core/session.ts";
+import { dialog } from "./open.ts";
+
+function isWriting(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement) return !["checkbox", "radio", "button", "range"].includes(target.type);
+  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable;
+}
+
+/** Space and Enter belong to the button, link or summary that has the focus. */
+function presses(target: EventTarget | null, key: string): boolean {
+  return (key === "Enter" || key === "Space") && target instanceof HTMLElement && target.closest("button, a[href], summary, [role=button]") !== null;
+}
+
+export function listenToKeys(session: Session): () => void {
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented || event.isComposing || isWriting(event.target)) return;
+    const key = keyName(event);
+    if (session.bulk.value || session.refusals.value.length) return;
+    if (dialog.value && !(dialog.value === "help" && session.keys.find(key)?.name === "help")) return;
+    if (!session.reader.value || presses(event.target, key)) return;
+    const command = session.keys.find(key);
+    if (!command) return;
+    event.preventDefault();
+    keyPressed(command.name, event.timeStamp);
+    void session.guard(async () => command.run(""));
+  };
+  addEventListener("keydown", onKey);
+  return () => removeEventListener("keydown", onKey);
+}
