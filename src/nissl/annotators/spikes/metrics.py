@@ -180,14 +180,14 @@ def isolation(measured: Measured, n_units: int) -> Values:
             continue
         out[a] = 1.0 if np.isnan(out[a]) else out[a]
         for b in range(a + 1, n_units):
-            score = _pair(groups[a], groups[b], measured.near[a], measured.near[b])
+            score = pair_isolation(groups[a], groups[b], measured.near[a], measured.near[b])
             if score is not None:
                 out[a] = min(out[a], score)
                 out[b] = score if np.isnan(out[b]) else min(out[b], score)
     return out
 
 
-def _pair(a: Any, b: Any, near_a: Ints, near_b: Ints) -> float | None:
+def pair_isolation(a: Any, b: Any, near_a: Ints, near_b: Ints) -> float | None:
     """Isolation of two units; None where they share less than half of their channels."""
     common = np.intersect1d(near_a[near_a >= 0], near_b[near_b >= 0])
     if len(b) < MIN_COMPARED or 2 * common.size < np.sum(near_a >= 0):

@@ -138,17 +138,39 @@ def positions(measured: Measured, signal: Signal) -> Values:
     ndarray, shape (n_units, 2), float64, um
         NaN where positions are unknown.
     """
+    channels = signal.channels
     out = np.full((len(measured.best), 2), np.nan)
     for k, best in enumerate(measured.best.tolist()):
-        distance = np.linalg.norm(
-            signal.channels.position_um - signal.channels.position_um[best], axis=1
-        )
-        same = signal.channels.shank == signal.channels.shank[best]
-        size = np.ptp(measured.template[k], axis=0).astype(np.float64)
-        near = (distance <= NEAR_UM) & same & np.isfinite(size)
-        if np.any(near) and size[near].sum() > 0:
-            out[k] = np.average(signal.channels.position_um[near], axis=0, weights=size[near])
+        out[k] = centre_of_mass(measured.template[k], best, channels.position_um, channels.shank)
     return out
+
+
+def centre_of_mass(
+    template: npt.NDArray[np.float32],
+    best: int,
+    position_um: Values,
+    shank: npt.NDArray[Any],
+) -> Values:
+    """Centre of mass of one template's peak-to-peak amplitudes near its best channel.
+
+    Parameters
+    ----------
+    template : ndarray, shape (n_samples, n_channels), uV
+    best : int
+    position_um : ndarray, shape (n_channels, 2), micrometres
+    shank : ndarray, shape (n_channels,)
+
+    Returns
+    -------
+    ndarray, shape (2,), float64, um
+        NaN where positions are unknown.
+    """
+    distance = np.linalg.norm(position_um - position_um[best], axis=1)
+    size = np.ptp(template, axis=0).astype(np.float64)
+    near = (distance <= NEAR_UM) & (shank == shank[best]) & np.isfinite(size)
+    if not np.any(near) or not size[near].sum() > 0:
+        return np.full(2, np.nan)
+    return np.asarray(np.average(position_um[near], axis=0, weights=size[near]))
 
 
 def medians(values: npt.NDArray[np.float32], unit: Ints, n_units: int) -> Values:

@@ -1,0 +1,272 @@
+"""How alike two units' templates are, and which units are likely one neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.spikes.correlograms import REFRACTORY_MS, Refractory, refractory
+from nissl.labels import ItemTable
+
+SIGNIFICANT = 0.1
+"""Channels on which a template is smaller than this share of its largest are taken as 0."""
+
+MAX_SHIFT_MS = 0.5
+NEAR_UM = 150.0
+MIDPOINT, SLOPE = 0.8, 0.05
+"""Similarity at which two templates speak for one neuron as much as against it."""
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """Templates made ready for comparison.
+
+    Parameters
+    ----------
+    item : ndarray, shape (n_units,), int64
+    template : ndarray, shape (n_units, n_samples, n_channels), float32, uV
+        NaN where missing.
+    place_um : ndarray, shape (n_units, 2), float64
+        NaN where unknown.
+    max_shift : int
+        Samples.
+    """
+
+    item: Ints
+    template: Floats
+    place_um: npt.NDArray[np.float64]
+    max_shift: int
+
+    @cached_property
+    def significant(self) -> npt.NDArray[np.bool_]:
+        """Channels that count, shape (n_units, n_channels)."""
+        if 0 in self.template.shape:
+            return np.zeros((len(self.template), self.template.shape[2]), bool)
+        low = np.fmin.reduce(self.template, axis=1)
+        size = np.nan_to_num(np.fmax.reduce(self.template, axis=1) - low, nan=0.0)
+        return np.asarray(size > SIGNIFICANT * size.max(axis=1, keepdims=True))
+
+    @cached_property
+    def norm(self) -> npt.NDArray[np.float64]:
+        """Root of the sum of squares over the channels that count, shape (n_units,)."""
+        sums = [
+            np.sum(np.nan_to_num(t[:, s], nan=0.0).astype(np.float64) ** 2)
+            for t, s in zip(self.template, self.significant, strict=True)
+        ]
+        return np.sqrt(np.asarray(sums, dtype=np.float64))
+
+    @classmethod
+    def of(cls, items: ItemTable) -> Templates:
+        """Templates of an item table; without any, none is like another."""
+        template = items.arrays.get("template")
+        if template is None:
+            template = np.empty((items.items.size, 0, 0), np.float32)
+        names = items.table.column_names
+        place = [
+            items.table.column(c).to_numpy() if c in names else np.full(items.items.size, np.nan)
+            for c in ("x_um", "y_um")
+        ]
+        shift = max(1, round(MAX_SHIFT_MS * float(items.context.get("rate_hz", 30000)) / 1000))
+        return cls(items.items, template, np.column_stack(place).astype(np.float64), shift)
+
+
+def similarities(
+    templates: Templates, row: int, others: npt.NDArray[np.intp]
+) -> tuple[npt.NDArray[np.float64], Ints]:
+    """Cosine of a template with others, the largest over shifts.
+
+    Parameters
+    ----------
+    templates : Templates
+    row : int
+    others : ndarray, shape (n,), int
+        Rows to compare with.
+
+    Returns
+    -------
+    similarity : ndarray, shape (n,), float64, 0 to 1
+        1 for the same shape, place and ratio of channels, whatever its size; 0 where a
+        template is missing. The same in both directions.
+    shift : ndarray, shape (n,), int64
+        Samples by which the other comes later.
+    """
+    best = np.zeros(others.size)
+    shift = np.zeros(others.size, np.int64)
+    channels = np.flatnonzero(templates.significant[row])
+    n = templates.template.shape[1]
+    if not channels.size or not others.size:
+        return best, shift
+    own = np.nan_to_num(templates.template[row][:, channels], nan=0.0)
+    theirs = np.nan_to_num(templates.template[np.ix_(others, np.arange(n), channels)], nan=0.0)
+    theirs *= templates.significant[np.ix_(others, channels)][:, None, :]
+    scale = templates.norm[row] * templates.norm[others]
+    scale = np.where(scale > 0, scale, np.inf)
+    for by in sorted(range(-templates.max_shift, templates.max_shift + 1), key=abs):
+        first, last = max(0, -by), min(n, n - by)
+        if last <= first:
+            continue
+        dot = np.tensordot(theirs[:, first + by : last + by], own[first:last], ([1, 2], [0, 1]))
+        cosine = dot / scale
+        better = cosine > best
+        best[better], shift[better] = cosine[better], by
+    return np.minimum(best, 1.0), shift
+
+
+def near_rows(templates: Templates, row: int) -> npt.NDArray[np.intp]:
+    """Rows of units within `NEAR_UM`; all others where positions are unknown."""
+    away = np.linalg.norm(templates.place_um - templates.place_um[row], axis=1)
+    near = ~(away > NEAR_UM)
+    near[row] = False
+    return np.flatnonzero(near)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """What speaks for two units being one neuron.
+
+    Parameters
+    ----------
+    a, b : int
+        Items.
+    similarity : float
+        Of the templates, 0 to 1; NaN where one is missing.
+    shift : int
+        Samples by which b's template comes later.
+    refractory : Refractory
+    score : float
+        0 to 1, for ranking: it is not a calibrated probability.
+    sentence : str
+    """
+
+    a: int
+    b: int
+    similarity: float
+    shift: int
+    refractory: Refractory
+    score: float
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; None for what is unknown."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "similarity": None if np.isnan(self.similarity) else self.similarity,
+            "shift": self.shift,
+            "observed": self.refractory.observed,
+            "expected": self.refractory.expected,
+            "refractory": self.refractory.probability,
+            "score": self.score,
+            "sentence": self.sentence,
+        }
+
+
+Train = Callable[[int], Ints]
+"""From an item to the samples of its spikes, increasing."""
+
+
+def likeness(a: int, b: int, alike: tuple[float, int], train: Train, rate_hz: float) -> Likeness:
+    """Join the evidence of templates and of trains.
+
+    Parameters
+    ----------
+    a, b : int
+    alike : tuple of float and int
+        Similarity and shift, see `similarities`.
+    train : callable
+    rate_hz : float
+    """
+    similarity, shift = alike
+    evidence = refractory(train(a), train(b), rate_hz)
+    known = 0.5 if np.isnan(similarity) else 1 / (1 + np.exp((MIDPOINT - similarity) / SLOPE))
+    score = float(known) * evidence.probability
+    return Likeness(
+        a, b, similarity, shift, evidence, score, _sentence(similarity, shift, evidence, rate_hz)
+    )
+
+
+def neighbours(
+    templates: Templates, row: int, train: Train, rate_hz: float, *, n: int = 10
+) -> list[Likeness]:
+    """Units that lie near one, the most alike first.
+
+    Parameters
+    ----------
+    templates : Templates
+    row : int
+    train : callable
+    rate_hz : float
+    n : int
+        How many.
+    """
+    near = near_rows(templates, row)
+    similarity, shift = similarities(templates, row, near)
+    away = np.linalg.norm(templates.place_um[near] - templates.place_um[row], axis=1)
+    order = np.lexsort((np.nan_to_num(away, nan=np.inf), -similarity))[:n]
+    missing = templates.norm == 0
+    found = []
+    for k in order.tolist():
+        unknown = missing[row] or missing[near[k]]
+        alike = (float("nan") if unknown else float(similarity[k]), int(shift[k]))
+        a, b = int(templates.item[row]), int(templates.item[near[k]])
+        found.append(likeness(a, b, alike, train, rate_hz))
+    return found
+
+
+def likely_merges(
+    templates: Templates, train: Train, rate_hz: float, *, least: float = 0.5
+) -> list[Likeness]:
+    """Pairs of units that are likely one neuron, the likeliest first.
+
+    Parameters
+    ----------
+    templates : Templates
+    train : callable
+    rate_hz : float
+    least : float
+        Score from which a pair is named. Every pair of near units is compared by template;
+        trains only where the templates alone allow such a score.
+    """
+    needed = MIDPOINT - SLOPE * np.log(1 / least - 1)
+    found = []
+    for row in range(len(templates.item)):
+        near = near_rows(templates, row)
+        near = near[near > row]
+        similarity, shift = similarities(templates, row, near)
+        for k in np.flatnonzero(similarity >= needed).tolist():
+            a, b = int(templates.item[row]), int(templates.item[near[k]])
+            one = likeness(a, b, (float(similarity[k]), int(shift[k])), train, rate_hz)
+            if one.score >= least:
+                found.append(one)
+    return sorted(found, key=lambda one: (-one.score, one.a, one.b))
+
+
+def _sentence(similarity: float, shift: int, evidence: Refractory, rate_hz: float) -> str:
+    if np.isnan(similarity):
+        shape = "There are no templates to compare"
+    else:
+        moved = f" at a shift of {1000 * abs(shift) / rate_hz:.2g} ms" if shift else ""
+        shape = f"The templates are {100 * similarity:.0f} % alike{moved}"
+    if evidence.expected < 3:
+        return (
+            f"{shape}; the two fire together too rarely to see whether they share a refractory "
+            "period."
+        )
+    pairs = "pair" if evidence.observed == 1 else "pairs"
+    count = (
+        f"{evidence.observed} {pairs} of their spikes within {REFRACTORY_MS:g} ms where "
+        f"{evidence.expected:.0f} are expected of two neurons"
+    )
+    if evidence.probability > 0.9:
+        return f"{shape}, and they keep one refractory period: {count}."
+    if evidence.probability < 0.1:
+        return f"{shape}, but they do not share a refractory period: {count}."
+    return f"{shape}; the trains do not decide: {count}."
