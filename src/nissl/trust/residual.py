@@ -1,0 +1,148 @@
+"""What is known about the errors that are left, and whether that keeps a budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from nissl.trust.bounds import anytime_required, check_budget, required, upper_bound
+from nissl.trust.checked import plain
+
+
+class BudgetState(StrEnum):
+    """Whether an error budget is kept."""
+
+    MET = "met"
+    NOT_MET = "not met"
+    TOO_FEW = "too few"
+
+
+@dataclass(frozen=True)
+class BudgetVerdict:
+    """What an audit says of a budget.
+
+    Parameters
+    ----------
+    state : BudgetState
+    needed : int
+        Further audit items, all of them right, that would show the budget; 0 unless too few.
+    sentence : str
+    """
+
+    state: BudgetState
+    needed: int
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"state": self.state.value, "needed": self.needed, "sentence": self.sentence}
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Error rate that is left among automatically accepted items.
+
+    Parameters
+    ----------
+    estimate : float
+        Share wrong; NaN without an answer.
+    upper : float
+        One-sided upper bound.
+    level : float
+    wrong, n : int
+        Wrong items among those answered.
+    n_effective : float
+        Evidence in items of equal weight.
+    n_accepted : int or None
+        Items that the statement is about; None where unknown.
+    basis : str
+        A sentence: which items, which bound.
+    anytime : bool
+        Whether the bound may be looked at while the sample grows.
+    pending : int
+        Items of a sample of fixed size that are not answered yet.
+    """
+
+    estimate: float
+    upper: float
+    level: float
+    wrong: int
+    n: int
+    n_effective: float
+    n_accepted: int | None
+    basis: str
+    anytime: bool = False
+    pending: int = 0
+
+    def statement(self) -> str:
+        """The result as a sentence for people."""
+        of = "labels" if self.n_accepted is None else f"{self.n_accepted:,} labels"
+        if not self.n:
+            return f"Nothing is known yet about errors among {of} accepted without review."
+        if self.n == self.n_accepted:
+            return f"All {of} accepted were looked at: {self.estimate:.2%} were wrong."
+        return (
+            f"Of {of} accepted without review at most {self.upper:.1%} are wrong "
+            f"(estimate {self.estimate:.1%}; one-sided {self.level:.0%} bound; "
+            f"{self.wrong} of {self.n} audited {'was' if self.wrong == 1 else 'were'} wrong)."
+        )
+
+    def allows(self, budget: float) -> BudgetVerdict:
+        """Whether the error is shown to keep to a budget.
+
+        Parameters
+        ----------
+        budget : float
+
+        Returns
+        -------
+        BudgetVerdict
+            ``met``: the bound lies within the budget. ``not met``: more than the budget was wrong
+            among the items. ``too few``: neither, and how many more right answers would show it.
+        """
+        check_budget(budget)
+        if self.upper <= budget:
+            return BudgetVerdict(BudgetState.MET, 0, f"The budget of {budget:.1%} is kept.")
+        if self.n and self.estimate > budget:
+            return BudgetVerdict(
+                BudgetState.NOT_MET,
+                0,
+                f"{self.estimate:.1%} of the audited items were wrong, more than the budget of "
+                f"{budget:.1%}.",
+            )
+        needed = self._needed(budget)
+        return BudgetVerdict(
+            BudgetState.TOO_FEW,
+            needed,
+            f"{self.n} audited items are too few to show a budget of {budget:.1%}: {needed} more "
+            "are needed, all of them right.",
+        )
+
+    def _needed(self, budget: float) -> int:
+        if not self.n:
+            return max(self.pending, required(budget, self.level))
+        errors = round(self.estimate * self.n_effective)
+        if self.pending and upper_bound(errors, self.n + self.pending, level=self.level) <= budget:
+            return self.pending
+        rate = self.n / self.n_effective  # answers per item of evidence
+        total = anytime_required(budget, self.level, errors)
+        return max(1, int(np.ceil((total - self.n_effective) * rate)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values and the sentence; what is unknown is None."""
+        return {
+            "estimate": plain(self.estimate),
+            "upper": self.upper,
+            "level": self.level,
+            "wrong": self.wrong,
+            "n": self.n,
+            "n_effective": self.n_effective,
+            "n_accepted": self.n_accepted,
+            "basis": self.basis,
+            "anytime": self.anytime,
+            "pending": self.pending,
+            "sentence": self.statement(),
+        }
