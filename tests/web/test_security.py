@@ -229,6 +229,8 @@ def test_every_answer_is_hardened(door):
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["x-frame-options"] == "DENY"
     assert own.n_headers == len(own.headers)  # the application's own wish is replaced
+    assert "cache-control" not in own.headers
+    assert door("/api/project").headers["cache-control"] == "no-store"
 
 
 def test_a_websocket_is_not_answered(door):

@@ -2,63 +2,95 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
-from nissl.errors import (
-    BadArgumentError,
-    BadEditError,
-    DiskFullError,
-    InputError,
-    MissingInputError,
-    NisslError,
-    SourceNotFoundError,
-    StoreError,
-)
+from nissl.errors import NisslError
 from nissl.review.room import Room
 from nissl.web import routes
+from nissl.web.faults import body as fault
+from nissl.web.faults import told, unexpected
+from nissl.web.feed import Feed
+from nissl.web.files import FrontEnd
 
 STATIC = Path(__file__).parent / "static"
 
-_STATUS: tuple[tuple[type[NisslError], int], ...] = (
-    (DiskFullError, 507),
-    (SourceNotFoundError, 404),
-    (BadEditError, 409),
-    (MissingInputError, 410),
-    (BadArgumentError, 422),
-    (InputError, 422),
-    (StoreError, 503),
-)
 
-
-def create_app(room: Room) -> FastAPI:
+def create_app(room: Room, *, static: Path = STATIC) -> FastAPI:
     """Application of one project; every file in `routes` brings a `router`.
 
     Parameters
     ----------
     room : Room
+    static : Path
+        Folder of the front end's built files.
     """
-    app = FastAPI(title="nissl review", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="nissl review",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=_lifespan,
+    )
     app.state.room = room
+    app.state.closing = threading.Event()
+    app.state.feed = Feed(room, app.state.closing)
     app.add_exception_handler(NisslError, _told)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
     for module in pkgutil.iter_modules(routes.__path__, f"{routes.__name__}."):
         app.include_router(importlib.import_module(module.name).router, prefix="/api")
-    if STATIC.is_dir():
-        app.mount("/", StaticFiles(directory=STATIC, html=True), name="static")
+    app.mount("/", FrontEnd(static), name="static")
     return app
 
 
-def _told(_request: Request, error: Exception) -> JSONResponse:
-    """Our errors, as the page shows them."""
-    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-    told = {
-        "expected": getattr(error, "expected", str(error)),
-        "got": getattr(error, "got", ""),
-        "remedy": getattr(error, "remedy", ""),
-    }
-    return JSONResponse({"error": told}, status_code=status)
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    watching = asyncio.create_task(app.state.feed.watch())
+    yield
+    app.state.closing.set()
+    watching.cancel()
+
+
+def _told(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, NisslError):
+        return _unexpected(_request, error)
+    status, content = told(error)
+    return JSONResponse(content, status_code=status)
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        return _unexpected(_request, error)
+    first = error.errors()[0] if error.errors() else {}
+    where = ".".join(str(part) for part in first.get("loc", ()))
+    got = f"{where}: {first.get('msg', 'something else')}"
+    return JSONResponse(
+        fault("a request as the page makes it", got[:300], "Reload the page."), status_code=422
+    )
+
+
+def _http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return _unexpected(request, error)
+    if not request.url.path.startswith("/api"):
+        return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+    got = f"{error.detail} ({request.method} {request.url.path})"[:300]
+    content = fault("a request as the page makes it", got, "Reload the page.")
+    return JSONResponse(content, error.status_code, error.headers)
+
+
+def _unexpected(_request: Request, error: Exception) -> Response:
+    return JSONResponse(unexpected(error), status_code=500)

@@ -93,7 +93,8 @@ class Guard:
         if refusal is not None:
             await _answer(send, *refusal, scope=scope)
         elif self._keys_in(headers):
-            await self._app(scope, receive, _hardened(send))
+            api = scope["path"].startswith("/api")
+            await self._app(scope, receive, _hardened(send, api=api))
         else:
             await self._stranger(scope, headers, send)
 
@@ -189,11 +190,15 @@ def _own_page(scope: Scope, headers: _Headers) -> bool:
     )
 
 
-def _hardened(send: Send) -> Send:
+def _hardened(send: Send, *, api: bool) -> Send:
+    ours = _all()
+
     async def send_hardened(message: Message) -> None:
         if message["type"] == "http.response.start":
-            held = [(k, v) for k, v in message["headers"] if k.lower().decode() not in _all()]
-            message = {**message, "headers": held + _encoded(_all())}
+            held = [(k, v) for k, v in message["headers"] if k.lower().decode() not in ours]
+            if api and not any(k.lower() == b"cache-control" for k, _ in held):
+                held.append((b"cache-control", b"no-store"))
+            message = {**message, "headers": held + _encoded(ours)}
         await send(message)
 
     return send_hardened
