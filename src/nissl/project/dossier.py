@@ -67,7 +67,7 @@ def gather(
         items=items,
         recording=recording,
         stream=stream,
-        classes=_classes(store, outcome),
+        classes=_classes(store, outcome, resolve),
         events=session_events(store, source, stream),
         findings=findings_of(store, digest),
         log=_log(store, digest),
@@ -120,12 +120,15 @@ def _reviewed(outcome: Reviewed) -> float:
     return len(outcome.decided) / max(len(outcome.state), 1)
 
 
-def _classes(store: Store, outcome: Reviewed) -> tuple[LabelSet, ...]:
-    """Classes of the base's items, on the items they became."""
-    classes = classes_on(store, outcome.base.digest)
-    if not outcome.decided:
-        return classes
-    return tuple(retarget(labels, outcome)[0] for labels in classes)
+def _classes(store: Store, outcome: Reviewed, resolve: Rule | None) -> tuple[LabelSet, ...]:
+    """Classes of the base's items with people's decisions on them, on the items they became."""
+    found = []
+    for labels in classes_on(store, outcome.base.digest):
+        reviewed = replay(labels, store.edits(base=labels.digest), resolve=resolve)
+        if reviewed.decided or outcome.decided:
+            labels, _ = retarget(reviewed.labels, outcome, decided=reviewed.decided)
+        found.append(labels)
+    return tuple(found)
 
 
 def classes_on(store: Store, digest: str) -> tuple[LabelSet, ...]:

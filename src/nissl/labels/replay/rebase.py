@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid5
@@ -181,7 +181,9 @@ class _Carrier:
         return [int(i) for i in np.unique(self.new.column("id")[rows[best[fits]]])]
 
 
-def retarget(dependant: LabelSet, reviewed: Reviewed) -> tuple[LabelSet, tuple[Question, ...]]:
+def retarget(
+    dependant: LabelSet, reviewed: Reviewed, *, decided: Collection[int] = ()
+) -> tuple[LabelSet, tuple[Question, ...]]:
     """Carry classes or links from the items of a base to those of its reviewed set.
 
     Parameters
@@ -189,6 +191,10 @@ def retarget(dependant: LabelSet, reviewed: Reviewed) -> tuple[LabelSet, tuple[Q
     dependant : LabelSet
         CLASSES or LINKS whose targets name `reviewed.base`.
     reviewed : Reviewed
+    decided : collection of int
+        Items of the dependant that a person has decided on: such a claim stays with the item
+        it names as long as that is there, whatever was merged into it or split from it, and
+        outweighs undecided claims about the same item.
 
     Returns
     -------
@@ -212,11 +218,13 @@ def retarget(dependant: LabelSet, reviewed: Reviewed) -> tuple[LabelSet, tuple[Q
             "Give the set whose items they name.",
         )
     keep = np.ones(dependant.n_rows, dtype=bool)
+    said = np.isin(dependant.column("item"), list(decided))
     questions, table = [], dependant.table
     for name in ends:
         values = dependant.column(name).copy()
+        stays = said & np.isin(values, reviewed.labels.items)
         for row, item in enumerate(values.tolist()):
-            image = reviewed.old_to_new.get(item)
+            image = (item,) if stays[row] else reviewed.old_to_new.get(item)
             if image is None or len(image) != 1:
                 keep[row] = False
                 questions.append(Question(_without_image(item, image, dependant, row), (item,)))
@@ -225,7 +233,7 @@ def retarget(dependant: LabelSet, reviewed: Reviewed) -> tuple[LabelSet, tuple[Q
         index = table.schema.get_field_index(name)
         table = table.set_column(index, table.schema.field(index), pa.array(values))
     if dependant.kind is Kind.CLASSES:
-        questions += _contradictions(table, keep)
+        questions += _contradictions(table, keep, said)
     moved = replace(
         provenance,
         made_from=(dependant.digest, reviewed.labels.digest),
@@ -248,12 +256,17 @@ def _without_image(item: int, image: tuple[int, ...] | None, labels: LabelSet, r
     return f"item {item} was {name!r} and {became}"
 
 
-def _contradictions(table: pa.Table, keep: np.ndarray[Any, Any]) -> list[Question]:
+def _contradictions(
+    table: pa.Table, keep: np.ndarray[Any, Any], said: np.ndarray[Any, Any]
+) -> list[Question]:
     """Drop rows of items that were merged although their classes differ, and ask."""
     targets, codes = (table.column(c).to_numpy() for c in ("target", "label"))
     questions = []
     for target in np.unique(targets[keep]).tolist():
         rows = np.flatnonzero(keep & (targets == target))
+        if said[rows].any():
+            keep[rows[~said[rows]]] = False
+            rows = rows[said[rows]]
         if np.unique(codes[rows]).size > 1:
             keep[rows] = False
             questions.append(Question("items of different classes were merged", (target,)))
