@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 
+from nissl.labels.replay import STATES
 from nissl.project import Project
 from nissl.project.adding import keep
 from nissl.review.room import Room
@@ -47,7 +48,12 @@ def _spans(client: TestClient, key: str, **query: Any) -> list[dict[str, Any]]:
     answer = client.get(f"/api/desks/{key}/spans", params={"reader": "Ann", **query})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/vnd.apache.arrow.stream"
-    return list(pa.ipc.open_stream(answer.content).read_all().to_pylist())
+    rows = pa.ipc.open_stream(answer.content).read_all().to_pylist()
+    for row in rows:
+        row["label"] = None if row["label"] < 0 else CLASSES[row["label"]]
+        row["state"] = STATES[row["state"]]
+        row["confidence"] = None if np.isnan(row["confidence"]) else row["confidence"]
+    return list(rows)
 
 
 def _lanes(client: TestClient, key: str, **query: Any) -> list[tuple[str, str]]:
@@ -77,7 +83,7 @@ def test_lanes_are_ones_own_the_proposal_other_readers_and_other_sets(
     assert _lanes(client, key) == [*before[:2], ("Bo", "reader"), before[2]]
     assert _lanes(client, key, blind=True) == [("Ann", "own")]
     rows = _spans(client, key, lanes="2")
-    assert [(r["item"], r["author"], r["state"]) for r in rows] == [(first, "Bo", "accepted")]
+    assert [(r["item"], r["lane"], r["state"]) for r in rows] == [(first, 2, "accepted")]
 
 
 def test_ones_own_lane_follows_every_decision(client: TestClient, room: Room) -> None:

@@ -15,30 +15,36 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nissl.labels import Kind, LabelSet
-from nissl.labels.replay import Live
+from nissl.labels.replay import STATES
 from nissl.review.desk import Desk
 from nissl.review.reading import Reading
 from nissl.review.room import Room
+
+Columns = dict[str, npt.NDArray[Any]]
 
 OWN, PROPOSED, READER, OTHER = "own", "proposed", "reader", "other"
 
 SCHEMA = pa.schema(
     [
-        pa.field("lane", pa.int32(), nullable=False),
-        pa.field("item", pa.int64(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),
-        pa.field("stop", pa.int64(), nullable=False),
-        pa.field("label", pa.string()),
-        pa.field("confidence", pa.float32()),
-        pa.field("channel", pa.int32()),
-        pa.field("author", pa.string(), nullable=False),
-        pa.field("state", pa.string(), nullable=False),
+        pa.field(name, kind, nullable=False)
+        for name, kind in (
+            ("lane", pa.int32()),
+            ("item", pa.float64()),
+            ("start", pa.float64()),
+            ("stop", pa.float64()),
+            ("label", pa.int32()),
+            ("confidence", pa.float32()),
+            ("channel", pa.int32()),
+            ("state", pa.int32()),
+        )
     ]
 )
-"""Columns of `spans`; `label` is null where a blind reader must not see it."""
+"""Columns of `spans`. Items and samples are whole numbers in the only type that browsers count
+in, exact up to 2**53; `label` is a code of the lane's classes, -1 where a blind reader must
+not see it; `confidence` is NaN and `channel` -1 where there is none; `state` counts `STATES`.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,6 @@ class Lane:
     name: str
     kind: str
     labels: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return vars(self).copy()
 
 
 def lanes(room: Room, key: str, reader: str, *, blind: bool = False) -> list[Lane]:
@@ -117,89 +119,61 @@ def spans(
             continue
         if lane.kind in (OWN, READER):
             with room.reading(key, lane.name) as reading:
-                table = _decided(reading, own=lane.kind == OWN)
+                columns = _decided(reading, own=lane.kind == OWN)
         else:
-            table = _claimed(_labels(room, key, lane))
+            labels = labels_of(room, key, lane)
+            columns = _columns(labels.table, np.zeros(labels.n_rows, np.int32))
         if blind:
-            table = _hidden(table, asked)
-        pieces.append(_laned(_within(table, window), index, lane.name))
+            columns = _hidden(columns, asked)
+        if window is not None:
+            meets = (columns["start"] < window[1]) & (columns["stop"] > window[0])
+            columns = {name: values[meets] for name, values in columns.items()}
+        columns["lane"] = np.full(columns["item"].size, index)
+        pieces.append(_table(columns))
     return pa.concat_tables(pieces) if pieces else SCHEMA.empty_table()
 
 
-def _labels(room: Room, key: str, lane: Lane) -> LabelSet:
+def labels_of(room: Room, key: str, lane: Lane) -> LabelSet:
+    """Return the set that the spans of a lane stand in."""
     desk: Desk = room.desk(key)
     return desk.labels if lane.labels == desk.key else room.store.get_labels(lane.labels)
 
 
-def _claimed(labels: LabelSet) -> pa.Table:
-    """Spans of a set as they are."""
-    states = np.full(labels.n_rows, "untouched")
-    return _columns(labels.table, labels, states)
-
-
-def _decided(reading: Reading, *, own: bool) -> pa.Table:
+def _decided(reading: Reading, *, own: bool) -> Columns:
     """Spans as a reader left them; of another reader only those decided on."""
-    live: Live = reading.base
-    draft = live.draft
+    draft = reading.base.draft
     rows = np.flatnonzero(draft.alive)
-    items = draft.item[rows]
     decided = draft.facts
     if not own:
-        keep = np.isin(items, np.fromiter(decided, np.int64, len(decided)))
-        rows, items = rows[keep], items[keep]
-    states = np.full(rows.size, "untouched", dtype="<U9")
-    where = np.argsort(items, kind="stable")
+        rows = rows[np.isin(draft.item[rows], np.fromiter(decided, np.int64, len(decided)))]
+    items = draft.item[rows]
+    order = np.argsort(items, kind="stable")
     known = np.asarray(sorted(decided), dtype=np.int64)
-    for item, a, b in zip(
-        known.tolist(),
-        np.searchsorted(items[where], known, side="left").tolist(),
-        np.searchsorted(items[where], known, side="right").tolist(),
-        strict=True,
-    ):
-        states[where[a:b]] = decided[item].state
-    return _columns(draft.columns_at(rows), reading.desk.labels, states)
+    first, last = (np.searchsorted(items[order], known, side=s) for s in ("left", "right"))
+    states = np.zeros(rows.size, np.int32)
+    for item, a, b in zip(known.tolist(), first.tolist(), last.tolist(), strict=True):
+        states[order[a:b]] = STATES.index(decided[item].state)
+    return _columns(draft.columns_at(rows), states)
 
 
-def _columns(table: pa.Table, labels: LabelSet, states: npt.NDArray[Any]) -> pa.Table:
-    names = pa.array(labels.vocabulary.names, pa.string())
-    confidence = table.column("confidence").to_numpy()
-    columns = {
-        "lane": pa.array(np.zeros(table.num_rows, np.int32)),
-        "item": table.column("item"),
-        "start": table.column("start"),
-        "stop": table.column("stop"),
-        "label": names.take(table.column("label").combine_chunks()),
-        "confidence": pa.array(confidence, pa.float32(), mask=np.isnan(confidence)),
-        "channel": table.column("channel"),
-        "author": pa.array([""] * table.num_rows, pa.string()),
-        "state": pa.array(states.tolist(), pa.string()),
-    }
-    made = pa.table(columns, schema=SCHEMA)
-    return made.take(pa.array(np.argsort(made.column("start").to_numpy(), kind="stable")))
+def _columns(table: pa.Table, states: npt.NDArray[np.int32]) -> Columns:
+    """Columns of `SCHEMA` but the lane, by start."""
+    names = ("item", "start", "stop", "label", "confidence")
+    columns = {name: table.column(name).to_numpy() for name in names}
+    columns |= {"channel": table.column("channel").fill_null(-1).to_numpy(), "state": states}
+    order = np.argsort(columns["start"], kind="stable")
+    return {name: values[order] for name, values in columns.items()}
 
 
-def _hidden(table: pa.Table, asked: int | None) -> pa.Table:
+def _hidden(columns: Columns, asked: int | None) -> Columns:
     """Only what was decided, and the asked span without what the machine says of it."""
-    untouched = np.asarray(table.column("state").to_pylist(), dtype=object) == "untouched"
-    item = table.column("item").to_numpy()
-    keep = ~untouched | (item == (-1 if asked is None else asked))
-    for name, nothing in (("label", pa.string()), ("confidence", pa.float32())):
-        values = table.column(name).combine_chunks()
-        hidden = pa.array(untouched.astype(bool))
-        shown = pc.if_else(hidden, pa.scalar(None, nothing), values)
-        table = table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), shown)
-    return table.filter(pa.array(keep.astype(bool)))
+    untouched = columns["state"] == STATES.index("untouched")
+    keep = ~untouched | (columns["item"] == (-1 if asked is None else asked))
+    columns["label"] = np.where(untouched, -1, columns["label"])
+    columns["confidence"] = np.where(untouched, np.nan, columns["confidence"])
+    return {name: values[keep] for name, values in columns.items()}
 
 
-def _within(table: pa.Table, window: tuple[int, int] | None) -> pa.Table:
-    if window is None:
-        return table
-    start, stop = (table.column(name).to_numpy() for name in ("start", "stop"))
-    return table.filter(pa.array((start < window[1]) & (stop > window[0])))
-
-
-def _laned(table: pa.Table, lane: int, author: str) -> pa.Table:
-    n = table.num_rows
-    table = table.set_column(0, SCHEMA.field("lane"), pa.array(np.full(n, lane, np.int32)))
-    index = table.schema.get_field_index("author")
-    return table.set_column(index, SCHEMA.field("author"), pa.array([author] * n, pa.string()))
+def _table(columns: Columns) -> pa.Table:
+    arrays = [pa.array(columns[f.name].astype(f.type.to_pandas_dtype())) for f in SCHEMA]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query, Response
 
 from nissl.errors import BadArgumentError
 from nissl.labels import Kind
+from nissl.labels.replay import STATES
+from nissl.review.lanes import labels_of
 from nissl.review.lanes import lanes as lanes_of
 from nissl.review.lanes import spans as spans_of
 from nissl.review.room import Room
@@ -24,7 +26,15 @@ def lanes(room: InRoom, key: str, reader: Reader, blind: bool = False) -> dict[s
     """Authors whose spans the reader may see; the reader's own lane is the first."""
     _check_spans(room, key)
     found = lanes_of(room, key, reader, blind=blind)
-    return {"lanes": [lane.to_json() for lane in found]}
+    told = [
+        {
+            "name": lane.name,
+            "kind": lane.kind,
+            "classes": list(labels_of(room, key, lane).vocabulary.names),
+        }
+        for lane in found
+    ]
+    return {"lanes": told, "states": list(STATES)}
 
 
 @router.get("/desks/{key}/spans")
