@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -159,7 +160,7 @@ def build(
         total, done = total + n, done + n_done
     open_questions = _open_questions(room, waiting)
     asked = list(_must(open_questions, reader))
-    ranked = list(_ranked(room, waiting, open_questions, reader, policy, rng))
+    ranked = list(islice(_ranked(room, waiting, open_questions, reader, policy, rng), limit))
     entries = _mixed(asked, ranked)[:limit]
     if blind:
         entries = [replace(entry, blind=True) for entry in entries]
