@@ -168,7 +168,7 @@ def _template_of(sorting: Sorting, known: npt.NDArray[Any], unit: int) -> Floats
 def _part_template(sorting: Sorting, rows: Rows) -> Floats | None:
     """Template of a part of one unit, all channels where the recording is there."""
     if sorting.reader is not None:
-        chosen = rows[_spread(rows.size, N_AVERAGED)]
+        chosen = rows[spread(rows.size, N_AVERAGED)]
         return _mean(sorting.reader.read(sorting.sample[chosen]))
     if sorting.kept is None:
         return None
@@ -187,7 +187,7 @@ def _mean(waveforms: Floats) -> Floats:
     return (total / np.where(count > 0, count, np.nan)).astype(np.float32)
 
 
-def _spread(n: int, wanted: int) -> Rows:
+def spread(n: int, wanted: int) -> Rows:
     """Up to `wanted` places of n, evenly spread."""
     return np.unique(np.linspace(0, n - 1, min(n, wanted)).round().astype(np.intp))
 
@@ -303,7 +303,7 @@ def _isolation(sorting: Sorting, rows: Rows, item: Ints) -> float:
         return float("nan")
     units, counts = np.unique(kept.unit[mine], return_counts=True)
     near = kept.near[units[np.argmax(counts)]]
-    own = _whole(kept.on(mine[_spread(mine.size, N_COMPARED)], near))
+    own = _whole(kept.on(mine[spread(mine.size, N_COMPARED)], near))
     now = item[kept.row]
     other = np.setdiff1d(np.arange(kept.row.size), mine)
     competitors = _competitors(kept, other[now[other] >= 0], now, near)
@@ -311,7 +311,7 @@ def _isolation(sorting: Sorting, rows: Rows, item: Ints) -> float:
     with single_threaded_blas():  # on matrices this small more threads only wait for each other
         for places in competitors:
             theirs = kept.near[kept.unit[places[0]]]
-            waveforms = _whole(kept.on(places[_spread(places.size, N_COMPARED)], theirs))
+            waveforms = _whole(kept.on(places[spread(places.size, N_COMPARED)], theirs))
             pair = metrics.pair_isolation(own, waveforms, near, theirs)
             score = score if pair is None else min(score, pair)
     return score

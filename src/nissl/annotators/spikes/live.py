@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from nissl.annotators.spikes.grouped import Sorting, Unit, describe_group
 from nissl.annotators.spikes.grouping import Grouping, Ints, Rows
-from nissl.annotators.spikes.snippets import SpikeSample
+from nissl.annotators.spikes.snippets import SnippetReader, SpikeSample
 from nissl.errors import BadEditError
 from nissl.labels import ItemTable
 
@@ -57,10 +57,16 @@ class LiveUnits:
         self._tables: OrderedDict[bytes, ItemTable] = OrderedDict()
         self._lock = Lock()
 
-    def keep(self, sample: SpikeSample) -> None:
-        """Use kept waveforms from now on; what was described without them is forgotten."""
+    def equip(
+        self, *, reader: SnippetReader | None = None, kept: SpikeSample | None = None
+    ) -> None:
+        """Use the recording, or kept waveforms, from now on; facts without them are forgotten."""
         with self._lock:
-            self.sorting = replace(self.sorting, kept=sample)
+            self.sorting = replace(
+                self.sorting,
+                reader=reader or self.sorting.reader,
+                kept=kept or self.sorting.kept,
+            )
             self._memo.clear()
             self._tables.clear()
 

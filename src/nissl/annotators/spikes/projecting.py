@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.grouped import Sorting, centres_um
+from nissl.annotators.spikes.grouped import Sorting, centres_um, spread
 from nissl.annotators.spikes.splitting import beyond, inside_polygon
 from nissl.errors import BadArgumentError, MissingInputError
+from nissl.run.limits import single_threaded_blas
 
 AXES = ("time_s", "amplitude", "pc1", "pc2", "depth_um")
 FROM_WAVEFORMS = ("pc1", "pc2", "depth_um")
 _BATCH = 500
-_PER_UNIT = 200  # waveforms of a unit that shape the components
+_PER_UNIT = 100  # waveforms of a unit that shape the components
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
@@ -71,7 +72,7 @@ def fit_projection(sorting: Sorting, groups: Sequence[Rows]) -> Projection | Non
     units, counts = np.unique(kept.unit[places[0]], return_counts=True)
     near = kept.near[units[np.argmax(counts)]]
     # a channel counts where it was kept for the first unit; others are 0 where they lack it
-    chosen = [p[:: max(1, p.size // _PER_UNIT)][:_PER_UNIT] for p in places]
+    chosen = [p[spread(p.size, _PER_UNIT)] for p in places]
     channels = near[near >= 0]
     if not channels.size:
         return None
@@ -80,10 +81,22 @@ def fit_projection(sorting: Sorting, groups: Sequence[Rows]) -> Projection | Non
         return None
     flat = waveforms.reshape(len(waveforms), -1).astype(np.float64)
     mean = flat.mean(axis=0)
-    _, _, axes = np.linalg.svd(flat - mean, full_matrices=False)
-    axes = axes[:2].T
+    axes = _leading(flat - mean)
     sign = np.sign(axes[np.argmax(np.abs(axes), axis=0), np.arange(axes.shape[1])])
     return Projection(channels, mean, axes * np.where(sign == 0, 1.0, sign))
+
+
+def _leading(centred: Values) -> Values:
+    """Two directions of the largest variance, as columns."""
+    from scipy.linalg import eigh
+
+    n, k = centred.shape
+    with single_threaded_blas():  # on matrices this small more threads only wait for each other
+        square = centred @ centred.T if n < k else centred.T @ centred
+        _, vectors = eigh(square, subset_by_index=[len(square) - 2, len(square) - 1])
+        axes = (centred.T @ vectors if n < k else vectors)[:, ::-1]
+    length = np.linalg.norm(axes, axis=0)
+    return np.asarray(axes / np.where(length > 0, length, 1.0))
 
 
 def _complete(waveforms: Floats) -> Floats:
@@ -165,6 +178,45 @@ def _place(
     out["pc1"][where], out["pc2"][where] = components[:, 0], components[:, 1]
     near = np.broadcast_to(projection.channels, (len(waveforms), projection.channels.size))
     out["depth_um"][where] = centres_um(sorting, waveforms, near)
+
+
+def scatter(
+    sorting: Sorting, groups: Mapping[int, Rows], projection: Projection | None, *, most: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Points of several units in one table; kept waveforms are used, none are read.
+
+    Parameters
+    ----------
+    sorting : Sorting
+    groups : mapping of int to ndarray of int
+        Rows of each unit.
+    projection : Projection, optional
+    most : int
+        Points of a unit: where it has more spikes they are thinned evenly, but those whose
+        waveforms are kept stay.
+
+    Returns
+    -------
+    dict of str to ndarray, each of shape (n,)
+        `item`, `row` (index in the label set) and `AXES`.
+    """
+    chosen = {item: _thinned(sorting, rows, most) for item, rows in groups.items()}
+    parts = [points(sorting, rows, projection) for rows in chosen.values()]
+    out: dict[str, npt.NDArray[Any]] = {
+        "item": np.repeat(list(chosen), [rows.size for rows in chosen.values()]).astype(np.int64),
+        "row": np.concatenate(list(chosen.values())),
+    }
+    return out | {name: np.concatenate([part[name] for part in parts]) for name in AXES}
+
+
+def _thinned(sorting: Sorting, rows: Rows, most: int) -> Rows:
+    if rows.size <= most:
+        return rows
+    stays = np.zeros(rows.size, bool)
+    stays[np.linspace(0, rows.size - 1, most).astype(np.intp)] = True
+    if sorting.kept is not None:
+        stays[np.searchsorted(rows, sorting.kept.row[sorting.kept.among(rows)])] = True
+    return rows[stays]
 
 
 @dataclass(frozen=True)

@@ -64,18 +64,31 @@ class Templates:
         return np.sqrt(np.asarray(sums, dtype=np.float64))
 
     @classmethod
-    def of(cls, items: ItemTable) -> Templates:
-        """Templates of an item table; without any, none is like another."""
-        template = items.arrays.get("template")
-        if template is None:
-            template = np.empty((items.items.size, 0, 0), np.float32)
-        names = items.table.column_names
-        place = [
-            items.table.column(c).to_numpy() if c in names else np.full(items.items.size, np.nan)
-            for c in ("x_um", "y_um")
-        ]
+    def of(cls, items: ItemTable, among: Ints | None = None) -> Templates:
+        """Templates of an item table; without any, none is like another.
+
+        Parameters
+        ----------
+        items : ItemTable
+        among : ndarray, shape (n_units,), int64, optional
+            The units meant, increasing; those that the table does not have are without a
+            template. All of the table by default.
+        """
+        wanted = items.items if among is None else among
+        row = np.minimum(np.searchsorted(items.items, wanted), max(items.items.size - 1, 0))
+        known = items.items[row] == wanted if items.items.size else np.zeros(wanted.size, bool)
+        template = items.arrays.get("template", np.empty((items.items.size, 0, 0), np.float32))
+        if among is not None and not np.array_equal(items.items, wanted):
+            taken = np.full((wanted.size, *template.shape[1:]), np.nan, np.float32)
+            taken[known] = template[row[known]]
+            template = taken
+        place = np.full((wanted.size, 2), np.nan)
+        for axis, name in enumerate(("x_um", "y_um")):
+            if name in items.table.column_names:
+                values = items.table.column(name).to_numpy()
+                place[known, axis] = values[row[known]]
         shift = max(1, round(MAX_SHIFT_MS * float(items.context.get("rate_hz", 30000)) / 1000))
-        return cls(items.items, template, np.column_stack(place).astype(np.float64), shift)
+        return cls(np.asarray(wanted, np.int64), template, place, shift)
 
 
 def similarities(
