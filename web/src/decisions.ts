@@ -31,8 +31,8 @@ export function decideClass(context: DecisionContext, item: number, name: string
   const now = context.state(item);
   const optimistic = (state: ItemState["state"]): DraftEdit["optimistic"] => [[item, { state, label: name }]];
   if (aim.item === null) {
-    const payload = payloadOf(context, { rows: [{ target: item, label: codeOf(context.desk, name) }] });
-    return { kind: "add", base: aim.base, items: [], payload, optimistic: optimistic("added") };
+    const payload = payloadOf(context, { rows: [{ target: item, label: name }] });
+    return { kind: "add", base: aim.base, items: [], payload, optimistic: optimistic("accepted") };
   }
   const agrees = now?.proposed === name && now.label === name && !context.blind();
   if (agrees) return { kind: "accept", base: aim.base, items: [aim.item], payload: {}, optimistic: optimistic("accepted") };
@@ -81,10 +81,4 @@ export function noteItem(context: DecisionContext, item: number, text: string): 
 
 export function flagItem(context: DecisionContext, item: number, text = ""): DraftEdit {
   return { kind: "flag", base: context.desk.key, items: [item], payload: { text } };
-}
-
-function codeOf(desk: DeskInfo, name: string): number {
-  const code = desk.vocabulary.findIndex((entry) => entry.name === name);
-  if (code < 0) throw new Error(`Expected a class of ${desk.vocabulary.map((entry) => entry.name).join(", ")}; got ${name}.`);
-  return code;
 }

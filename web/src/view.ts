@@ -57,8 +57,8 @@ export interface QueueEntry {
   policy: string;
   probability: number | null;
   question: string | null;
-  state: DecisionState;
-  label: string | null;
+  /** The model's answer is hidden until one has decided (audit, gold and second reading, blind mode). */
+  blind: boolean;
 }
 
 export type EditKind =
@@ -157,6 +157,7 @@ export interface ViewContext {
   announce(text: string): void;
   goto(item: number): void;
   theme: Signal<"light" | "dark">;
+  /** Whether the model's answer is hidden for the current entry; `state` hides it by itself. */
   blind: () => boolean;
   /** Items selected by lasso or by Shift; batch commands act on them. */
   selection: Signal<number[]>;

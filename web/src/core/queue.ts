@@ -61,12 +61,21 @@ export class Queue {
     return true;
   }
 
-  /** Puts an entry before the current one and shows it; `next` leads back to where one was. */
+  /** Shows an entry before the current one; `next` leads back to where one was. */
   visit(entry: QueueEntry): void {
     const now = this.current.value;
     if (now && same(now, entry)) return;
-    const entries = [...this.entries.value];
-    entries.splice(this.cursor.value, 0, entry);
-    this.entries.value = entries;
+    const before = this.entries.value[this.cursor.value - 1];
+    if (before && same(before, entry)) {
+      this.cursor.value -= 1;
+      return;
+    }
+    const known = this.entries.value.find((each) => same(each, entry)) ?? entry;
+    this.entries.value = this.entries.value.toSpliced(this.cursor.value, 0, known);
+  }
+
+  /** Whether one of the next few was not yet on record as a question when it was fetched. */
+  get isUnasked(): boolean {
+    return this.fresh.value > 3 && this.ahead(3).some((entry) => entry.question === null);
   }
 }

@@ -2,7 +2,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { createApi } from "../api.ts";
 import { applyTheme, systemTheme, theme } from "../theme.ts";
-import type { Api, Columns, DeskInfo, DraftEdit, QueueEntry, ViewContext } from "../view.ts";
+import type { Api, Columns, DeskInfo, DraftEdit, ItemState, QueueEntry, ViewContext } from "../view.ts";
 import { ApiError } from "../view.ts";
 import type { Batch as Bulk } from "./batch.ts";
 import { withColours } from "./colours.ts";
@@ -50,8 +50,8 @@ export class Session {
   readonly onlyDesk = signal<string | null>(null);
   readonly loading = signal(false);
   readonly desk = computed<DeskInfo | null>(() => this.deskInfo(this.queue.current.value?.desk ?? null));
-  readonly blind = (): boolean => this.settings.value.blind;
-  readonly api: Api = createApi(() => this.reader.value, this.blind);
+  readonly blind = (): boolean => this.settings.value.blind || this.queue.current.value?.blind === true;
+  readonly api: Api = createApi(() => this.reader.value, () => this.settings.value.blind);
 
   private readonly desks = new Map<string, DeskItems>();
   private readonly loads = new Map<string, Promise<void>>();
@@ -157,11 +157,19 @@ export class Session {
       theme,
       blind: this.blind,
       selection: this.selection,
-      state: (item) => items.get(item),
+      state: (item) => this.seenState(desk.key, item),
       items: items.table,
       version: items.version,
       keys: this.keys,
     };
+  }
+
+  /** An item's state without what the reader must not see yet. */
+  seenState(desk: string, item: number): ItemState | undefined {
+    const state = this.itemsOf(desk).get(item);
+    const entry = this.queue.current.value;
+    const hidden = entry?.blind === true && entry.desk === desk && entry.item === item && state?.state === "untouched";
+    return hidden ? { ...state, proposed: null, confidence: null, label: null } : state;
   }
 
   announce(text: string): void {
@@ -331,7 +339,7 @@ export class Session {
     this.queue.next();
     this.selection.value = [];
     this.address();
-    if (this.queue.isShort) void this.fill();
+    if (this.queue.isShort || this.queue.isUnasked) void this.fill();
   }
 
   back(): void {
@@ -345,11 +353,11 @@ export class Session {
     await this.guard(async () => {
       await this.ensureItems(desk);
       const state = this.itemsOf(desk).get(item);
-      const hidden = this.blind() || !state?.proposed;
+      const hidden = this.settings.value.blind || !state?.proposed;
       this.queue.visit({
         desk, item, reason: "opened by you", policy: "visit", probability: null, question: null,
         proposed: hidden ? null : { label: state.proposed!, confidence: state.confidence },
-        state: state?.state ?? "untouched", label: state?.label ?? null,
+        blind: this.settings.value.blind,
       });
       this.address();
     });

@@ -15,9 +15,9 @@ export function Verdict({ session }: { session: Session }) {
   if (!entry || !desk) return null;
   const items = session.itemsOf(desk.key);
   void items.version.value;
-  const state = items.get(entry.item);
-  const now = state?.state ?? entry.state;
-  const proposed = entry.proposed ?? (session.blind() && now === "untouched" ? null : state?.proposed ? { label: state.proposed, confidence: state.confidence } : null);
+  const state = session.seenState(desk.key, entry.item);
+  const now = state?.state ?? "untouched";
+  const proposed = state?.proposed ? { label: state.proposed, confidence: state.confidence } : entry.proposed;
   const press = (name: string) => () => void session.guard(async () => session.keys.named(name)?.run(""));
   const keyed = (name: string) => session.keys.keyOf(name) ?? "";
   const copy = () => {
@@ -43,7 +43,7 @@ export function Verdict({ session }: { session: Session }) {
       </div>
       <div class="buttons" role="group" aria-label="Decide">
         <button onClick={press("accept")} disabled={!proposed && (desk.classes !== null || desk.view === "classes")}>Accept<kbd>{keyed("accept")}</kbd></button>
-        {desk.vocabulary.map((one) => (
+        {desk.vocabulary.length > 1 && desk.vocabulary.map((one) => (
           <button key={one.name} onClick={press(`class-${one.name}`)} aria-pressed={state?.label === one.name && now !== "untouched"}>
             <i aria-hidden="true" class="dot" ref={paintDot(desk, one.name)} />{one.name}<kbd>{keyed(`class-${one.name}`)}</kbd>
           </button>

@@ -1,30 +1,30 @@
 // Why: what speaks for and against the proposal, in the reader's own terms, and the nearest examples.
 import { useEffect, useState } from "preact/hooks";
+import { itemAddress } from "../core/router.ts";
 import type { Session } from "../core/session.ts";
+import { percent } from "./dialogs.tsx";
 import { showWhy } from "./open.ts";
 
-interface Attribution {
-  feature?: string;
-  name?: string;
-  sentence?: string;
-  value?: number | null;
-  unit?: string;
-  contribution?: number;
+interface Reason {
+  sentence: string;
+  /** Towards the proposed class where positive, natural log odds. */
+  weight: number;
 }
 
 interface Example {
+  source: string;
   item: number;
-  desk?: string;
-  label?: string;
-  distance?: number;
+  label: string;
+  distance: number;
 }
 
 interface WhyAnswer {
-  sentence?: string;
-  attributions?: Attribution[];
-  accepted?: Example[];
-  rejected?: Example[];
-  findings?: Array<string | { message?: string; sentence?: string; title?: string }>;
+  proposed: string;
+  confidence: number;
+  reasons: Reason[];
+  accepted: Example[];
+  rejected: Example[];
+  findings: Array<{ sentence: string }>;
 }
 
 export function Why({ session }: { session: Session }) {
@@ -45,44 +45,45 @@ export function Why({ session }: { session: Session }) {
   return (
     <aside class="why" aria-label="Why">
       <header><h2>Why</h2><button class="quiet" onClick={() => { showWhy.value = false; }} aria-label="Close">✕</button></header>
-      {answer === null ? <p class="muted">…</p> : typeof answer === "string" ? <p>{answer}</p> : <Answer answer={answer} desk={desk ?? ""} />}
+      {answer === null ? <p class="muted">…</p> : typeof answer === "string" ? <p>{answer}</p> : <Answer answer={answer} session={session} />}
     </aside>
   );
 }
 
-function Answer({ answer, desk }: { answer: WhyAnswer; desk: string }) {
-  const attributions = answer.attributions ?? [];
-  const most = Math.max(1e-9, ...attributions.map((one) => Math.abs(one.contribution ?? 0)));
+function Answer({ answer, session }: { answer: WhyAnswer; session: Session }) {
+  const most = Math.max(1e-9, ...answer.reasons.map((one) => Math.abs(one.weight)));
   return (
     <>
-      {answer.sentence && <p>{answer.sentence}</p>}
-      {attributions.length > 0 && (
+      <p>Proposed: <b>{answer.proposed}</b> ({percent(answer.confidence)})</p>
+      {answer.reasons.length > 0 && (
         <ul class="attributions">
-          {attributions.map((one, index) => (
-            <li key={index}>
-              <meter min={0} max={1} value={Math.abs(one.contribution ?? 0) / most} class={(one.contribution ?? 0) < 0 ? "against" : "for"} />
-              <span>{one.sentence ?? `${one.feature ?? one.name}: ${one.value ?? "missing"} ${one.unit ?? ""}`} {(one.contribution ?? 0) < 0 ? "(against)" : "(for)"}</span>
+          {answer.reasons.map((one) => (
+            <li key={one.sentence}>
+              <meter min={0} max={1} value={Math.abs(one.weight) / most} class={one.weight < 0 ? "against" : "for"} title={`${one.weight.toFixed(2)} log odds`} />
+              <span>{one.sentence}</span>
             </li>
           ))}
         </ul>
       )}
-      {(answer.findings ?? []).map((finding, index) => (
-        <p key={index} class="finding">{typeof finding === "string" ? finding : finding.sentence ?? finding.message ?? finding.title}</p>
-      ))}
-      <Examples title="Nearest accepted" examples={answer.accepted} desk={desk} />
-      <Examples title="Nearest rejected" examples={answer.rejected} desk={desk} />
+      {answer.findings.map((finding) => <p key={finding.sentence} class="finding">{finding.sentence}</p>)}
+      <Examples title="Most alike of the same class" examples={answer.accepted} session={session} />
+      <Examples title="Most alike of another class" examples={answer.rejected} session={session} />
     </>
   );
 }
 
-function Examples({ title, examples = [], desk }: { title: string; examples?: Example[] | undefined; desk: string }) {
+function Examples({ title, examples, session }: { title: string; examples: Example[]; session: Session }) {
   if (!examples.length) return null;
+  const task = session.desk.value?.task;
+  const desk = (name: string) => session.project.value?.desks.find((one) => one.source_name === name && one.task === task);
   return (
     <>
       <h3>{title}</h3>
       <ul class="chips">
-        {examples.map((one, index) => (
-          <li key={index}><a href={`#/desk/${one.desk ?? desk}/item/${one.item}`}>{one.item}{one.label ? ` ${one.label}` : ""}{one.distance !== undefined ? ` · ${one.distance.toFixed(2)}` : ""}</a></li>
+        {examples.map((one) => (
+          <li key={`${one.source} ${one.item}`}>
+            <a href={desk(one.source) ? itemAddress(desk(one.source)!.key, one.item) : undefined}>{one.source} {one.item}</a> {one.label} · {one.distance.toFixed(2)}
+          </li>
         ))}
       </ul>
     </>
