@@ -17,12 +17,14 @@ export interface ScatterOptions {
   pointSize?: number;
   opacity?: number;
   label: string;
-  /** Indices of the points inside a finished lasso (empty: the selection was cleared). */
-  onLasso?: (indices: number[]) => void;
+  /** Indices of the points inside a finished lasso (empty: the selection was cleared), and its
+   * corners x0, y0, x1, y1, ... in data coordinates. */
+  onLasso?: (indices: number[], polygon: number[]) => void;
 }
 
 export interface Scatter {
-  set(points: Points): void;
+  /** `keep` leaves the pan and zoom as they are, for the same points in other colours. */
+  set(points: Points, keep?: boolean): void;
   setPalette(palette: string[]): void;
   fit(): void;
   /** Pixel of a data point now, for labels drawn above. */
@@ -103,7 +105,7 @@ export function createScatter(host: HTMLElement, options: ScatterOptions): Scatt
       const polygon: number[] = [];
       for (let i = 0; i < path.length; i += 2) polygon.push(...toData(path[i]!, path[i + 1]!));
       const found = selectInside(polygon, points.x, points.y);
-      options.onLasso?.(points.group ? found.filter((i) => points.group![i] !== 255) : found);
+      options.onLasso?.(points.group ? found.filter((i) => points.group![i] !== 255) : found, polygon);
     },
   });
 
@@ -111,10 +113,11 @@ export function createScatter(host: HTMLElement, options: ScatterOptions): Scatt
   observer.observe(host);
   resize();
   return {
-    set(given) {
+    set(given, keep = false) {
       points = given;
       painter.load(given);
-      fit();
+      if (keep) paint();
+      else fit();
     },
     setPalette(given) {
       palette = given;
