@@ -49,17 +49,36 @@ def decided(desk: Desk, edits: dict[str, list[Edit]]) -> dict[int, set[str]]:
             for item in _by_base(desk, edit):
                 found.setdefault(item, set()).add(name)
     if desk.classes is not None:
-        target = dict(
-            zip(
-                desk.classes.column("item").tolist(),
-                desk.classes.column("target").tolist(),
-                strict=True,
-            )
-        )
+        target = _targets(desk)
         for name, own in standing(edits.get(desk.classes.digest, ())).items():
             for edit in own:
                 for item in _by_class(edit, target):
                     found.setdefault(item, set()).add(name)
+    return found
+
+
+def answers(desk: Desk, edits: dict[str, list[Edit]]) -> dict[int, dict[str, str | None]]:
+    """The class that each reader gave an item, as it stands; None where unsure or rejected.
+
+    Parameters
+    ----------
+    desk : Desk
+    edits : dict of str to list of Edit
+        All edits on each base of the desk.
+    """
+    base = desk.classes if desk.classes is not None else desk.labels
+    claimed = dict(zip(base.column("item").tolist(), base.column("label").tolist(), strict=True))
+    target = _targets(desk)
+    found: dict[int, dict[str, str | None]] = {}
+    for name, own in standing(edits.get(base.digest, ())).items():
+        for edit in own:
+            for item, label in _labels_of(edit, claimed, base.vocabulary.names):
+                found.setdefault(target.get(item, item), {})[name] = label
+    if desk.classes is not None:
+        for name, own in standing(edits.get(desk.key, ())).items():
+            for edit in own:
+                for item in edit.items if edit.kind in _GONE else ():
+                    found.setdefault(item, {})[name] = None
     return found
 
 
@@ -86,6 +105,29 @@ def _by_class(edit: Edit, target: dict[int, int]) -> list[int]:
         return [int(row["target"]) for row in rows if isinstance(row, dict) and "target" in row]
     if edit.kind in CLASS_DECISIONS:
         return [target[item] for item in edit.items if item in target]
+    return []
+
+
+def _targets(desk: Desk) -> dict[int, int]:
+    """For each item of the set of classes, the unit it is about."""
+    if desk.classes is None:
+        return {}
+    columns = (desk.classes.column(name).tolist() for name in ("item", "target"))
+    return dict(zip(*columns, strict=True))
+
+
+def _labels_of(
+    edit: Edit, claimed: dict[int, int], names: tuple[str, ...]
+) -> list[tuple[int, str | None]]:
+    if edit.kind in (EditKind.RELABEL, EditKind.ADJUDICATE):
+        return [(item, str(edit.payload.get("label"))) for item in edit.items]
+    if edit.kind in (EditKind.ACCEPT, EditKind.MOVE, EditKind.RESHAPE):
+        return [(item, names[claimed[item]]) for item in edit.items if item in claimed]
+    if edit.kind is EditKind.UNSURE or edit.kind in _GONE:
+        return [(item, None) for item in edit.items]
+    if edit.kind is EditKind.ADD:
+        rows = [row for row in edit.payload.get("rows") or () if isinstance(row, dict)]
+        return [(int(r["target"]), str(r.get("label"))) for r in rows if "target" in r]
     return []
 
 

@@ -8,7 +8,7 @@ where groups are given (the cluster bootstrap; Field and Welsh 2007, J. R. Stat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,12 @@ class Interval:
         numbers = {"estimate": self.estimate, "low": self.low, "high": self.high}
         plain = {name: float(x) if np.isfinite(x) else None for name, x in numbers.items()}
         return {**plain, "level": self.level, "n": self.n}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Interval:
+        """Inverse of `to_json`."""
+        plain = {k: float("nan") if value[k] is None else value[k] for k in value}
+        return cls(**plain)
 
 
 def bootstrap_interval(

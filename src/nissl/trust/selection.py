@@ -20,6 +20,7 @@ sample of that group (`nissl.trust.audit`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +120,14 @@ class Selection:
             "n_groups": self.n_groups,
             "sentence": self.statement(),
         }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Selection:
+        """Inverse of `to_json`."""
+        fields = {name: value[name] for name in value if name != "sentence"}
+        if fields["threshold"] is None:
+            fields["threshold"] = float("inf")
+        return cls(**fields | {"coverage": Interval.from_json(value["coverage"])})
 
 
 @dataclass(frozen=True, eq=False)
