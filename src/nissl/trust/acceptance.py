@@ -99,6 +99,7 @@ def judge(
     selection: Selection,
     residual: Residual | None,
     *,
+    budget: float | None = None,
     novel: str | None = None,
     off_in: Mapping[str, str] | None = None,
 ) -> Acceptance:
@@ -107,10 +108,13 @@ def judge(
     Parameters
     ----------
     selection : Selection
-        Threshold and budget, from labelled subjects.
+        Threshold from labelled subjects.
     residual : Residual or None
         Of the audit sample drawn from what the threshold accepts in the new group, at the level
         of the selection; None before it is drawn.
+    budget : float, optional
+        That of the selection by default. A selection for half the budget is the better one: at
+        the very budget the audit can hardly be passed.
     novel : str, optional
         Why the group lies outside what the model has seen (`nissl.trust.novelty`).
     off_in : mapping of str to str, optional
@@ -120,10 +124,10 @@ def judge(
     -------
     Acceptance
     """
-    budget = selection.budget
+    kept = selection.budget if budget is None else budget
 
     def verdict(on: bool, reason: str, needed: int = 0) -> Acceptance:
-        return Acceptance(on, budget, selection.threshold, reason, needed, dict(off_in or {}))
+        return Acceptance(on, kept, selection.threshold, reason, needed, dict(off_in or {}))
 
     if not selection.n_accepted:
         return verdict(False, selection.statement())
@@ -131,7 +135,7 @@ def judge(
         return verdict(False, f"Automatic acceptance is off: {novel}")
     if residual is None:
         return verdict(False, "Automatic acceptance is off until the audit sample is answered.")
-    answer = residual.allows(budget)
+    answer = residual.allows(kept)
     if answer.state is BudgetState.MET:
         return verdict(True, residual.statement())
     return verdict(False, f"Automatic acceptance is off. {answer.sentence}", answer.needed)

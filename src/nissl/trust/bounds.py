@@ -221,8 +221,8 @@ def cluster_upper_bounds(
     if len(totals) >= ENOUGH_GROUPS:
         draws = resampled_sums(np.hstack([totals, wrong]), rng=rng, n=_RESAMPLES)
         drawn, hits = draws[:, : len(n)], draws[:, len(n) :]
-        rates = np.divide(hits, drawn, out=np.full(hits.shape, np.nan), where=drawn > 0)
-        bounds = np.fmax(bounds, _nan_percentile(rates, 100 * level))
+        rates = np.divide(hits, drawn, out=np.ones(hits.shape), where=drawn > 0)
+        bounds = np.maximum(bounds, np.quantile(rates, level, axis=0))
     bounds[(totals > 0).sum(axis=0) < 2] = 1.0
     return bounds
 
@@ -251,12 +251,6 @@ def _effective(totals: Floats, wrong: Floats, n: Floats, level: float) -> Floats
     clusters = t.ppf(level, np.maximum(n_groups - 1, 1))
     shrink = np.where(n_groups < n, (items / clusters) ** 2, 1.0)
     return np.asarray(np.minimum(n, by_design) * shrink)
-
-
-def _nan_percentile(values: Floats, percent: float) -> Floats:
-    gone = np.isnan(values).all(axis=0)
-    result = np.nanpercentile(np.where(gone, 0.0, values), percent, axis=0)
-    return np.where(gone, np.nan, result)
 
 
 def _kish(w: Floats) -> float:
