@@ -52,8 +52,11 @@ class Interval:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Interval:
         """Inverse of `to_json`."""
-        plain = {k: float("nan") if value[k] is None else value[k] for k in value}
-        return cls(**plain)
+        estimate, low, high = (
+            float("nan") if value[name] is None else float(value[name])
+            for name in ("estimate", "low", "high")
+        )
+        return cls(estimate, low, high, float(value["level"]), int(value["n"]))
 
 
 def bootstrap_interval(
