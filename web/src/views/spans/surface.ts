@@ -1,0 +1,80 @@
+// A canvas that knows its size in CSS pixels, and the colours of the theme.
+import { cssColour } from "../../theme.ts";
+
+/** Width of the column of names left of every panel, CSS pixels. */
+export const GUTTER = 92;
+export const RIGHT = 12;
+
+export class Surface {
+  readonly canvas: HTMLCanvasElement;
+  readonly context: CanvasRenderingContext2D;
+  width = 0;
+  height = 0;
+  ratio = 1;
+
+  constructor(parent: HTMLElement, name: string, label: string) {
+    this.canvas = document.createElement("canvas");
+    this.canvas.className = `spans-${name}`;
+    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", label);
+    parent.append(this.canvas);
+    const context = this.canvas.getContext("2d");
+    if (!context) throw new Error("Expected a browser that draws on a canvas; got none. Use a current browser.");
+    this.context = context;
+  }
+
+  /** Fits the canvas to its place and clears it; false where it has none. */
+  begin(): boolean {
+    this.width = this.canvas.clientWidth;
+    this.height = this.canvas.clientHeight;
+    this.ratio = window.devicePixelRatio || 1;
+    const width = Math.round(this.width * this.ratio);
+    const height = Math.round(this.height * this.ratio);
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+    }
+    this.context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    this.context.clearRect(0, 0, this.width, this.height);
+    return width > 0 && height > 0;
+  }
+
+  /** Draws only right of the names. */
+  inPlot(draw: () => void): void {
+    const { context } = this;
+    context.save();
+    context.beginPath();
+    context.rect(GUTTER, 0, this.width - GUTTER - RIGHT, this.height);
+    context.clip();
+    context.translate(GUTTER, 0);
+    draw();
+    context.restore();
+  }
+}
+
+export interface Palette {
+  text: string;
+  muted: string;
+  line: string;
+  panel: string;
+  ground: string;
+  accent: string;
+  select: string;
+  warn: string;
+}
+
+export const palette = (): Palette => ({
+  text: cssColour("--text"), muted: cssColour("--muted"), line: cssColour("--line"), panel: cssColour("--panel"),
+  ground: cssColour("--ground"), accent: cssColour("--accent"), select: cssColour("--select"), warn: cssColour("--warn"),
+});
+
+/** [red, green, blue] of "#rrggbb". */
+export function rgb(colour: string): [number, number, number] {
+  const value = Number.parseInt(colour.replace("#", "").padEnd(6, "0").slice(0, 6), 16);
+  return Number.isNaN(value) ? [128, 128, 128] : [(value >> 16) & 255, (value >> 8) & 255, value & 255];
+}
+
+export function faded(colour: string, alpha: number): string {
+  const [red, green, blue] = rgb(colour);
+  return `rgb(${red} ${green} ${blue} / ${alpha})`;
+}
