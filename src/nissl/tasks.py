@@ -6,7 +6,7 @@ Learner is an annotator that can be fitted. Everything generic is written over t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -252,8 +252,18 @@ class Learner(Annotator, Protocol):
     def predict(self, features: FeatureTable) -> Prediction:
         """Say classes with probabilities."""
 
+    def propose(self, labels: LabelSet, features: FeatureTable, *, use: int = 0) -> LabelSet:
+        """Classes of the items of `labels` as a set; `use` tells apart proposals made anew."""
+
     def contributions(self, features: FeatureTable) -> npt.NDArray[np.float64]:
         """How much each feature speaks for each class, (n_items, n_features, n_classes)."""
+
+    @property
+    def says(self) -> Mapping[str, str]:
+        """Words for a feature with a place for its value, as ``str.format`` takes it."""
+
+    def card(self) -> Mapping[str, Any]:
+        """Model card of the weights that the method ships."""
 
     def files(self) -> Mapping[str, bytes]:
         """What `restored` needs; plain text or numbers, never code."""

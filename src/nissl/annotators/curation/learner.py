@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.curation import boosting
-from nissl.annotators.curation.features import NAMES, featurise
+from nissl.annotators.curation.features import FEATURES, NAMES, featurise
 from nissl.errors import BadArgumentError, MissingDependencyError, MissingInputError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.labels.digest import canonical_json
@@ -25,9 +25,12 @@ from nissl.tasks import Examples, Inputs, Prediction, Promises, Result
 from nissl.trust.calibration import Calibration, choose
 
 VOCABULARY = Vocabulary(("good", "mua", "noise"), ("#2a9d5c", "#d9a400", "#8a8f98"))
-MODEL = "model.json"
+MODEL, CARD = "model.json", "card.json"
 MIN_EXAMPLES = 10
 MIN_PER_SUBJECT = 20
+MIN_SUBJECTS = 3
+"""Subjects to calibrate on: a map chosen on two mice of UnitRefine is worse on the third."""
+WHOLE = Promises(chunked=False, deterministic=True, memory="measured")
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class CurationLearner:
     model: Model | None = None
     name: str = "curation/nissl"
     version: str = "1"
-    promises: Promises = Promises(chunked=False, deterministic=True, memory="measured")
+    promises: Promises = WHOLE
 
     @property
     def known(self) -> Model:
@@ -115,7 +118,6 @@ class CurationLearner:
         labels = self.propose(
             units,
             self.featurise(units, inputs.items.get("spikes")),
-            seed=context.seed,
         )
         context.progress.advance("classify units", float(units.items.size))
         context.progress.finish("classify units")
@@ -144,18 +146,27 @@ class CurationLearner:
         calibrated = np.stack([model.calibration.apply(vote) for vote in votes])
         return Prediction(model.calibration.apply(model.pooled(values)), calibrated)
 
-    def propose(
-        self, units: LabelSet, features: FeatureTable, *, seed: int | None = None
-    ) -> LabelSet:
-        """Classes of all units of a sorting as a label set, item = unit."""
+    def propose(self, labels: LabelSet, features: FeatureTable, *, use: int = 0) -> LabelSet:
+        """Classes of all units of a sorting as a label set, item = unit.
+
+        Parameters
+        ----------
+        labels : LabelSet
+            The sorting.
+        features : FeatureTable
+            Of its units.
+        use : int
+            How often models have been changed in the project; tells apart proposals of one
+            model that is put into use again.
+        """
         p = self.predict(features).probabilities
-        made = units.provenance
+        made = labels.provenance
         return LabelSet.build(
             Kind.CLASSES,
             {
-                "id": units.items,
-                "item": units.items,
-                "target": units.items,
+                "id": features.items,
+                "item": features.items,
+                "target": features.items,
                 "label": p.argmax(axis=1).astype(np.int32),
                 "confidence": p.max(axis=1, initial=0.0),
                 "probabilities": p,
@@ -166,9 +177,9 @@ class CurationLearner:
                 source=made.source,
                 stream=made.stream,
                 author=Author("model", self.name, self.version, self.weights),
-                seed=seed,
-                made_from=(units.digest,),
-                targets=(units.digest,),
+                parameters={"use": use} if use else {},
+                made_from=(labels.digest,),
+                targets=(labels.digest,),
                 packages=dict(self.packages()),
             ),
         )
@@ -190,7 +201,7 @@ class CurationLearner:
     def fit(self, examples: Examples, *, rng: np.random.Generator) -> CurationLearner:
         """Go on learning from reviewed units, on top of what this learner knows.
 
-        The members are boosted further and, where two subjects or more have at least 20
+        The members are boosted further and, where three subjects or more have at least 20
         decided units each, calibrated anew on each of them by a model that has not seen it;
         otherwise the calibration so far is kept.
 
@@ -225,13 +236,23 @@ class CurationLearner:
         subjects = np.asarray(examples.features.subject)
         enough = [s for s in sorted(set(subjects)) if np.sum(subjects == s) >= MIN_PER_SUBJECT]
         grown = further(examples)
-        if len(enough) >= 2:
+        if len(enough) >= MIN_SUBJECTS:
             calibrated = recalibrated(grown, examples, enough, further, rng)
             return replace(self, model=calibrated)
         on = f"{model.calibrated_on}, before these decisions".replace(
             ", before these decisions, before", ", before"
         )
         return replace(self, model=replace(grown, calibrated_on=on))
+
+    @property
+    def says(self) -> Mapping[str, str]:
+        """Words for each feature, with a place for its value."""
+        return {feature.name: feature.says for feature in FEATURES}
+
+    def card(self) -> Mapping[str, Any]:
+        """Model card of the shipped weights."""
+        text = (_weights_folder() / CARD).read_text(encoding="utf-8")
+        return dict(json.loads(text))
 
     def files(self) -> Mapping[str, bytes]:
         """What `restored` needs: JSON and LightGBM's text."""
@@ -248,13 +269,8 @@ def grown(examples: Examples, *, rng: np.random.Generator) -> Model:
     Parameters
     ----------
     examples : Examples
-        Of at least two subjects, for the calibration.
+        Of three subjects or more; of fewer, its probabilities stay as they are.
     rng : numpy.random.Generator
-
-    Raises
-    ------
-    EvaluationError
-        Fewer than two subjects.
     """
     seed = int(rng.integers(2**31 - 1))
     names = examples.features.names
@@ -270,7 +286,10 @@ def grown(examples: Examples, *, rng: np.random.Generator) -> Model:
         )
         return Model(names, members, Calibration("identity", len(VOCABULARY)))
 
-    return recalibrated(grow(examples), examples, sorted(set(examples.features.subject)), grow, rng)
+    model, subjects = grow(examples), sorted(set(examples.features.subject))
+    if len(subjects) < MIN_SUBJECTS:
+        return replace(model, calibrated_on="nothing: fewer than three subjects")
+    return recalibrated(model, examples, subjects, grow, rng)
 
 
 def recalibrated(
@@ -356,25 +375,21 @@ def from_files(files: Mapping[str, bytes]) -> Model:
         ) from None
 
 
+def _weights_folder() -> Any:
+    return package_files("nissl.annotators.curation") / "weights"
+
+
 @cache
 def _shipped() -> Model:
-    folder = package_files("nissl.annotators.curation") / "weights"
     return from_files(
         {
             each.name: each.read_bytes()
-            for each in folder.iterdir()
+            for each in _weights_folder().iterdir()
             if each.name == MODEL or each.name.startswith("member-")
         }
     )
 
 
-def shipped_card() -> dict[str, Any]:
-    """Card of the shipped weights."""
-    folder = package_files("nissl.annotators.curation") / "weights"
-    card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    return card
-
-
 LEARNER = CurationLearner()
 
-__all__ = ["LEARNER", "NAMES", "VOCABULARY", "CurationLearner", "Model", "grown", "shipped_card"]
+__all__ = ["LEARNER", "NAMES", "VOCABULARY", "CurationLearner", "Model", "grown"]

@@ -1,4 +1,4 @@
-"""The task "curation": is a sorted unit one neuron, a mixture, or noise?"""
+"""The task "curation": whether a sorted unit is one neuron, a mixture, or noise."""
 
 from __future__ import annotations
 

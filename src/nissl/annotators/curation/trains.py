@@ -7,6 +7,7 @@ gap do not matter here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,7 @@ def amplitude_variation(sample: Ints, amplitude: Values, n_samples: int) -> tupl
         return nothing
     width = max(int(SPIKES_PER_BIN * n_samples / sample.size), 1)
     bounds = np.searchsorted(sample, np.arange(0, n_samples + 1, width))
-    parts = [amplitude[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [amplitude[a:b] for a, b in pairwise(bounds)]
     if len(parts) < MIN_BINS:
         return nothing
     spread = np.asarray([np.std(p) if p.size else np.nan for p in parts])

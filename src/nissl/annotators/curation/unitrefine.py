@@ -38,7 +38,7 @@ def read_unitrefine(folder: Path, *, mapped: bool = True) -> Examples:
 
     Returns
     -------
-    Examples
+    examples : Examples
         Subject = mouse, session = recording and probe.
 
     Raises

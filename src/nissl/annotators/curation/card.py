@@ -1,0 +1,342 @@
+"""Model cards: what a model learnt from, how it does on what it has not seen, where it fails.
+
+JSON values, and a page for people. Mitchell et al. 2019, Model cards for model reporting (FAT*).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.errors import NisslError
+from nissl.tasks import Examples, Learner
+from nissl.trust.intervals import Interval, bootstrap_interval
+from nissl.trust.selection import select
+
+BUDGETS = (0.05, 0.10, 0.20)
+MIN_GROUP = 20
+
+Values = npt.NDArray[np.float64]
+
+
+def make_card(
+    learner: Learner,
+    task: str,
+    examples: Examples,
+    *,
+    how: str,
+    scores: Mapping[str, Any] | None,
+    before: Mapping[str, Any] | None,
+    seed: int,
+    licence: str,
+    source: str = "decisions in this project",
+) -> dict[str, Any]:
+    """Card of a fitted learner.
+
+    Parameters
+    ----------
+    learner : Learner
+    task : str
+    examples : Examples
+        What it learnt from.
+    how : str
+        On which items it was judged.
+    scores : mapping, optional
+        From `evaluation`; None where there was too little to judge by.
+    before : mapping, optional
+        The model before, judged on the same items.
+    seed : int
+    licence, source : str
+
+    Returns
+    -------
+    dict
+        JSON values.
+    """
+    return {
+        "format": 1,
+        "task": task,
+        "name": learner.name,
+        "version": learner.version,
+        "licence": licence,
+        "seed": seed,
+        "packages": dict(learner.packages()),
+        "data": composition(examples, source),
+        "how": how,
+        "evaluation": None if scores is None else dict(scores),
+        "before": None if before is None else dict(before),
+    }
+
+
+def composition(examples: Examples, source: str) -> dict[str, Any]:
+    """How many examples of which class, subject and session."""
+    table = examples.features
+    return {
+        "source": source,
+        "n": len(examples),
+        "classes": _counts(examples.label.tolist()),
+        "subjects": _by(table.subject, examples.label),
+        "sessions": _by(table.session, examples.label),
+        "features": list(table.names),
+        "missing": {
+            name: round(float(share), 4)
+            for name, share in zip(table.names, np.isnan(table.values).mean(axis=0), strict=True)
+        },
+    }
+
+
+def evaluation(
+    probabilities: Values, examples: Examples, *, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Scores of predictions for items whose class is known.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n, n_classes), float64
+        Calibrated; of items the model has not seen.
+    examples : Examples
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict
+        Scores with intervals (bootstrap over subjects where there are three or more, over
+        sessions else, over items where there are too few of both), reliability, selection at
+        error budgets, and scores by subject and session.
+    """
+    truth, table = examples.label, examples.features
+    groups = _groups(table.subject, table.session)
+    called = probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    loss = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-6))
+    pairs = np.stack([truth, called], axis=1)
+
+    def interval(values: npt.NDArray[Any], statistic: Any = np.mean) -> dict[str, Any]:
+        return plain(bootstrap_interval(values, groups, statistic, rng=rng, n=500))
+
+    return {
+        "n": len(truth),
+        "intervals_over": "items" if groups is None else f"{len(set(groups))} groups",
+        "balanced_accuracy": interval(pairs, balanced_accuracy),
+        "accuracy": interval(truth == called),
+        "log_loss": interval(loss),
+        "recall": {
+            str(k): float(np.mean(called[truth == k] == k)) for k in np.unique(truth).tolist()
+        },
+        "reliability": _reliability(confidence, truth == called, groups, rng),
+        "selection": [
+            selection(confidence, truth == called, budget, groups, rng) for budget in BUDGETS
+        ],
+        "by_subject": by_group(table.subject, truth, called, confidence),
+        "by_session": by_group(table.session, truth, called, confidence),
+    }
+
+
+def selection(
+    confidence: Values,
+    right: npt.NDArray[np.bool_],
+    budget: float,
+    groups: Sequence[str] | None,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """What can be accepted without review within an error budget: of these subjects, and others.
+
+    `these` holds for further items of the same subjects, `others` for subjects like these; a
+    budget that needs more items, or more subjects, than there are is refused with the reason.
+    """
+    out: dict[str, Any] = {"budget": budget}
+    for name, given in (("these", None), ("others", groups)):
+        if name == "others" and groups is None:
+            out[name] = {"refused": "fewer than three subjects or sessions"}
+            continue
+        try:
+            found = select(confidence, right, budget=budget, groups=given, rng=rng)
+        except NisslError as error:
+            out[name] = {"refused": str(error)}
+        else:
+            out[name] = found.to_json()
+    return out
+
+
+def _reliability(
+    confidence: Values,
+    right: npt.NDArray[np.bool_],
+    groups: Sequence[str] | None,
+    rng: np.random.Generator,
+) -> dict[str, Any] | None:
+    try:
+        from nissl.trust.reliability import reliability
+    except ImportError:
+        return None
+    return reliability(confidence, right, groups=groups, rng=rng).to_json()
+
+
+def balanced_accuracy(pairs: npt.NDArray[np.int64]) -> float:
+    """Mean over the classes that occur of the share called right; pairs (truth, called)."""
+    truth, called = pairs[:, 0], pairs[:, 1]
+    return float(np.mean([np.mean(called[truth == k] == k) for k in np.unique(truth)]))
+
+
+def by_group(
+    names: Sequence[str],
+    truth: npt.NDArray[np.int64],
+    called: npt.NDArray[np.int64],
+    confidence: Values,
+) -> list[dict[str, Any]]:
+    """Score and calibration of each group; below 20 items there is no score."""
+    out = []
+    for name in sorted(set(names)):
+        own = np.asarray([n == name for n in names], bool)
+        n = int(own.sum())
+        row: dict[str, Any] = {"group": name, "n": n, "scored": n >= MIN_GROUP}
+        if n >= MIN_GROUP:
+            pairs = np.stack([truth[own], called[own]], axis=1)
+            right = truth[own] == called[own]
+            row["balanced_accuracy"] = balanced_accuracy(pairs)
+            row["accuracy"] = float(right.mean())
+            row["confidence"] = float(confidence[own].mean())
+        out.append(row)
+    return out
+
+
+def plain(interval: Interval) -> dict[str, Any]:
+    """Interval as JSON; NaN as None."""
+    return {
+        k: None if isinstance(v, float) and np.isnan(v) else v for k, v in vars(interval).items()
+    }
+
+
+def _groups(subject: Sequence[str], session: Sequence[str]) -> Sequence[str] | None:
+    for names in (subject, session):
+        if len(set(names)) >= 3:
+            return names
+    return None
+
+
+def _counts(codes: Sequence[int]) -> dict[str, int]:
+    return {str(code): n for code, n in sorted(Counter(codes).items())}
+
+
+def _by(names: Sequence[str], label: npt.NDArray[np.int64]) -> dict[str, dict[str, int]]:
+    found: dict[str, list[int]] = {}
+    for name, code in zip(names, label.tolist(), strict=True):
+        found.setdefault(name, []).append(code)
+    return {name: _counts(codes) for name, codes in sorted(found.items())}
+
+
+def render(card: Mapping[str, Any], classes: Sequence[str]) -> str:
+    """Card as a Markdown page for people.
+
+    Parameters
+    ----------
+    card : mapping
+    classes : sequence of str
+        Names of the vocabulary.
+    """
+    data, scores, before = card["data"], card["evaluation"], card["before"]
+    named = {str(k): name for k, name in enumerate(classes)}
+    lines = [
+        f"# Model card: {card['name']} {card['version']}, task {card['task']}",
+        "",
+        f"Licence: {card['licence']}. Seed: {card['seed']}. Packages: {_listed(card['packages'])}.",
+        "",
+        "## What it learnt from",
+        "",
+        f"{data['source']}: {data['n']} items, {len(data['subjects'])} subjects, "
+        f"{len(data['sessions'])} sessions.",
+        "",
+        _table(
+            ["session", *named.values()],
+            [[name, *(c.get(k, 0) for k in named)] for name, c in data["sessions"].items()],
+        ),
+        "",
+        f"Features: {', '.join(data['features'])}.",
+        "",
+        "## How it does on items that it has not seen",
+        "",
+        f"Judged with {card['how']}.",
+    ]
+    if scores is not None:
+        lines += ["", *_scores(scores, named)]
+    if before:
+        lines += ["", "## Against the model before", "", *_before(before, scores)]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(scores: Mapping[str, Any], named: Mapping[str, str]) -> list[str]:
+    rows = [[k.replace("_", " "), _told(scores[k])] for k in _MEASURES]
+    rows += [[f"recall of {named[k]}", f"{v:.3f}"] for k, v in scores["recall"].items()]
+    chosen = []
+    for row in scores["selection"]:
+        chosen.append(
+            [f"{row['budget']:.0%}", _coverage(row["these"]), _coverage(row["others"])],
+        )
+    groups = [
+        [
+            g["group"],
+            g["n"],
+            *(_number(g.get(k)) for k in ("balanced_accuracy", "accuracy", "confidence")),
+        ]
+        for g in [*scores["by_subject"], *scores["by_session"]]
+    ]
+    return [
+        f"{scores['n']} items; intervals of 95 % by bootstrap over {scores['intervals_over']}.",
+        "",
+        _table(["measure", "value"], rows),
+        "",
+        "### Without review, within an error budget",
+        "",
+        _table(["at most wrong", "further items of these subjects", "other subjects"], chosen),
+        "",
+        "### By group",
+        "",
+        _table(["group", "n", "balanced accuracy", "accuracy", "mean confidence"], groups),
+        "",
+        f"A group with fewer than {MIN_GROUP} items has no score.",
+    ]
+
+
+def _before(before: Mapping[str, Any], scores: Mapping[str, Any] | None) -> list[str]:
+    if scores is None or "evaluation" not in before:
+        return ["There are too few decided items to compare."]
+    old = before["evaluation"]
+    rows = [[k.replace("_", " "), _told(old[k]), _told(scores[k])] for k in _MEASURES]
+    return [
+        _table(["measure", before["name"], "this model"], rows),
+        "",
+        f"{before['changed_classes']:.1%} of the items get another class. "
+        f"{before.get('caution', '')}".rstrip(),
+    ]
+
+
+_MEASURES = ("balanced_accuracy", "accuracy", "log_loss")
+
+
+def _told(interval: Mapping[str, Any]) -> str:
+    if interval["low"] is None:
+        return _number(interval["estimate"])
+    return f"{interval['estimate']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
+
+
+def _coverage(found: Mapping[str, Any]) -> str:
+    if "refused" in found:
+        return "refused: " + found["refused"].splitlines()[0]
+    share = found["coverage"]
+    return f"{(share['estimate'] if isinstance(share, Mapping) else share):.1%}"
+
+
+def _number(value: Any) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

@@ -1,0 +1,89 @@
+"""Make the shipped weights: ``python -m nissl.annotators.curation.train DATA OUT``.
+
+DATA is the folder of UnitRefine's published metrics (see `nissl.annotators.curation.unitrefine`),
+OUT the folder that receives the model's files and its card. No file holds an example.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nissl.annotators.curation.card import evaluation, make_card, render
+from nissl.annotators.curation.learner import CARD, VOCABULARY, CurationLearner, columns, grown
+from nissl.annotators.curation.unitrefine import read_unitrefine
+from nissl.labels.atomic import write_bytes
+from nissl.labels.digest import canonical_json
+from nissl.tasks import Examples
+
+SOURCE = (
+    "UnitRefine base data (Jain et al. 2025): SpikeInterface metrics of Neuropixels 1.0 units "
+    "with the majority vote of 2 to 5 curators"
+)
+LICENCE = "MIT (data and weights)"
+
+
+def train(examples: Examples, *, seed: int = 0) -> tuple[CurationLearner, dict[str, Any]]:
+    """Fit to all subjects, and judge on each subject by a model that has not seen it.
+
+    The judged model is calibrated on the other subjects only, so its card is about a new animal.
+
+    Parameters
+    ----------
+    examples : Examples
+    seed : int
+
+    Returns
+    -------
+    learner : CurationLearner
+    card : dict
+    """
+    learner = CurationLearner(grown(examples, rng=np.random.default_rng(seed)))
+    unseen = leave_subject_out(examples, seed)
+    scores = evaluation(unseen, examples, rng=np.random.default_rng([seed, 1]))
+    card = make_card(
+        learner,
+        "curation",
+        examples,
+        how="each subject left out in turn, from the training and from the calibration",
+        scores=scores,
+        before=None,
+        seed=seed,
+        licence=LICENCE,
+        source=SOURCE,
+    )
+    return learner, card
+
+
+def leave_subject_out(examples: Examples, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Calibrated probabilities of every item by a model of the other subjects."""
+    subject = np.asarray(examples.features.subject)
+    out = np.empty((len(examples), len(VOCABULARY)))
+    for name in sorted(set(subject)):
+        model = grown(examples.take(subject != name), rng=np.random.default_rng(seed))
+        values = columns(examples.features, model.features)[subject == name]
+        out[subject == name] = model.calibration.apply(model.pooled(values))
+    return out
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write weights and card."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    learner, card = train(read_unitrefine(given.data), seed=given.seed)
+    given.out.mkdir(parents=True, exist_ok=True)
+    for name, content in learner.files().items():
+        write_bytes(given.out / name, content)
+    write_bytes(given.out / CARD, canonical_json(card))
+    write_bytes(given.out / "CARD.md", render(card, VOCABULARY.names).encode())
+
+
+if __name__ == "__main__":
+    main()

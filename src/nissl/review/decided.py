@@ -1,0 +1,240 @@
+"""What people decided about items, as examples that a learner can learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.errors import MissingInputError
+from nissl.labels import FeatureTable, ItemTable, Kind, LabelSet
+from nissl.labels.replay import Rule, majority, replay
+from nissl.store import LabelRow, SourceRow, Store
+from nissl.tasks import TASKS, Examples, Learner
+
+DECIDED = ("accepted", "changed", "added")
+MAX_WEIGHT = 10.0
+"""No example counts more than so many times the median one, whatever its chance to be asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """A label set and the classes that are claimed of its items.
+
+    Parameters
+    ----------
+    store : Store
+    source : SourceRow
+    base : LabelRow
+        The set that the classes are about: the head of its source, else the newest.
+    classes : tuple of LabelRow
+        Every CLASSES set of the task over the base, oldest first.
+    """
+
+    store: Store
+    source: SourceRow
+    base: LabelRow
+    classes: tuple[LabelRow, ...]
+
+    @cached_property
+    def labels(self) -> LabelSet:
+        """The base set as it was proposed."""
+        return self.store.get_labels(self.base.digest)
+
+    @cached_property
+    def items(self) -> ItemTable | None:
+        """Facts about its items."""
+        return None if self.base.items is None else self.store.get_items(self.base.items)
+
+    def as_left(self, resolve: Rule | None = None) -> tuple[LabelSet, ItemTable | None]:
+        """Items with people's merges, splits and removals, and what is known of them.
+
+        Parameters
+        ----------
+        resolve : callable, optional
+            How readers who disagree are combined; `majority` by default.
+        """
+        edits = self.store.edits(base=self.base.digest)
+        if not edits:
+            return self.labels, self.items
+        left = replay(self.labels, edits, items=self.items, resolve=resolve or majority)
+        table = self.items
+        known = set() if left.items is None else set(left.items.items.tolist())
+        if table is None or known == set(left.labels.items.tolist()):
+            return left.labels, left.items
+        update = TASKS.get(self.base.task).update
+        for edit in edits:
+            table = update(table, edit)
+        same = np.array_equal(table.items, left.labels.items)
+        return left.labels, table if same else left.items
+
+    def features(self, learner: Learner, resolve: Rule | None = None) -> FeatureTable:
+        """Features of the items as people left them."""
+        labels, items = self.as_left(resolve)
+        return self._featurised(learner, labels, items)
+
+    def proposed_features(self, learner: Learner) -> FeatureTable:
+        """Features of the items as they were proposed."""
+        return self._featurised(learner, self.labels, self.items)
+
+    def decided(self, resolve: Rule | None = None) -> dict[int, str]:
+        """Class that people gave to each item they decided on.
+
+        A set of classes by a person counts as decisions on all its items. What was decided on
+        a later set stands.
+        """
+        out: dict[int, str] = {}
+        for row in self.classes:
+            edits = self.store.edits(base=row.digest)
+            by_person = row.author.kind == "person"
+            if not edits and not by_person:
+                continue
+            reviewed = replay(self.store.get_labels(row.digest), edits, resolve=resolve or majority)
+            labels = reviewed.labels
+            columns = (labels.column(name).tolist() for name in ("item", "target", "label"))
+            for item, target, code in zip(*columns, strict=True):
+                state = reviewed.state.get(item, "untouched")
+                if state in DECIDED or (by_person and state == "untouched"):
+                    out[target] = labels.vocabulary.names[code]
+                elif state == "unsure":
+                    out.pop(target, None)
+        return out
+
+    def chances(self) -> dict[int, float]:
+        """Probability with which each item was asked, where a policy has logged it."""
+        out: dict[int, float] = {}
+        for row in self.classes:
+            labels = self.store.get_labels(row.digest)
+            target = dict(
+                zip(labels.column("item").tolist(), labels.column("target").tolist(), strict=True)
+            )
+            for question in self.store.questions(labels=row.digest):
+                _note(out, question.item, question.body, target)
+        for question in self.store.questions(labels=self.base.digest):
+            _note(out, question.item, question.body, {})
+        return out
+
+    def _featurised(
+        self, learner: Learner, labels: LabelSet, items: ItemTable | None
+    ) -> FeatureTable:
+        return learner.featurise(
+            labels,
+            items,
+            subject=str(self.source.subject.get("id") or "unknown"),
+            session=self.source.name,
+        )
+
+
+def benches(store: Store, task: str) -> Iterator[Bench]:
+    """Sets whose items a task of the kind CLASSES is about, source by source."""
+    about = TASKS.get(task).needs[0]
+    for source in store.sources():
+        rows = store.label_sets(source=source.fingerprint, task=about)
+        if rows:
+            head = store.head(source.fingerprint, about)
+            base = next((row for row in rows if row.digest == head), rows[-1])
+            classes = store.label_sets(task=task, kind=Kind.CLASSES.value, target=base.digest)
+            yield Bench(store, source, base, tuple(classes))
+
+
+def gather(store: Store, task: str, learner: Learner, *, resolve: Rule | None = None) -> Examples:
+    """Decided items of all sources with their features.
+
+    An item that was asked by chance counts by the inverse of that chance (Horvitz and Thompson
+    1952, J. Am. Stat. Assoc. 47, 663-685), at most `MAX_WEIGHT` times the median; one that a
+    person chose counts as the median.
+
+    Parameters
+    ----------
+    store : Store
+    task : str
+    learner : Learner
+        Makes the features.
+    resolve : callable, optional
+        How readers who disagree are combined; `majority` by default.
+
+    Raises
+    ------
+    MissingInputError
+        Nothing is decided.
+    """
+    vocabulary = TASKS.get(task).vocabulary
+    tables: list[FeatureTable] = []
+    labels: list[int] = []
+    chances: list[float] = []
+    for bench in benches(store, task):
+        known = {i: n for i, n in bench.decided(resolve).items() if n in vocabulary.names}
+        if not known:
+            continue
+        table = bench.features(learner, resolve)
+        keep = np.isin(table.items, list(known))
+        tables.append(_rows(table, np.flatnonzero(keep)))
+        asked = bench.chances()
+        for item in table.items[keep].tolist():
+            labels.append(vocabulary.code(known[item]))
+            chances.append(asked.get(item, np.nan))
+    if not labels:
+        raise MissingInputError(
+            f"decisions on classes of the task {task!r}",
+            "none",
+            f"Decide on some items first: nissl review {store.path}",
+        )
+    return Examples(stacked(tables), np.asarray(labels, np.int64), weights_of(chances))
+
+
+def weights_of(chances: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Weight of each example from its chance to be asked, NaN where no policy asked.
+
+    Parameters
+    ----------
+    chances : sequence of float, length n
+        0 to 1.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        Mean 1; all 1 where no chance is known.
+    """
+    chance = np.asarray(chances, np.float64)
+    known = np.isfinite(chance) & (chance > 0)
+    if not np.any(known):
+        return np.ones(chance.size)
+    weight = np.full(chance.size, np.nan)
+    weight[known] = 1 / chance[known]
+    middle = float(np.median(weight[known]))
+    weight[~known] = middle
+    weight = np.minimum(weight, MAX_WEIGHT * middle)
+    return np.asarray(weight / weight.mean())
+
+
+def stacked(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Tables of several sources below each other; all have the same columns."""
+    first = tables[0]
+    return FeatureTable(
+        items=np.concatenate([t.items for t in tables]),
+        names=first.names,
+        values=np.concatenate([t.values for t in tables]),
+        units=first.units,
+        subject=tuple(s for t in tables for s in t.subject),
+        session=tuple(s for t in tables for s in t.session),
+    )
+
+
+def _rows(table: FeatureTable, rows: npt.NDArray[np.intp]) -> FeatureTable:
+    n = len(table.items)
+    return Examples(table, np.zeros(n, np.int64), np.ones(n)).take(rows).features
+
+
+def _note(
+    out: dict[int, float], item: int | None, body: dict[str, object], target: dict[int, int]
+) -> None:
+    """Keep the probability of a question's item, under the id of what the class is about."""
+    chance = body.get("probability")
+    if item is not None and isinstance(chance, int | float) and 0 < chance <= 1:
+        out[target.get(item, item)] = float(chance)
+
+
+__all__ = ["DECIDED", "Bench", "benches", "gather", "stacked", "weights_of"]

@@ -1,0 +1,334 @@
+"""The loop: what people decided becomes examples, examples a model, the model new proposals.
+
+Everywhere else data flows one way. A fitted model is kept with its card and changes nothing
+until somebody puts it into use; then every set of items gets proposals of that model and
+people's decisions are carried over to them. Putting the model before it back into use is the
+same move again. Older proposals, models and decisions stay.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid5
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.curation.card import evaluation, make_card
+from nissl.errors import BadArgumentError, EvaluationError, MissingInputError
+from nissl.labels import Edit, EditKind, LabelSet
+from nissl.labels.replay import Question, Rule, rebase
+from nissl.review.decided import Bench, benches, gather
+from nissl.run.progress import Progress, Silent
+from nissl.store import Store
+from nissl.tasks import ANNOTATORS, TASKS, Examples, Learner
+
+FOLDS = 5
+FEW = 20
+"""Examples below which a model's scores are not computed."""
+
+Split = tuple[str, npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A new model, kept and not yet in use.
+
+    Parameters
+    ----------
+    digest : str
+    card : mapping
+        JSON values; see `nissl.annotators.curation.card`.
+    seconds : float
+        How long it took.
+    """
+
+    digest: str
+    card: Mapping[str, Any]
+    seconds: float
+
+    @property
+    def comparison(self) -> Mapping[str, Any]:
+        """What changed against the model in use, on the same items."""
+        found: Mapping[str, Any] = self.card["before"]
+        return found
+
+
+@dataclass(frozen=True)
+class Used:
+    """What putting a model into use did.
+
+    Parameters
+    ----------
+    digest : str
+        "" for the shipped weights.
+    labels : tuple of str
+        Digests of the new proposals, one per set of items.
+    carried : int
+        Decisions that were carried over to them.
+    questions : tuple of Question
+        Decisions that did not fit; someone has to look.
+    """
+
+    digest: str
+    labels: tuple[str, ...]
+    carried: int
+    questions: tuple[Question, ...]
+
+
+def learner_of(store: Store, task: str, digest: str | None = None) -> Learner:
+    """Learner of a task with the weights of a model.
+
+    Parameters
+    ----------
+    store : Store
+    task : str
+    digest : str, optional
+        By default the model in use; "" stands for the shipped weights.
+
+    Raises
+    ------
+    BadArgumentError
+        The task has no method that learns.
+    MissingInputError
+        The project has no such model.
+    """
+    methods = [ANNOTATORS.get(name) for name in TASKS.get(task).methods]
+    learners = [method for method in methods if isinstance(method, Learner)]
+    if not learners:
+        raise BadArgumentError(
+            "a task with a method that learns from decisions",
+            repr(task),
+            "`nissl tasks` lists the tasks and their methods.",
+        )
+    chosen = store.model_head(task) if digest is None else digest
+    if not chosen:
+        return learners[0]
+    files, card = store.get_model(chosen)
+    named = next((each for each in learners if each.name == card.get("name")), None)
+    if named is None:
+        raise MissingInputError(
+            f"the method {card.get('name')!r} of the model {chosen[:12]}",
+            f"the methods {[each.name for each in learners]}",
+            "Install the plug-in that it came with, or use another model.",
+        )
+    return named.restored(files)
+
+
+def learn(
+    store: Store,
+    task: str,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    resolve: Rule | None = None,
+) -> Learned:
+    """Fit a new model to what people decided, judge it, and keep it; nothing else changes.
+
+    It starts from the shipped weights and takes in every decision of the project, so it does
+    not depend on the order in which models were made.
+
+    Parameters
+    ----------
+    store : Store
+    task : str
+    seed : int
+        The only source of randomness.
+    progress : Progress, optional
+    resolve : callable, optional
+        How readers who disagree are combined; `majority` by default.
+
+    Returns
+    -------
+    Learned
+
+    Raises
+    ------
+    MissingInputError
+        Too little is decided.
+    """
+    begun = time.perf_counter()
+    told = progress or Silent()
+    shipped = learner_of(store, task, "")
+    told.start("learn", 3.0, "steps")
+    examples = gather(store, task, shipped, resolve=resolve)
+    told.advance("learn", 1.0)
+    fitted = shipped.fit(examples, rng=np.random.default_rng(seed))
+    told.advance("learn", 1.0)
+    card = _judged(store, task, shipped, fitted, examples, seed)
+    digest = store.put_model(fitted.files(), card)
+    told.advance("learn", 1.0)
+    told.finish("learn")
+    return Learned(digest, card, time.perf_counter() - begun)
+
+
+def use(store: Store, task: str, digest: str, *, by: str) -> Used:
+    """Put a model into use: new proposals on every set of items, decisions carried over.
+
+    Parameters
+    ----------
+    store : Store
+    task : str
+    digest : str
+        "" puts the shipped weights back.
+    by : str
+        Who decides.
+
+    Returns
+    -------
+    Used
+    """
+    learner = learner_of(store, task, digest)
+    turn = len(store.model_head_history(task)) + 1
+    made, carried, questions = [], 0, []
+    found = list(benches(store, task))
+    proposals = [
+        learner.propose(bench.labels, bench.proposed_features(learner), use=turn) for bench in found
+    ]
+    for bench, labels in zip(found, proposals, strict=True):
+        made.append(store.put_labels(labels))
+        edits, doubtful = carry(store, bench, labels)
+        store.append(edits)
+        store.record_labels(labels.digest)
+        store.append(carry(store, bench, labels)[0])  # what was decided in the meantime
+        carried, questions = carried + len(edits), questions + doubtful
+    store.set_model_head(task, digest, by=by)
+    return Used(digest, tuple(made), carried, tuple(questions))
+
+
+def carry(store: Store, bench: Bench, new: LabelSet) -> tuple[list[Edit], list[Question]]:
+    """Decisions on the newest proposals of a bench, said about new ones.
+
+    The items are the same, so everything fits; to have accepted a class that is no longer
+    proposed is to have chosen it.
+    """
+    machine = [row for row in bench.classes if row.author.kind == "model"]
+    if not machine:
+        return [], []
+    old = store.get_labels(machine[-1].digest)
+    edits = store.edits(base=old.digest)
+    same = dict(zip(*(new.items.tolist(),) * 2, strict=True))
+    targets = dict(zip(old.column("item").tolist(), old.column("target").tolist(), strict=True))
+    matching = {item: target for item, target in targets.items() if target in same}
+    rebased = rebase(_chosen(edits, old, new, matching), old, new, matching)
+    return list(rebased.edits), list(rebased.questions)
+
+
+def _chosen(
+    edits: Iterable[Edit], old: LabelSet, new: LabelSet, matching: Mapping[int, int]
+) -> list[Edit]:
+    """Acceptances of classes that the new set does not propose, as choices of these classes."""
+    before, now = (
+        dict(zip(s.column("item").tolist(), s.column("label").tolist(), strict=True))
+        for s in (old, new)
+    )
+    out = []
+    for edit in edits:
+        changed = {
+            item: old.vocabulary.names[before[item]]
+            for item in edit.items
+            if item in matching
+            and old.vocabulary.names[before[item]] != new.vocabulary.names[now[matching[item]]]
+        }
+        if edit.kind is not EditKind.ACCEPT or not changed:
+            out.append(edit)
+            continue
+        group = edit.group or edit.uuid  # an undo may name either
+        rest = tuple(item for item in edit.items if item not in changed)
+        if rest:
+            out.append(replace(edit, items=rest, group=group))
+        for name in sorted(set(changed.values())):
+            out.append(
+                replace(
+                    edit,
+                    uuid=uuid5(edit.uuid, name),
+                    kind=EditKind.RELABEL,
+                    items=tuple(item for item, given in changed.items() if given == name),
+                    payload={**edit.payload, "label": name},
+                    group=group,
+                )
+            )
+    return out
+
+
+def _judged(
+    store: Store, task: str, shipped: Learner, fitted: Learner, examples: Examples, seed: int
+) -> dict[str, Any]:
+    """Card of a new model: how it does on decided items that it has not seen."""
+    rng = np.random.default_rng([seed, 1])
+    in_use = store.model_head(task)
+    before: dict[str, Any] = {"digest": in_use or "", "name": "shipped weights"}
+    how, scores = "too few examples to judge", None
+    if len(examples) >= FEW:
+        how, fold = split(examples, rng)
+        unseen = out_of_fold(shipped, examples, fold, seed)
+        scores = evaluation(unseen, examples, rng=rng)
+        old = learner_of(store, task) if in_use else shipped
+        told = old.predict(examples.features).probabilities
+        before["evaluation"] = evaluation(told, examples, rng=rng)
+        before["changed_classes"] = float(np.mean(told.argmax(axis=1) != unseen.argmax(axis=1)))
+        if in_use:
+            before["name"] = "model in use"
+            before["caution"] = "It may have learnt from some of these items."
+    return make_card(
+        fitted,
+        task,
+        examples,
+        how=how,
+        scores=scores,
+        before=before,
+        seed=seed,
+        licence="as the project's decisions; starts from weights under MIT-licensed data",
+    )
+
+
+def split(examples: Examples, rng: np.random.Generator) -> Split:
+    """Parts of the examples that are left out in turn, and how that reads.
+
+    By subject where there are two or more, else by session, else at random.
+    """
+    for what, names in (
+        ("subject", examples.features.subject),
+        ("session", examples.features.session),
+    ):
+        groups, codes = np.unique(np.asarray(names), return_inverse=True)
+        if groups.size >= 2:
+            order = rng.permutation(groups.size)
+            caution = "" if what == "subject" else " (of one subject: flatters)"
+            return f"{what}s left out in turn{caution}", order[codes] % min(groups.size, FOLDS)
+    if len(examples) < FOLDS:
+        raise EvaluationError(
+            f"at least {FOLDS} examples", str(len(examples)), "Decide on more items first."
+        )
+    fold = rng.permutation(len(examples)) % FOLDS
+    return "items left out at random (of one session: flatters)", fold.astype(np.int64)
+
+
+def out_of_fold(
+    learner: Learner, examples: Examples, fold: npt.NDArray[np.int64], seed: int
+) -> npt.NDArray[np.float64]:
+    """Probabilities of each example by a learner fitted to the other folds."""
+    out: npt.NDArray[np.float64] | None = None
+    for k in np.unique(fold):
+        rest = examples.take(fold != k)
+        fitted = _try_fit(learner, rest, seed)
+        p = fitted.predict(examples.take(fold == k).features).probabilities
+        out = np.full((len(examples), p.shape[1]), np.nan) if out is None else out
+        out[fold == k] = p
+    if out is None:
+        raise EvaluationError("examples", "none", "Decide on some items first.")
+    return out
+
+
+def _try_fit(learner: Learner, examples: Examples, seed: int) -> Learner:
+    """Fitted learner; the learner itself where the rest is too little to learn from."""
+    try:
+        return learner.fit(examples, rng=np.random.default_rng(seed))
+    except MissingInputError:
+        return learner
+
+
+__all__ = ["Learned", "Used", "carry", "learn", "learner_of", "out_of_fold", "split", "use"]
