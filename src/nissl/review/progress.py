@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from nissl.labels import Edit, EditKind
 from nissl.labels.replay import journal
@@ -131,7 +132,7 @@ def _labels_of(
     return []
 
 
-def decision_times(edits: Iterable[Edit]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def decision_times(edits: Iterable[Edit]) -> npt.NDArray[np.float64]:
     """How long decisions took, seconds, where the client told; in the order given."""
     told = [edit.took_s for edit in edits if edit.took_s is not None and edit.took_s > 0]
     return np.asarray(told, dtype=np.float64)

@@ -19,17 +19,18 @@ import numpy.typing as npt
 from nissl.errors import BadArgumentError
 from nissl.review.desk import Desk
 from nissl.review.policies import BATCH, POLICIES, Pool, usable
-from nissl.review.progress import decided, decision_times, structured
+from nissl.review.progress import decided, structured
 from nissl.review.room import Room
+from nissl.review.timing import TimeModel, ambiguity_of, fit_times, timed_answers
 from nissl.store import QuestionRow
+from nissl.trust.intervals import Interval
 
 DEFAULT_POLICY = "entropy"
 BLIND = ("audit", "gold", "second")
 """Policies whose questions are asked without showing the machine's answer."""
 MIXED_EVERY = 4
 """Of so many questions one is from the blind sample, as long as there are any."""
-USUAL_S = 4.0
-"""Expected time of a decision before anything is known of a reader, seconds."""
+_TIMES_EVERY = 20  # decisions after which the model of times is fitted anew
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,15 @@ class Queue:
         Items of the chosen desks, and how many of them are decided by anybody.
     entries : tuple of Entry
         The next ones.
-    seconds : float
-        Expected time of one decision, seconds.
+    minutes : Interval
+        Expected time of all decisions left.
     policy : str
     """
 
     total: int
     done: int
     entries: tuple[Entry, ...]
-    seconds: float
+    minutes: Interval
     policy: str
 
     @property
@@ -164,8 +165,8 @@ def build(
     entries = _mixed(asked, ranked)[:limit]
     if blind:
         entries = [replace(entry, blind=True) for entry in entries]
-    seconds = _seconds(room, reader)
-    return Queue(total, done, tuple(entries), seconds, policy)
+    minutes = _minutes(room, waiting, reader)
+    return Queue(total, done, tuple(entries), minutes, policy)
 
 
 def _waiting(room: Room, desk: Desk, reader: str) -> tuple[_Waiting, int, int]:
@@ -260,7 +261,7 @@ def _chosen(
     ]
     if not refs:
         return
-    pool = _pool(refs)
+    pool = _pool(refs, _times(room), reader)
     name = policy if policy in usable(pool) else DEFAULT_POLICY
     ranking = POLICIES.get(name)(pool, rng)
     order = ranking.order.tolist()
@@ -282,7 +283,7 @@ def _chosen(
         yield _entry(desk, int(desk.item_ids[place]), policy, "", probability, uuids[rank])
 
 
-def _pool(refs: Sequence[tuple[Desk, int]]) -> Pool:
+def _pool(refs: Sequence[tuple[Desk, int]], times: TimeModel, reader: str) -> Pool:
     """Pool of items of one vocabulary; what has no probabilities counts as unknown."""
     parts, groups = [], []
     width = max(len(refs[0][0].vocabulary.names), 2)
@@ -291,12 +292,13 @@ def _pool(refs: Sequence[tuple[Desk, int]]) -> Pool:
         parts.append(_beliefs(desk, places, width))
         groups.append(np.full(places.size, index))
     n = len(refs)
+    beliefs = np.concatenate(parts)
     return Pool(
         items=np.arange(n, dtype=np.int64),
-        probabilities=np.concatenate(parts),
+        probabilities=beliefs,
         votes=None,
         features=None,
-        seconds=np.full(n, USUAL_S),
+        seconds=times.seconds(refs[0][0].view, ambiguity_of(beliefs), reader=reader),
         answered=None,
         groups=np.concatenate(groups).astype(np.int64),
     )
@@ -365,6 +367,20 @@ def _mixed(asked: Sequence[Entry], ranked: Sequence[Entry]) -> list[Entry]:
     return [*out, *hidden]
 
 
-def _seconds(room: Room, reader: str) -> float:
-    times = decision_times(room.edits(reader=reader)[-200:])
-    return float(np.median(times)) if times.size >= 5 else USUAL_S
+def _times(room: Room) -> TimeModel:
+    """How long decisions take in this project, learnt from its journal."""
+    kinds = {base: desk.view for desk in room.desks for base in desk.bases}
+
+    def fit() -> TimeModel:
+        return fit_times(timed_answers(room.edits(), kinds))
+
+    return room.remembered("times", (room.position // _TIMES_EVERY, len(kinds)), fit)
+
+
+def _minutes(room: Room, waiting: Sequence[_Waiting], reader: str) -> Interval:
+    parts = []
+    for w in waiting:
+        width = max(len(w.desk.vocabulary.names), 2)
+        doubt = ambiguity_of(_beliefs(w.desk, w.places, width))
+        parts.append((w.desk.view, np.concatenate([doubt, np.full(len(w.extra), 0.5)])))
+    return _times(room).minutes_left(parts, reader=reader)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from nissl.data import Recording
@@ -16,6 +16,8 @@ from nissl.review.names import reader_name
 from nissl.review.reading import Reading
 from nissl.review.stack import Step, stacks
 from nissl.store import LabelRow, SourceRow, Store
+
+T = TypeVar("T")
 
 
 class Room:
@@ -40,6 +42,7 @@ class Room:
         self._positions: dict[UUID, int] = {}
         self._position = 0
         self._readings: dict[tuple[str, str], Reading] = {}
+        self._made: dict[str, tuple[Hashable, Any]] = {}
         self._locks: dict[str, threading.RLock] = {}
         self._lock = threading.RLock()
         self.refresh()
@@ -178,6 +181,16 @@ class Room:
             position = self.sync()
             self._update(reading)
         return uuids, position
+
+    def remembered(self, name: str, version: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gave for this version of something, without making it again."""
+        with self._lock:
+            known = self._made.get(name)
+        if known is None or known[0] != version:
+            known = (version, make())
+            with self._lock:
+                self._made[name] = known
+        return known[1]
 
     def stacks(self, reader: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """What a reader can undo and redo, the next step last."""

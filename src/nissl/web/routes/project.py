@@ -8,9 +8,11 @@ import numpy as np
 from fastapi import APIRouter, Query, Response
 
 from nissl import __version__
+from nissl.review.auditing import residual_error
 from nissl.review.facts import item_rows
 from nissl.review.progress import decided
-from nissl.review.queue import DEFAULT_POLICY, build
+from nissl.review.queue import DEFAULT_POLICY, Queue, build
+from nissl.review.room import Room
 from nissl.web.depends import InRoom, Reader
 from nissl.web.wire import table_response
 
@@ -67,8 +69,8 @@ def queue(
         "total": found.total,
         "done": found.done,
         "left": found.left,
-        "minutes_left": {"estimate": found.left * found.seconds / 60, "low": None, "high": None},
-        "residual": None,
+        "minutes_left": found.minutes.to_json(),
+        "residual": _residual(room, found),
         "policy": found.policy,
         "entries": [entry.to_json() for entry in found.entries],
     }
@@ -80,3 +82,11 @@ def items(room: InRoom, key: str, reader: Reader, blind: bool = False) -> Respon
     with room.reading(key, reader) as reading:
         facts = None if reading.desk.items is None else reading.desk.items.table
         return table_response(item_rows(reading, facts, blind=blind))
+
+
+def _residual(room: Room, found: Queue) -> dict[str, Any] | None:
+    """Error among labels that nobody looked at, of the task that is asked about first."""
+    tasks = dict.fromkeys(room.desk(entry.desk).row.task for entry in found.entries)
+    tasks = tasks or dict.fromkeys(desk.row.task for desk in room.desks)
+    left = next((r for r in (residual_error(room, task) for task in tasks) if r is not None), None)
+    return None if left is None else left.to_json() | {"sentence": left.statement()}
