@@ -8,8 +8,8 @@ with a guarantee for items (or groups) exchangeable with the labelled ones:
     Learn then Test (Angelopoulos, Bates, Candès, Jordan and Lei 2021, arXiv 2110.01052): the
     hypotheses "at this threshold more than the budget is wrong" are tested by exact binomial
     bounds from the strictest threshold on, until one cannot be rejected. A single error among the
-    most confident would end the sequence at once, so it starts at up to four thresholds, each with
-    its share of the allowed risk.
+    most confident would end the sequence at once, so with many items it starts a second time, at
+    a looser threshold, each with half of the allowed risk.
 ``sgr``
     Selection with guaranteed risk (Geifman and El-Yaniv 2017, Selective classification for deep
     neural networks, NeurIPS, algorithm 1): binary search, the risk shared among its steps.
@@ -48,8 +48,8 @@ from nissl.trust.intervals import Interval, binomial_interval, percentiles, resa
 
 METHODS = ("fixed_sequence", "sgr")
 
-_STARTS = 4
-_STEPS = 100
+_STARTS = 2
+_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -355,14 +355,13 @@ def _fixed_sequence(ladder: _Ladder, budget: float, level: float) -> tuple[int |
 
 
 def _sgr(ladder: _Ladder, budget: float, level: float) -> tuple[int | None, float]:
-    low, high = 0, len(ladder.accepted)
-    steps = max(1, int(np.ceil(np.log2(high + 1))))
+    rungs = len(ladder.accepted)
+    steps = max(1, int(np.ceil(np.log2(rungs + 1))))
     own = 1 - (1 - level) / steps
+    low, high = int(np.searchsorted(ladder.accepted, required(budget, own))), rungs
     best: int | None = None
     found = 1.0
-    for _ in range(steps):
-        if low >= high:
-            break
+    while low < high:  # at most `steps` times: the middle is that of the rungs left
         rung = (low + high) // 2
         upper = float(ladder.uppers(np.array([rung]), own)[0])
         if upper <= budget:
