@@ -1,13 +1,14 @@
 """Ask what is expected to remove most error per second of human time.
 
 The exact expected error reduction (Roy and McCallum 2001, ICML) refits the model once per
-candidate and class. Here an answer is taken to speak for its neighbours instead: the model's
-probabilities at an item count as evidence of a certain weight, an answer nearby adds to it by a
-Gaussian kernel, and the expected error afterwards follows in closed form (the local Dirichlet
-model of Kottke et al. 2021, Machine Learning 110, "Toward optimal probabilistic active learning
-using a Bayesian approach", with the model's calibrated probabilities as the prior). This costs
-candidates x reference x classes^2 multiplications and no fit. What it neglects: effects of an
-answer beyond its neighbourhood, and that questions of one batch overlap.
+candidate and class. Here an answer is taken to move the probabilities of its neighbours instead,
+by the surprise in it: p_j + w_ij (answer - p_i), with w_ij = k / (e_j + k), k a Gaussian kernel
+between the items and e_j the evidence at j (a prior weight plus the kernel to what was answered,
+as in the local model of Kottke et al. 2021, Machine Learning 110, "Toward optimal probabilistic
+active learning using a Bayesian approach"). On average over its answers a question changes no
+probability, so what is sure teaches nothing, and no question is expected to do harm. This costs
+candidates x reference x classes^2 multiplications and no fit. What it neglects: effects beyond the
+neighbourhood, and that the questions of one batch overlap.
 """
 
 from __future__ import annotations
@@ -64,8 +65,7 @@ def error_reduction(pool: Pool, rng: np.random.Generator) -> Ranking:
         weight += similarities(features[some], pool.answered, width).sum(1)
     near = similarities(features[tried], features[some], width)
     near[tried[:, None] == some[None]] = 0.0  # its own error is counted apart, as certain
-    after = _expected_errors(pool.probabilities, tried, some, near, weight)
-    gain = own[some].sum() - after
+    gain = _gain(pool.probabilities, tried, some, near / (weight[None] + near))
     effect = (own[tried] + gain * n / len(some)) / pool.seconds[tried]
     others = np.delete(score, tried)
     lift = max(0.0, float(others.max()) - float(effect.min())) if len(others) else 0.0
@@ -73,22 +73,21 @@ def error_reduction(pool: Pool, rng: np.random.Generator) -> Ranking:
     return ranked(score, rng)
 
 
-def _expected_errors(
+def _gain(
     probabilities: Floats,
     tried: npt.NDArray[np.int64],
     some: npt.NDArray[np.int64],
-    near: Floats,
-    weight: Floats,
+    pull: Floats,
 ) -> Floats:
-    """Summed expected error of the reference after each candidate's answer, shape (c,)."""
-    prior = probabilities[some] * weight[:, None]
-    found = np.zeros(len(tried))
+    """Expected fall of the reference's summed error by each candidate's answer, shape (c,)."""
+    before = probabilities[some]
+    found = np.full(len(tried), -before.max(1).sum())
     for start in range(0, len(tried), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        pull = near[rows]
+        own = probabilities[tried[rows]]
+        still = before[None] - pull[rows, :, None] * own[:, None]
         for answer in range(probabilities.shape[1]):
-            evidence = np.repeat(prior[None], len(pull), axis=0)
-            evidence[:, :, answer] += pull
-            error = (1 - evidence.max(2) / (weight[None] + pull)).sum(1)
-            found[rows] += probabilities[tried[rows], answer] * error
-    return found
+            after = still.copy()
+            after[:, :, answer] += pull[rows]
+            found[rows] += own[:, answer] * np.minimum(after.max(2), 1.0).sum(1)
+    return np.asarray(np.maximum(found, 0.0), dtype=np.float64)
