@@ -1,11 +1,22 @@
 """The bandit learns from its past alone, and says with which chance it asks."""
 
+import json
+
 import numpy as np
 import pytest
 
 from nissl.errors import BadArgumentError
 from nissl.review.policies import Pool
-from nissl.review.policies.bandit import ARMS, Bandit, Trial, arms_of, context_of, reward_of
+from nissl.review.policies.bandit import (
+    ARMS,
+    Bandit,
+    Trial,
+    arms_of,
+    context_of,
+    logged,
+    reward_of,
+    trials_of,
+)
 
 
 def pool_of(n=60, votes=True, features=True, answered=10):
@@ -88,3 +99,26 @@ def test_contexts_move_with_the_review():
 def test_a_trial_that_does_not_fit_is_refused():
     with pytest.raises(BadArgumentError, match="context"):
         Bandit([Trial("margin", np.ones(2), 1.0)])
+
+
+def test_the_past_is_derived_from_what_the_journal_keeps():
+    pool, rng = pool_of(), np.random.default_rng(0)
+    asked = Bandit()(pool, rng)
+    body = json.loads(json.dumps(logged("bandit", asked, pool)))
+    assert body["arm"] == asked.arm in ARMS
+    plain = logged("coreset", asked.__class__(asked.order, asked.score, asked.probability), pool)
+    assert plain["arm"] == "coreset"
+    answered = [
+        (body, True, 2.0),
+        (plain, False, 4.0),
+        (plain, True, 4.0),
+        ({"arm": "audit", "context": body["context"]}, True, 1.0),
+        ({"probability": 0.1}, True, 1.0),
+        (body, True, 0.0),
+    ]
+    trials = trials_of(answered)
+    assert [t.arm for t in trials] == [asked.arm, "coreset", "coreset"]
+    assert [t.reward for t in trials] == [2.0, 0.0, 1.0]
+    assert np.array_equal(trials[0].context, context_of(pool))
+    assert trials_of([]) == ()
+    Bandit(trials)(pool, rng)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -225,3 +226,52 @@ def reward_of(corrected: bool, took_s: float, median_s: float) -> float:
             "times above 0", f"{took_s} and {median_s} s", "Leave out answers without a time."
         )
     return float(np.clip(median_s / took_s, 0.0, 2.0)) if corrected else 0.0
+
+
+def logged(policy: str, ranking: Ranking, pool: Pool) -> dict[str, Any]:
+    """What the journal must keep with each question so that a bandit can learn from it.
+
+    Parameters
+    ----------
+    policy : str
+        Name of the policy that was asked.
+    ranking : Ranking
+    pool : Pool
+        What it ranked.
+
+    Returns
+    -------
+    dict
+        JSON values "arm" and "context", for the body of the question.
+    """
+    return {"arm": ranking.arm or policy, "context": context_of(pool).tolist()}
+
+
+def trials_of(answered: Sequence[tuple[Mapping[str, Any], bool, float]]) -> tuple[Trial, ...]:
+    """Derive the bandit's past from the journal.
+
+    Parameters
+    ----------
+    answered : sequence of (body, corrected, took_s)
+        For each answered question, oldest first: its body with what `logged` gave, whether the
+        answer differs from what the machine proposed, and how long it took, seconds. Questions of
+        other policies, or without a time, are left out.
+
+    Returns
+    -------
+    tuple of Trial
+    """
+    known = [
+        (body, corrected, took_s)
+        for body, corrected, took_s in answered
+        if body.get("arm") in ARMS and "context" in body and took_s > 0
+    ]
+    median = float(np.median([took_s for _, _, took_s in known])) if known else 1.0
+    return tuple(
+        Trial(
+            str(body["arm"]),
+            np.asarray(body["context"], dtype=np.float64),
+            reward_of(corrected, took_s, median),
+        )
+        for body, corrected, took_s in known
+    )
