@@ -97,9 +97,7 @@ def history(
 def difference(room: Room, desk: Desk, reader: str, since: int, until: int) -> list[Change]:
     """How a reader's items differ between two positions of the journal; 0 is the beginning."""
     states = [_state(room, desk, reader, position) for position in (since, until)]
-    items = sorted({*states[0], *states[1]})
-    pairs = [(item, states[0].get(item), states[1].get(item)) for item in items]
-    return [Change(*pair) for pair in pairs if pair[1] != pair[2]]
+    return _changes(states[0], states[1])
 
 
 def revert(
@@ -142,12 +140,28 @@ def revert(
     return undos
 
 
-def _state(room: Room, desk: Desk, reader: str, position: int) -> dict[int, dict[str, Any]]:
-    """Class, state and number of rows of every item at a position."""
+def preview(room: Room, desk: Desk, reader: str, undos: Sequence[Edit]) -> list[Change]:
+    """What a reader's items would change by edits that are not on record yet."""
+    now = _state(room, desk, reader, room.position)
+    return _changes(now, _state(room, desk, reader, room.position, undos))
+
+
+def _changes(before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]]) -> list[Change]:
+    pairs = [(item, before.get(item), after.get(item)) for item in sorted({*before, *after})]
+    return [Change(*pair) for pair in pairs if pair[1] != pair[2]]
+
+
+def _state(
+    room: Room, desk: Desk, reader: str, position: int, more: Sequence[Edit] = ()
+) -> dict[int, dict[str, Any]]:
+    """Class, state and number of rows of every item at a position, and after more edits."""
     reading = Reading(desk, reader)
     reading.extend(
         {
-            base: [e for e in room.edits(base=base) if room.position_of(e.uuid) <= position]
+            base: [
+                *(e for e in room.edits(base=base) if room.position_of(e.uuid) <= position),
+                *(e for e in more if e.base == base),
+            ]
             for base in desk.bases
         }
     )

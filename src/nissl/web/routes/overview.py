@@ -1,0 +1,45 @@
+"""The project at a glance."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastapi import APIRouter
+
+from nissl.review import auditing
+from nissl.review import overview as of
+from nissl.review.room import Room
+from nissl.web.depends import InRoom
+
+router = APIRouter()
+
+
+@router.get("/overview")
+def overview(room: InRoom) -> dict[str, Any]:
+    """Sessions, confidence, calibration on the audit sample, readers at work."""
+    room.refresh()
+    tasks = dict.fromkeys(desk.row.task for desk in room.desks)
+    return {
+        "sessions": [vars(row).copy() for row in of.sessions(room)],
+        "confidences": [each.to_json() for each in of.confidences(room)],
+        "calibration": [each.to_json() for each in of.audit_answers(room)],
+        "residual": {task: _residual(room, task) for task in tasks},
+        "readers": [vars(row).copy() for row in of.work(room.edits())],
+    }
+
+
+def _residual(room: Room, task: str) -> dict[str, Any] | None:
+    found, accepted = auditing.residual_error(room, task), auditing.acceptance(room, task)
+    if found is None or accepted is None:
+        return None
+    return {
+        "estimate": found.estimate if math.isfinite(found.estimate) else None,
+        "upper": found.upper,
+        "n": found.n,
+        "sentence": found.statement(),
+        "on": accepted.on,
+        "reason": accepted.reason,
+        "needed": accepted.needed,
+        "budget": accepted.budget,
+    }
