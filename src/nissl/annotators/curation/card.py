@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from nissl.errors import NisslError
 from nissl.tasks import Examples, Learner
-from nissl.trust.intervals import Interval, bootstrap_interval
+from nissl.trust.intervals import bootstrap_interval
+from nissl.trust.reliability import reliability
 from nissl.trust.selection import select
 
 BUDGETS = (0.05, 0.10, 0.20)
@@ -116,7 +117,7 @@ def evaluation(
     pairs = np.stack([truth, called], axis=1)
 
     def interval(values: npt.NDArray[Any], statistic: Any = np.mean) -> dict[str, Any]:
-        return plain(bootstrap_interval(values, groups, statistic, rng=rng, n=500))
+        return bootstrap_interval(values, groups, statistic, rng=rng, n=500).to_json()
 
     return {
         "n": len(truth),
@@ -127,7 +128,7 @@ def evaluation(
         "recall": {
             str(k): float(np.mean(called[truth == k] == k)) for k in np.unique(truth).tolist()
         },
-        "reliability": _reliability(confidence, truth == called, groups, rng),
+        "reliability": reliability(confidence, truth == called, groups=groups, rng=rng).to_json(),
         "selection": [
             selection(confidence, truth == called, budget, groups, rng) for budget in BUDGETS
         ],
@@ -162,19 +163,6 @@ def selection(
     return out
 
 
-def _reliability(
-    confidence: Values,
-    right: npt.NDArray[np.bool_],
-    groups: Sequence[str] | None,
-    rng: np.random.Generator,
-) -> dict[str, Any] | None:
-    try:
-        from nissl.trust.reliability import reliability
-    except ImportError:
-        return None
-    return reliability(confidence, right, groups=groups, rng=rng).to_json()
-
-
 def balanced_accuracy(pairs: npt.NDArray[np.int64]) -> float:
     """Mean over the classes that occur of the share called right; pairs (truth, called)."""
     truth, called = pairs[:, 0], pairs[:, 1]
@@ -201,13 +189,6 @@ def by_group(
             row["confidence"] = float(confidence[own].mean())
         out.append(row)
     return out
-
-
-def plain(interval: Interval) -> dict[str, Any]:
-    """Interval as JSON; NaN as None."""
-    return {
-        k: None if isinstance(v, float) and np.isnan(v) else v for k, v in vars(interval).items()
-    }
 
 
 def _groups(subject: Sequence[str], session: Sequence[str]) -> Sequence[str] | None:
@@ -288,6 +269,10 @@ def _scores(scores: Mapping[str, Any], named: Mapping[str, str]) -> list[str]:
         "",
         _table(["measure", "value"], rows),
         "",
+        "### Calibration",
+        "",
+        *_calibration(scores["reliability"]),
+        "",
         "### Without review, within an error budget",
         "",
         _table(["at most wrong", "further items of these subjects", "other subjects"], chosen),
@@ -297,6 +282,26 @@ def _scores(scores: Mapping[str, Any], named: Mapping[str, str]) -> list[str]:
         _table(["group", "n", "balanced accuracy", "accuracy", "mean confidence"], groups),
         "",
         f"A group with fewer than {MIN_GROUP} items has no score.",
+    ]
+
+
+def _calibration(found: Mapping[str, Any]) -> list[str]:
+    low, high = found["perfect"]
+    rows = [
+        [
+            f"{b['low']:.2f} to {b['high']:.2f}",
+            b["n"],
+            _number(b["confidence"]),
+            _told(b["accuracy"]),
+        ]
+        for b in found["bins"]
+    ]
+    return [
+        _table(["confidence", "n", "mean confidence", "right"], rows),
+        "",
+        f"Calibration error {_number(found['ece'])}, debiased {_told(found['ece_debiased'])}; a "
+        f"perfectly calibrated model would show {low:.3f} to {high:.3f} on so many items. "
+        f"Confidence tells right from wrong with an AUROC of {_told(found['auroc'])}.",
     ]
 
 

@@ -21,6 +21,7 @@ from nissl.errors import BadArgumentError, MissingDependencyError, MissingInputE
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.labels.digest import canonical_json
 from nissl.run.context import Context
+from nissl.run.memory import measure_peak
 from nissl.tasks import Examples, Inputs, Prediction, Promises, Result
 from nissl.trust.calibration import Calibration, choose
 
@@ -115,13 +116,14 @@ class CurationLearner:
         del parameters
         units = inputs.labels["spikes"]
         context.progress.start("classify units", float(units.items.size), "units")
-        labels = self.propose(
-            units,
-            self.featurise(units, inputs.items.get("spikes")),
-        )
+        with measure_peak() as peak:
+            features = self.featurise(units, inputs.items.get("spikes"))
+            labels = self.propose(units, features)
         context.progress.advance("classify units", float(units.items.size))
         context.progress.finish("classify units")
-        return Result((labels,), log={"wall_s": time.perf_counter() - begun})
+        labels = replace(labels, provenance=replace(labels.provenance, seed=context.seed))
+        wall_s = time.perf_counter() - begun
+        return Result((labels,), log={"wall_s": wall_s, "peak_memory_bytes": peak.bytes})
 
     def featurise(
         self, labels: LabelSet, items: ItemTable | None, *, subject: str = "", session: str = ""
