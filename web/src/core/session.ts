@@ -77,6 +77,22 @@ export class Session {
     });
   }
 
+  /** Desks as they are now: a model was put into use, a run has ended. */
+  async reloadProject(): Promise<void> {
+    const project = await this.api.json<Project>("project");
+    this.project.value = { ...project, desks: project.desks.map(withColours) };
+    for (const key of [...this.loads.keys()]) await this.reloadItems(key);
+    await this.restart();
+  }
+
+  /** Something other than a decision of this page changed a desk. */
+  async refreshAfter(desk: string): Promise<void> {
+    await this.reloadItems(desk);
+    this.undoStack.clear();
+    await this.loadStack();
+    await this.fill();
+  }
+
   /** Goes on as this reader. */
   async enter(name: string): Promise<void> {
     const project = this.project.value;
