@@ -183,7 +183,8 @@ def use(store: Store, task: str, digest: str, *, by: str) -> Used:
     """
     learner = learner_of(store, task, digest)
     turn = len(store.model_head_history(task)) + 1
-    made, carried, questions = [], 0, []
+    made: list[str] = []
+    carried, questions = 0, list[Question]()
     found = list(benches(store, task))
     proposals = [
         learner.propose(bench.labels, bench.proposed_features(learner), use=turn) for bench in found

@@ -329,7 +329,7 @@ def _told(interval: Mapping[str, Any]) -> str:
 
 def _coverage(found: Mapping[str, Any]) -> str:
     if "refused" in found:
-        return "refused: " + found["refused"].splitlines()[0]
+        return f"refused: {found['refused'].splitlines()[0]}"
     share = found["coverage"]
     return f"{(share['estimate'] if isinstance(share, Mapping) else share):.1%}"
 

@@ -341,7 +341,8 @@ def normalised(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def to_files(model: Model) -> dict[str, bytes]:
     """Model as files by name."""
-    out, chains = {}, []
+    out: dict[str, bytes] = {}
+    chains: list[list[str]] = []
     for k, member in enumerate(model.members):
         names = [f"member-{k}-{i}.txt" for i in range(len(member))]
         out |= {name: text.encode() for name, text in zip(names, member, strict=True)}
