@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from uuid import NAMESPACE_OID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from nissl.labels import ItemTable, Kind, LabelSet
 from nissl.labels.compare import compare
 from nissl.labels.replay import Question, rebase
 from nissl.review.desk import CLASSES_OF
+from nissl.review.progress import standing
 from nissl.store import LabelRow, QuestionRow, Store
 
 Match = Callable[[LabelSet, LabelSet, ItemTable | None, ItemTable | None], Mapping[int, int]]
@@ -80,16 +81,23 @@ def carry_forward(store: Store, new: str, match: Match | None = None) -> Carried
     row = next((row for row in rows if row.digest == new), None)
     if row is None:
         return None
-    known = {edit.uuid for edit in store.edits()}
+    every = store.edits()
+    known = {edit.parent for edit in every if edit.parent}
+    asked = store.questions(labels=new, policy="rerun")
+    known |= {UUID(q.body["edit"]) for q in asked if q.body.get("edit")}
     for was in reversed(rows):
         same = (was.source, was.task, was.kind) == (row.source, row.task, row.kind)
         if not same or was.digest == new or was.created_s > row.created_s:
             continue
         about = {was.digest, *(r.digest for r in rows if was.digest in r.targets)}
-        edits = [edit for edit in store.edits() if edit.base in about]
-        if edits:
-            fresh = [e for e in edits if uuid5(e.uuid, new) not in known]
-            return carry(store, was.digest, new, match) if fresh else None
+        stands = [
+            edit.uuid
+            for base in about
+            for own in standing([e for e in every if e.base == base]).values()
+            for edit in own
+        ]
+        if stands:
+            return carry(store, was.digest, new, match) if set(stands) - known else None
     return None
 
 
