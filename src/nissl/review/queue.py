@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import numpy.typing as npt
 
-from nissl.errors import BadArgumentError
+from nissl.errors import BadArgumentError, CorruptProjectError
 from nissl.review.desk import Desk
 from nissl.review.policies import BATCH, POLICIES, Pool, usable
 from nissl.review.progress import decided, structured
@@ -156,7 +156,13 @@ def build(
     chosen = [d for d in chosen if task in (None, d.row.task)]
     waiting, total, done = [], 0, 0
     for each in chosen:
-        found, n, n_done = _waiting(room, each, reader)
+        try:
+            found, n, n_done = _waiting(room, each, reader)
+            each.proposals  # noqa: B018  (read now)
+        except CorruptProjectError:
+            if desk:
+                raise
+            continue  # one damaged file stops no other desk; the list of desks names it
         waiting.append(found)
         total, done = total + n, done + n_done
     open_questions = _open_questions(room, waiting)

@@ -12,17 +12,18 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nissl.errors import NisslError
 from nissl.review.room import Room
 from nissl.web import routes
-from nissl.web.faults import body as fault
-from nissl.web.faults import told, unexpected
+from nissl.web.faults import body, told, unexpected
 from nissl.web.feed import Feed
 from nissl.web.files import FrontEnd
+from nissl.web.jobs import Jobs
+from nissl.web.wire import Json
 
 STATIC = Path(__file__).parent / "static"
 
@@ -42,8 +43,10 @@ def create_app(room: Room, *, static: Path = STATIC) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
         lifespan=_lifespan,
+        default_response_class=Json,
     )
     app.state.room = room
+    app.state.jobs = Jobs()
     app.state.closing = threading.Event()
     app.state.feed = Feed(room, app.state.closing)
     app.add_exception_handler(NisslError, _told)
@@ -68,7 +71,7 @@ def _told(_request: Request, error: Exception) -> Response:
     if not isinstance(error, NisslError):
         return _unexpected(_request, error)
     status, content = told(error)
-    return JSONResponse(content, status_code=status)
+    return Json(content, status_code=status)
 
 
 def _invalid(_request: Request, error: Exception) -> Response:
@@ -77,8 +80,8 @@ def _invalid(_request: Request, error: Exception) -> Response:
     first = error.errors()[0] if error.errors() else {}
     where = ".".join(str(part) for part in first.get("loc", ()))
     got = f"{where}: {first.get('msg', 'something else')}"
-    return JSONResponse(
-        fault("a request as the page makes it", got[:300], "Reload the page."), status_code=422
+    return Json(
+        body("a request as the page makes it", got[:300], "Reload the page."), status_code=422
     )
 
 
@@ -88,9 +91,9 @@ def _http(request: Request, error: Exception) -> Response:
     if not request.url.path.startswith("/api"):
         return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
     got = f"{error.detail} ({request.method} {request.url.path})"[:300]
-    content = fault("a request as the page makes it", got, "Reload the page.")
-    return JSONResponse(content, error.status_code, error.headers)
+    content = body("a request as the page makes it", got, "Reload the page.")
+    return Json(content, error.status_code, error.headers)
 
 
 def _unexpected(_request: Request, error: Exception) -> Response:
-    return JSONResponse(unexpected(error), status_code=500)
+    return Json(unexpected(error), status_code=500)

@@ -58,7 +58,12 @@ def told(error: NisslError) -> tuple[int, dict[str, Any]]:
         status = 422
     else:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-    return status, body(error.expected, error.got, error.remedy)
+    return status, {"error": fault(error)}
+
+
+def fault(error: NisslError) -> dict[str, str]:
+    """What was expected, what came and what to do, as JSON values."""
+    return {"expected": error.expected, "got": error.got, "remedy": error.remedy}
 
 
 def body(expected: str, got: str, remedy: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nissl.errors import BadEditError
+from nissl.errors import BadEditError, NisslError
 from nissl.labels.edits import Edit, EditKind
 from nissl.labels.labelset import LabelSet
 from nissl.labels.replay import journal
@@ -98,6 +98,13 @@ class Live:
         except BadEditError:
             self.forget()
             raise
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+            # a payload of values that no column takes
+            self.forget()
+            got = error.got if isinstance(error, NisslError) else f"{error}"[:200]
+            raise BadEditError(
+                f"a payload of values that fit {self.labels.kind.value}", got, "Check the client."
+            ) from error
 
     def forget(self) -> None:
         """Take back what was tried and is not on record."""

@@ -14,6 +14,7 @@ from nissl.labels import Edit
 from nissl.review.stack import Step
 from nissl.web.depends import DeskKey, InRoom, Position, Reader
 from nissl.web.faults import MalformedEditError
+from nissl.web.wire import MOST_DEEP, deeper
 
 router = APIRouter()
 
@@ -68,10 +69,18 @@ async def events(request: Request) -> StreamingResponse:
 
 
 def _edit(value: dict[str, Any]) -> Edit:
+    if deeper(value, MOST_DEEP):
+        raise MalformedEditError(
+            "an edit of plain values", f"values nested more than {MOST_DEEP} deep", "Flatten them."
+        )
     try:
         return Edit.from_json(value)
     except BadEditError as error:
         raise MalformedEditError(error.expected, error.got, error.remedy) from None
+    except (OverflowError, RecursionError) as error:
+        raise MalformedEditError(
+            "an edit of plain values", f"{type(error).__name__}", "Check the client."
+        ) from None
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -8,12 +8,15 @@ import numpy as np
 from fastapi import APIRouter, Query, Response
 
 from nissl import __version__
+from nissl.errors import CorruptProjectError
 from nissl.review.auditing import residual_error
+from nissl.review.desk import Desk
 from nissl.review.facts import item_rows
 from nissl.review.progress import decided
 from nissl.review.queue import DEFAULT_POLICY, Queue, build
 from nissl.review.room import Room
-from nissl.web.depends import InRoom, Reader
+from nissl.web.depends import DeskKey, DeskPath, InRoom, Reader
+from nissl.web.faults import fault
 from nissl.web.wire import table_response
 
 router = APIRouter()
@@ -23,17 +26,7 @@ router = APIRouter()
 def project(room: InRoom) -> dict[str, Any]:
     """Desks and readers of the project."""
     room.refresh()
-    desks = []
-    for desk in room.desks:
-        edits = {base: room.edits(base=base) for base in desk.bases}
-        done = decided(desk, edits) if any(edits.values()) else {}
-        names = desk.vocabulary
-        colours = names.colours or ("",) * len(names)
-        classes = [
-            {"name": name, "colour": colour, "key": str(k + 1) if k < 9 else ""}
-            for k, (name, colour) in enumerate(zip(names.names, colours, strict=True))
-        ]
-        desks.append(desk.facts() | {"n_decided": len(done), "vocabulary": classes})
+    desks = [_told(room, desk) for desk in room.desks]
     return {
         "name": room.store.name,
         "id": str(room.store.id),
@@ -44,11 +37,27 @@ def project(room: InRoom) -> dict[str, Any]:
     }
 
 
+def _told(room: Room, desk: Desk) -> dict[str, Any]:
+    """A desk in the list; one whose files are damaged has a `fault` and nothing to decide."""
+    try:
+        edits = {base: room.edits(base=base) for base in desk.bases}
+        done = decided(desk, edits) if any(edits.values()) else {}
+        names = desk.vocabulary
+    except CorruptProjectError as error:
+        return desk.facts() | {"n_decided": 0, "vocabulary": [], "fault": fault(error)}
+    colours = names.colours or ("",) * len(names)
+    classes = [
+        {"name": name, "colour": colour, "key": str(k + 1) if k < 9 else ""}
+        for k, (name, colour) in enumerate(zip(names.names, colours, strict=True))
+    ]
+    return desk.facts() | {"n_decided": len(done), "vocabulary": classes, "fault": None}
+
+
 @router.get("/queue")
 def queue(
     room: InRoom,
     reader: Reader,
-    desk: str | None = None,
+    desk: DeskKey | None = None,
     task: str | None = None,
     policy: str = DEFAULT_POLICY,
     blind: bool = False,
@@ -77,7 +86,7 @@ def queue(
 
 
 @router.get("/desks/{key}/items")
-def items(room: InRoom, key: str, reader: Reader, blind: bool = False) -> Response:
+def items(room: InRoom, key: DeskPath, reader: Reader, blind: bool = False) -> Response:
     """Items of a desk as they stand for the reader, as an Arrow stream."""
     with room.reading(key, reader) as reading:
         facts = None if reading.desk.items is None else reading.desk.items.table

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body
 from nissl.errors import BadArgumentError
 from nissl.review.names import reader_name
 from nissl.web.depends import InRoom, Reader
+from nissl.web.wire import MOST_DEEP, deeper
 
 router = APIRouter()
 
@@ -27,10 +28,11 @@ def set_settings(
     room: InRoom, reader: Annotated[str, Body()], settings: Annotated[dict[str, Any], Body()]
 ) -> dict[str, Any]:
     """Keep a reader's settings in place of the earlier ones."""
-    size = len(json.dumps(settings))
-    if size > MOST_CHARACTERS:
+    if deeper(settings, MOST_DEEP) or len(json.dumps(settings)) > MOST_CHARACTERS:
         raise BadArgumentError(
-            f"settings of at most {MOST_CHARACTERS} characters", str(size), "Remove some."
+            f"settings of at most {MOST_CHARACTERS} characters, nested at most {MOST_DEEP} deep",
+            "larger ones",
+            "Remove some.",
         )
     name = _name(reader_name(reader))
     if settings != room.store.setting(name):
