@@ -34,6 +34,7 @@ from nissl.labels import ItemTable
 from nissl.labels.digest import digest_json
 from nissl.review.desk import Desk
 from nissl.review.reading import Reading
+from nissl.review.room import Room
 from nissl.store import Store
 
 SEED = 0  # of the sample of waveforms: the same for everybody who opens the project
@@ -204,3 +205,20 @@ def _warm_up() -> None:
     """Import what the first description would wait for."""
     with suppress(ImportError):
         import spikeinterface.metrics.quality.misc_metrics  # noqa: F401
+
+
+def current_facts(room: Room, key: str, reader: str) -> ItemTable | None:
+    """Facts of a desk's items as a reader's decisions leave them; None where there are none.
+
+    Of units, those that were merged or split are described anew, while decisions go on.
+    """
+    desk = room.desk(key)
+    if desk.view != "units":
+        return desk.items
+    with room.reading(key, reader) as reading:
+        changed = bool(reading.base.standing)
+        if not changed:
+            return desk.items
+        live = unit_desk(desk)
+        grouping = live.grouping(reading)
+    return live.units.facts(grouping)

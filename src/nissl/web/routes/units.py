@@ -25,7 +25,7 @@ router = APIRouter(prefix="/desks/{key}/units")
 
 MOST_UNITS = 16  # compared at once
 
-Item = Annotated[int, Path(ge=-(2**62), lt=2**62)]
+Item = Annotated[int, Path(ge=-(2**53), lt=2**53)]
 Items = Annotated[str, Query(max_length=1000, pattern=r"^-?\d{1,18}(,-?\d{1,18})*$")]
 MaybeItems = Annotated[str, Query(max_length=1000, pattern=r"^(-?\d{1,18}(,-?\d{1,18})*)?$")]
 
@@ -55,10 +55,10 @@ class PreviewModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["merge", "split"]
-    items: list[Annotated[int, Field(ge=-(2**62), lt=2**62)]] = Field(max_length=200)
-    rows: list[Annotated[int, Field(ge=-(2**62), lt=2**62)]] | None = None
+    items: list[Annotated[int, Field(ge=-(2**53), lt=2**53)]] = Field(max_length=200)
+    rows: list[Annotated[int, Field(ge=-(2**53), lt=2**53)]] | None = None
     cut: CutModel | None = None
-    beside: list[Annotated[int, Field(ge=-(2**62), lt=2**62)]] = Field(
+    beside: list[Annotated[int, Field(ge=-(2**53), lt=2**53)]] = Field(
         default_factory=list, max_length=MOST_UNITS
     )
 

@@ -8,7 +8,7 @@ export interface Layout {
 }
 
 const MARGIN = 6;
-const TOP = 18;
+const BOTTOM = 24; // for the scale
 
 /** The probe's tip is below: y grows upwards in micrometres, downwards in pixels. */
 export function layout(
@@ -20,10 +20,10 @@ export function layout(
   const columns = [...new Set(xs)].sort((a, b) => a - b);
   const rows = [...new Set(ys)].sort((a, b) => a - b);
   const stepX = (width - 2 * MARGIN) / columns.length;
-  const stepY = (height - TOP - 2 * MARGIN) / Math.max(rows.length, 2);
+  const stepY = (height - BOTTOM - 2 * MARGIN) / Math.max(rows.length, 2);
   const at = xs.map((x, k): [number, number] => [
     MARGIN + stepX * (columns.indexOf(x) + 0.5),
-    TOP + stepY * (rows.length - rows.indexOf(ys[k]!) - 0.5),
+    MARGIN + stepY * (rows.length - rows.indexOf(ys[k]!) - 0.5),
   ]);
   return { at, stepX, stepY };
 }

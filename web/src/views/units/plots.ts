@@ -13,7 +13,8 @@ function axes(): uPlot.Axis[] {
     stroke: () => cssColour("--muted"), font: AXIS, grid: { show: false },
     ticks: { stroke: () => cssColour("--line"), width: 1, size: 4 },
   };
-  return [{ ...common, size: 22 }, { ...common, size: 38, splits: (_u, _axis, low, high) => [low, high] }];
+  return [{ ...common, size: 22 }, { ...common, size: 38, splits: (_u, _axis, low, high) => [low, high],
+    values: (_u, splits) => splits.map((value) => String(Number(value.toPrecision(3)))) }];
 }
 
 function bars(colour: string): uPlot.Series {
@@ -53,7 +54,7 @@ class Plot {
     this.host = element("div", { class: "unit-plot", role: "img" });
     this.root = element("div", { class: "unit-plot-box" }, this.label, this.host);
     this.plot = new uPlot({
-      width: 200, height: 80, padding: [4, 6, 0, 0], legend: { show: false }, cursor: { show: false }, axes: axes(),
+      width: 200, height: 80, padding: [8, 8, 0, 0], legend: { show: false }, cursor: { show: false }, axes: axes(),
       scales: { x: { time: false }, y: { range: (_u, _low, high) => [0, Math.max(high, 1e-9)] } },
       series: [{}, series],
       hooks: lines ? { draw: [refractoryLines] } : {},

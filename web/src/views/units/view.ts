@@ -95,7 +95,7 @@ export class UnitsView implements View {
     void (async () => {
       const unit = await this.store.unit(entry.item);
       await this.store.pair(entry.item, unit.similar[0]?.b ?? null);
-      if (this.context.desk.has_raw) await this.store.snippet(entry.item, middle(unit));
+      await this.store.snippet(entry.item, middle(unit));
     })().catch(() => undefined); // shown when the entry is
   }
 
@@ -196,17 +196,15 @@ export class UnitsView implements View {
   private async paintSnippet(): Promise<void> {
     const { unit, item } = this;
     if (!unit || item === null) return;
-    if (!this.context.desk.has_raw) {
-      this.snippet.say("The recording is not at hand: only what was kept of it can be shown.");
-      return;
-    }
     if (this.spike < 0) this.spike = middle(unit);
     try {
       const traces = await this.store.snippet(item, this.spike);
       if (item === this.item) this.snippet.paint(traces, item, this.pair?.beside ?? null);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (item === this.item) this.snippet.say(unit.card.waveforms === "reading" ? "The recording is being opened." : error.message);
+      const told = unit.card.waveforms === "reading" ? "The recording is being opened."
+        : "The recording is not at hand: only what was kept of it can be shown.";
+      if (item === this.item) this.snippet.say(told);
     }
   }
 

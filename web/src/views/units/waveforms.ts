@@ -57,7 +57,7 @@ export class WaveformsPanel {
       brush.fillStyle = cssColour("--line");
       brush.fillRect(x - stepX / 2, y, stepX, 1);
       brush.fillStyle = cssColour("--muted");
-      brush.fillText(facts.names[channel] ?? "", x - stepX / 2, y - 2);
+      brush.fillText(facts.names[channel] ?? "", x - stepX / 2, y - grid.stepY * 0.18);
     }
     for (let unit = nUnits - 1; unit >= 0; unit--) {
       brush.strokeStyle = cssColour(unit === 0 ? "--series-1" : "--series-2");
