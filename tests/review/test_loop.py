@@ -47,9 +47,7 @@ def sorting(seed):
         "isi_violations_ratio": np.asarray([0.0, 2.0, 9.0])[TRUE] + rng.random(N_UNITS),
         "amplitude_median_uv": -np.asarray([150.0, 80.0, 30.0])[TRUE],
     }
-    table = pa.table(
-        {c.name: pa.array(np.asarray(columns[c.name]).astype(c.dtype)) for c in SCHEMA}
-    )
+    table = to_arrow(columns)
     items = ItemTable(labels.digest, table, context={"rate_hz": 30_000.0, "duration_s": 10.0})
     return labels, items
 

@@ -228,13 +228,13 @@ def examples(
         picked: npt.NDArray[np.int64], distance: npt.NDArray[np.float64]
     ) -> tuple[Example, ...]:
         pairs = zip(picked.tolist(), distance.tolist(), strict=True)
-        return tuple(_example(*where[k], d) for k, d in pairs)
+        out = []
+        for k, apart in pairs:
+            source, item, label = where[k]
+            out.append(Example(source, item, label, apart))
+        return tuple(out)
 
     return told(near.accepted, near.accepted_distance), told(near.rejected, near.rejected_distance)
-
-
-def _example(source: str, item: int, label: str, distance: float) -> Example:
-    return Example(source, item, label, distance)
 
 
 def _frame(
