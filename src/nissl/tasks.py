@@ -272,6 +272,9 @@ class Learner(Annotator, Protocol):
         """Return the learner whose `files` these are."""
 
 
+Match = Callable[[LabelSet, LabelSet, ItemTable | None, ItemTable | None], Mapping[int, int]]
+
+
 @dataclass(frozen=True)
 class Task:
     """A kind of annotation.
@@ -296,6 +299,9 @@ class Task:
         ``(proposal, truth) -> mapping of str to float``: the field's own metrics.
     simulate : callable
         ``(seed, **size) -> (Recording, truth LabelSet)``.
+    match : callable, optional
+        ``(old, new, old_items, new_items) -> {old item: new item}``, one to one: items of two
+        runs that are the same thing. By default as `nissl.labels.compare` matches.
     """
 
     name: str
@@ -308,6 +314,7 @@ class Task:
     check: Callable[[LabelSet, ItemTable | None, Inputs | None, Context], list[Finding]]
     score: Callable[[LabelSet, LabelSet], Mapping[str, float]]
     simulate: Callable[..., tuple[Recording, LabelSet]]
+    match: Match | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nissl.annotators.spikes.matching import match_units
 from nissl.labels import Kind, LabelSet
 from nissl.review.queue import build
 from nissl.review.rerun import carry_forward
@@ -38,13 +37,9 @@ def rerun(open_study, write):
     return room, desk, new
 
 
-def match(old, new, _old_items, _new_items):
-    return match_units(old, new)
-
-
 def test_decisions_are_carried_and_what_does_not_fit_is_asked(rerun):
     room, old, new = rerun
-    carried = carry_forward(room.store, new, match)
+    carried = carry_forward(room.store, new)
     assert (carried.old, carried.new) == (old.key, new)
     assert (carried.edits, carried.questions) == (2, 1)
     room.refresh()
@@ -60,15 +55,15 @@ def test_decisions_are_carried_and_what_does_not_fit_is_asked(rerun):
 
 def test_carrying_again_changes_nothing_and_later_decisions_follow(rerun, write):
     room, old, new = rerun
-    carry_forward(room.store, new, match)
+    carry_forward(room.store, new)
     n = len(room.store.edits())
-    assert carry_forward(room.store, new, match) is None
+    assert carry_forward(room.store, new) is None
     room.decide([write(old.classes.digest, "accept", 5)])
-    assert carry_forward(room.store, new, match).edits == 3
+    assert carry_forward(room.store, new).edits == 3
     assert len(room.store.edits()) == n + 2
     assert build(room, "Ada", np.random.default_rng(0)).done >= 1
 
 
 def test_a_first_run_has_nothing_to_carry(open_study):
     room, _ = open_study()
-    assert carry_forward(room.store, room.desks[0].key, match) is None
+    assert carry_forward(room.store, room.desks[0].key) is None

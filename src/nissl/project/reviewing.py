@@ -1,11 +1,21 @@
-"""Review of a project: the room over its store, with raw data opened as `Source` does."""
+"""Review of a project: the room over its store, prepared so that there is something to ask."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from nissl.data import Recording
+from nissl.errors import NisslError
+from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.project.source import Source
+from nissl.review.auditing import BUDGET, chosen_budget, current, reserve, selection_of
+from nissl.review.decided import benches
+from nissl.review.desk import CLASSES_OF, UNLABELLED
+from nissl.review.loop import learner_of
+from nissl.review.rerun import carry_forward
 from nissl.review.room import Room
 from nissl.store import SourceRow, Store
+from nissl.tasks import TASKS
 
 
 def open_room(store: Store) -> Room:
@@ -15,3 +25,76 @@ def open_room(store: Store) -> Room:
         return Source(row, store).recording
 
     return Room(store, raw)
+
+
+def prepare(room: Room, *, seed: int = 0) -> list[str]:
+    """Make what review needs and is not there yet; doing it again changes nothing.
+
+    Units without proposed classes get some, decisions made before a re-run are carried to the
+    new labels, and the audit sample is reserved.
+
+    Returns
+    -------
+    list of str
+        What was done, a sentence each.
+    """
+    if not room.store.writable:
+        return []
+    said = [f"{name}: {text}" for name, text in _propose(room)]
+    room.refresh()
+    for desk in room.desks:
+        carried = carry_forward(room.store, desk.key)
+        if carried is not None and carried.edits + carried.questions:
+            said.append(
+                f"{desk.source.name}: {carried.edits} decisions from before the re-run are "
+                f"carried over; {carried.questions} no longer fit and are asked."
+            )
+    room.sync()
+    rng = np.random.default_rng([seed, room.store.id.int % 2**63])
+    for task in dict.fromkeys(desk.row.task for desk in room.desks):
+        budget = chosen_budget(room.store, task) or BUDGET
+        selection = selection_of(room, task, budget)
+        before = current(room, task)
+        audit = None if selection is None else reserve(room, task, selection, rng, budget=budget)
+        if audit is not None and (before is None or before.refs != audit.refs):
+            said.append(f"{task}: an audit sample of {len(audit.refs)} items is reserved.")
+    return said
+
+
+def _propose(room: Room) -> list[tuple[str, str]]:
+    """Classes for units that have none: by the model in use, else an empty set to decide on."""
+    said = []
+    for task in CLASSES_OF.values():
+        learner = None
+        for bench in benches(room.store, task):
+            if any(row.author.kind == "model" for row in bench.classes):
+                continue
+            try:
+                learner = learner or learner_of(room.store, task)
+                labels = learner.propose(bench.labels, bench.proposed_features(learner))
+                text = f"{task} is proposed by {learner.name}."
+            except NisslError as error:
+                labels = unlabelled(bench.labels, task)
+                text = f"nothing proposes {task} ({error.expected}: {error.got})."
+            room.store.record_labels(room.store.put_labels(labels))
+            said.append((bench.source.name, text))
+    return said
+
+
+def unlabelled(labels: LabelSet, task: str) -> LabelSet:
+    """Classes that claim nothing of the items of a set, for people to decide on."""
+    items = labels.items
+    made = labels.provenance
+    return LabelSet.build(
+        Kind.CLASSES,
+        {"id": items, "item": items, "target": items},
+        TASKS.get(task).vocabulary,
+        Provenance(
+            task,
+            made.source,
+            Author("model", UNLABELLED, "1"),
+            made.stream,
+            made_from=(labels.digest,),
+            targets=(labels.digest,),
+        ),
+    )

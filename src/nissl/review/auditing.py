@@ -14,13 +14,16 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 import numpy.typing as npt
 
-from nissl.errors import EvaluationError
-from nissl.review.desk import Desk
+from nissl.errors import EvaluationError, NisslError
+from nissl.review.desk import CLASSES_OF, Desk
+from nissl.review.loop import learner_of
 from nissl.review.progress import answers, decided
 from nissl.review.room import Room
-from nissl.store import QuestionRow
+from nissl.store import QuestionRow, Store
 from nissl.trust.acceptance import Acceptance, judge
 from nissl.trust.audit import AuditSample, Residual, draw, residual
+from nissl.trust.bounds import check_budget
+from nissl.trust.intervals import Interval
 from nissl.trust.selection import Selection
 
 BUDGET = 0.05
@@ -177,6 +180,75 @@ def acceptance(room: Room, task: str, *, novel: str | None = None) -> Acceptance
         return None
     left = residual(wrong_answers(room, audit), audit.sample)
     return judge(audit.selection, left, budget=audit.budget, novel=novel)
+
+
+def chosen_budget(store: Store, task: str) -> float | None:
+    """Error budget that somebody named for a task, None where nobody did."""
+    body = store.setting(f"budget:{task}")
+    return None if body is None else float(body["budget"])
+
+
+def choose_budget(store: Store, task: str, budget: float, *, by: str) -> None:
+    """Name the error budget of a task; `reserve` then draws a sample for it."""
+    check_budget(budget)
+    store.set_setting(f"budget:{task}", {"budget": budget, "by": by})
+
+
+def selection_of(room: Room, task: str, budget: float) -> Selection | None:
+    """Threshold for automatic acceptance, before any audit.
+
+    It comes from the labelled subjects in the card of the model that made the proposals, at
+    half the budget where the card has it: at the very budget the audit can hardly be passed.
+    Without such a card the model's own confidence is taken at its word; the audit decides in
+    any case, the threshold only how often it is passed.
+
+    Returns
+    -------
+    Selection or None
+        None where no item has a confidence.
+    """
+    desks = [desk for desk in room.desks if desk.row.task == task]
+    said = [desk.proposals.confidence for desk in desks]
+    confidence = np.concatenate([np.empty(0), *said])
+    confidence = confidence[np.isfinite(confidence)]
+    if not confidence.size:
+        return None
+    known = _of_card(room.store, CLASSES_OF.get(task, task), budget)
+    return known or claimed(confidence, budget / 2)
+
+
+def claimed(confidence: npt.NDArray[np.float64], budget: float) -> Selection:
+    """Threshold above which the claimed share of wrong labels is the budget.
+
+    Parameters
+    ----------
+    confidence : ndarray, shape (n_items,), float64
+    budget : float
+    """
+    order = np.sort(confidence)[::-1]
+    risk = np.cumsum(1 - order) / np.arange(1, order.size + 1)
+    within = np.flatnonzero(risk <= budget)
+    n = int(within[-1]) + 1 if within.size else 0
+    gone = float("nan")
+    share = Interval(n / order.size, gone, gone, 0.95, int(order.size))
+    threshold = float(order[n - 1]) if n else float("inf")
+    return Selection(budget, 0.95, threshold, share, int(order.size), n, 0, 1.0, "claimed")
+
+
+def _of_card(store: Store, task: str, budget: float) -> Selection | None:
+    try:
+        head = store.model_head(task)
+        card = store.get_model(head)[1] if head else learner_of(store, task, "").card()
+    except NisslError:
+        return None
+    rows = card.get("evaluation", {}).get("selection", [])
+    fitting = [row for row in rows if budget / 2 - 1e-9 <= row["budget"] <= budget + 1e-9]
+    for row in sorted(fitting, key=lambda row: float(row["budget"])):
+        for name in ("others", "these"):
+            found = row.get(name, {})
+            if found.get("n_accepted"):
+                return Selection.from_json(found)
+    return None
 
 
 def _name(task: str) -> str:

@@ -7,7 +7,7 @@ ones, so carrying twice, or by two processes at once, gives the same journal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -19,8 +19,7 @@ from nissl.labels.replay import Question, rebase
 from nissl.review.desk import CLASSES_OF
 from nissl.review.progress import standing
 from nissl.store import LabelRow, QuestionRow, Store
-
-Match = Callable[[LabelSet, LabelSet, ItemTable | None, ItemTable | None], Mapping[int, int]]
+from nissl.tasks import TASKS, Match
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,13 @@ def carry(store: Store, old: str, new: str, match: Match | None = None) -> Carri
     old, new : str
         Digests of two sets of one task on one source.
     match : callable, optional
-        ``(old, new, old_items, new_items) -> {old item: new item}``, one to one; by default
-        what `nissl.labels.compare` matches.
+        See `nissl.tasks.Task.match`; by default the task's own.
     """
     rows = {row.digest: row for row in store.label_sets()}
     before, after = store.get_labels(old), store.get_labels(new)
     facts = [_items(store, rows.get(digest)) for digest in (old, new)]
-    matching = dict((match or _compared)(before, after, facts[0], facts[1]))
+    known = TASKS.get(before.provenance.task).match if _is_task(before) else None
+    matching = dict((match or known or _compared)(before, after, facts[0], facts[1]))
     done = _carry_edits(store, before, after, matching, new, _tolerance(before))
     for was in _classes(rows, old):
         for now in _classes(rows, new)[-1:]:
@@ -138,6 +137,10 @@ def _question(
         "old_items": list(question.items),
     }
     return QuestionRow(uuid5(NAMESPACE_OID, name), desk, item, "rerun", body=body)
+
+
+def _is_task(labels: LabelSet) -> bool:
+    return labels.provenance.task in TASKS.names()
 
 
 def _compared(

@@ -93,6 +93,11 @@ DiskFullError, StoreError
             store._objects.sweep()
         return store
 
+    @property
+    def writable(self) -> bool:
+        """Whether decisions and labels can be recorded."""
+        return self._journal.writable
+
     def close(self) -> None:
         """Close the journal; a second time does nothing."""
         self._journal.close()

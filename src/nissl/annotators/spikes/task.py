@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nissl.annotators.spikes.checks import check
+from nissl.annotators.spikes.matching import match_units
 from nissl.annotators.spikes.score import score
 from nissl.annotators.spikes.units import describe
 from nissl.annotators.spikes.updating import update
@@ -36,4 +37,5 @@ SPIKES = Task(
     check=check,
     score=score,
     simulate=_simulate,
+    match=match_units,
 )
