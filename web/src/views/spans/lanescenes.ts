@@ -1,0 +1,37 @@
+// Lanes as they are drawn: the server's table, and for the reader's own the newest state on the screen.
+import type { ViewContext } from "../../view.ts";
+import type { LaneSet } from "./lanestore.ts";
+import type { LaneScene } from "./stripspaint.ts";
+
+const HIDDEN = { name: "?", colour: "#8c96a0" };
+const OTHERS = ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2"];
+
+/** `dragged` is drawn as a draft instead. */
+export function laneScenes(set: LaneSet, context: ViewContext, hidden: boolean, dragged: number | null): LaneScene[] {
+  const { vocabulary } = context.desk;
+  const codes = new Map(vocabulary.map((entry, code) => [entry.name, code]));
+  return set.lanes.map((lane, k) => {
+    const own = lane.kind === "own";
+    const table = own ? set.own : set.tables[k]!;
+    const classes = lane.classes.map((name, code) => ({
+      name, colour: vocabulary[codes.get(name) ?? -1]?.colour ?? OTHERS[code % OTHERS.length]!,
+    }));
+    const told = (index: number): string => {
+      const { item, state } = table.at(index);
+      if (item === dragged) return "removed";
+      return (own ? context.state(item)?.state : undefined) ?? set.states[state] ?? "added";
+    };
+    return {
+      name: own ? `${lane.name} (you)` : lane.name, own, table,
+      classOf: (code) => classes[code] ?? HIDDEN,
+      stateOf: told,
+      codeOf: (index) => {
+        const { item, label } = table.at(index);
+        if (!own || item < 0) return label;
+        const now = context.state(item);
+        if (!now || now.label === null || (hidden && now.state === "untouched")) return label;
+        return codes.get(now.label) ?? label;
+      },
+    };
+  });
+}

@@ -1,0 +1,103 @@
+// What the server says of a recording, and its pages and spectrograms as they are fetched.
+import type { Api, DeskInfo } from "../../view.ts";
+import { Latest } from "./latest.ts";
+import { type Display, rowsShown } from "./settings.ts";
+import type { Strip } from "./stripspaint.ts";
+import type { TracePage } from "./tracepaint.ts";
+import type { Segment, Viewport } from "./viewport.ts";
+
+export interface Recording {
+  stream: string;
+  kind: string;
+  rate_hz: number;
+  n_samples: number;
+  segments: Segment[];
+  channels: string[];
+  montages: Record<string, string[]>;
+  /** False where the raw data are not there: spans are shown and decided without traces. */
+  raw: boolean;
+}
+
+export interface TraceQuery {
+  start: number;
+  stop: number;
+  width: number;
+  channels: string;
+  montage: string;
+  high: number | null;
+  low: number | null;
+  notch: number | null;
+}
+
+export interface StripQuery {
+  start: number;
+  stop: number;
+  width: number;
+  channel: number;
+  montage: string;
+  top: number;
+}
+
+export async function openRecording(api: Api, desk: DeskInfo, least_samples: () => number): Promise<Recording> {
+  if (desk.has_raw !== false) {
+    try {
+      return { ...(await api.json<Omit<Recording, "raw">>(`desks/${desk.key}/traces/channels`)), raw: true };
+    } catch (error) {
+      if (!desk.rate_hz && !least_samples()) throw error;
+    }
+  }
+  const rate_hz = desk.rate_hz ?? 1;
+  const n_samples = Math.max(Math.round((desk.duration_s ?? 0) * rate_hz), least_samples(), 1);
+  return { stream: "", kind: "", rate_hz, n_samples, segments: [[0, n_samples, 0, rate_hz]], channels: [], montages: {}, raw: false };
+}
+
+/** Rows of a montage; "reference X" is every other channel against X. */
+export function rowNames(recording: Recording, montage: string): string[] {
+  const known = recording.montages[montage];
+  if (known) return known;
+  const reference = montage.replace(/^reference /, "");
+  return recording.channels.filter((name) => name !== reference).map((name) => `${name}-${reference}`);
+}
+
+/** The channel that each row shows; -1 where a row is not one channel. */
+export function rowChannels(recording: Recording, montage: string): number[] {
+  const names = rowNames(recording, montage);
+  return names.map((_, index) => (names.length === recording.channels.length ? index : -1));
+}
+
+export function traceQuery(view: Viewport, display: Display, n_traces: number, height_px: number): TraceQuery {
+  const { first, stop, step } = rowsShown(display, n_traces, height_px);
+  return {
+    start: view.start, stop: view.start + view.length, width: Math.max(16, Math.min(4000, Math.round(view.width))),
+    channels: step === 1 ? `${first}:${stop}` : `${first}:${stop}:${step}`,
+    montage: display.montage, high: display.high, low: display.low, notch: display.notch,
+  };
+}
+
+export function stripQuery(view: Viewport, display: Display): StripQuery {
+  return {
+    start: view.start, stop: view.start + view.length, width: Math.max(16, Math.min(700, Math.round(view.width / 2))),
+    channel: display.strip_trace, montage: display.montage, top: display.strip_top,
+  };
+}
+
+export function pageStore(api: Api, desk: string, failed: (error: unknown) => void): Latest<TraceQuery, TracePage> {
+  return new Latest(async (query, signal) => {
+    const array = await api.array(`desks/${desk}/traces`, { ...query }, signal);
+    const meta = array.meta as { first: number; bin_samples: number; labels: string[]; exact: boolean; notes: string[] };
+    return {
+      values: array.data as Float32Array, n_traces: array.shape[0] ?? 0, n_bins: array.shape[1] ?? 0,
+      first: meta.first, bin_samples: meta.bin_samples, labels: meta.labels, exact: meta.exact, notes: meta.notes,
+    };
+  }, failed);
+}
+
+export function stripStore(api: Api, desk: string, failed: (error: unknown) => void): Latest<StripQuery, Strip> {
+  return new Latest(async (query, signal) => {
+    const array = await api.array(`desks/${desk}/spectrogram`, { ...query }, signal);
+    const meta = array.meta as { first: number; column_samples: number; top_hz: number; label: string; exact: boolean };
+    return {
+      values: array.data as Uint8Array, n_rows: array.shape[0] ?? 0, n_columns: array.shape[1] ?? 0, ...meta,
+    };
+  }, failed);
+}
