@@ -150,9 +150,17 @@ def test_a_budget_needs_enough_audit_items(open_study, write, rng):
     verdict = acceptance(room, "spikes")
     assert not verdict.on
     assert verdict.needed > 100
+    assert build(room, "Ada", rng).automatic == 0
     looser = reserve(room, "spikes", selection(budget=0.4), rng, budget=0.4, size=30)
     assert looser.refs != audit.refs  # another budget draws among what nobody decided on
     assert not {*looser.refs} & {*audit.refs}
+    for key, item in looser.refs:
+        room.decide([write(room.desk(key).classes.digest, "accept", item)])
+    assert acceptance(room, "spikes").on
+    queue = build(room, "Ada", rng, limit=1000)
+    assert queue.automatic > 10
+    assert queue.left == len(queue.entries) == 120 - 60 - queue.automatic
+    assert all(e.confidence < 0.5 for e in queue.entries)
 
 
 def test_a_hundred_sessions_open_and_queue_in_two_seconds(open_study, rng):

@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import BadArgumentError, CorruptProjectError
+from nissl.review.auditing import acceptance
 from nissl.review.desk import Desk
 from nissl.review.policies import BATCH, POLICIES, Pool, usable
 from nissl.review.progress import decided, structured
 from nissl.review.room import Room
 from nissl.review.timing import TimeModel, ambiguity_of, fit_times, timed_answers
 from nissl.store import QuestionRow
+from nissl.trust.acceptance import Acceptance
 from nissl.trust.intervals import Interval
 
 DEFAULT_POLICY = "entropy"
@@ -91,6 +93,8 @@ class Queue:
     ----------
     total, done : int
         Items of the chosen desks, and how many of them are decided by anybody.
+    automatic : int
+        Undecided items that are accepted without review, because the audit allows it.
     entries : tuple of Entry
         The next ones.
     minutes : Interval
@@ -100,14 +104,15 @@ class Queue:
 
     total: int
     done: int
+    automatic: int
     entries: tuple[Entry, ...]
     minutes: Interval
     policy: str
 
     @property
     def left(self) -> int:
-        """Items that nobody has decided on."""
-        return self.total - self.done
+        """Items that nobody has decided on and that need a look."""
+        return self.total - self.done - self.automatic
 
 
 @dataclass
@@ -154,7 +159,7 @@ def build(
     room.sync()
     chosen = [room.desk(desk)] if desk else room.desks
     chosen = [d for d in chosen if task in (None, d.row.task)]
-    waiting, total, done = [], 0, 0
+    waiting, total, done, automatic = [], 0, 0, 0
     for each in chosen:
         try:
             found, n, n_done = _waiting(room, each, reader)
@@ -163,6 +168,7 @@ def build(
             if desk:
                 raise
             continue  # one damaged file stops no other desk; the list of desks names it
+        automatic += _leave_out_accepted(room, found)
         waiting.append(found)
         total, done = total + n, done + n_done
     open_questions = _open_questions(room, waiting)
@@ -172,7 +178,7 @@ def build(
     if blind:
         entries = [replace(entry, blind=True) for entry in entries]
     minutes = _minutes(room, waiting, reader)
-    return Queue(total, done, tuple(entries), minutes, policy)
+    return Queue(total, done, automatic, tuple(entries), minutes, policy)
 
 
 def _waiting(room: Room, desk: Desk, reader: str) -> tuple[_Waiting, int, int]:
@@ -193,6 +199,21 @@ def _waiting(room: Room, desk: Desk, reader: str) -> tuple[_Waiting, int, int]:
         waiting.places = waiting.places[np.isin(items[waiting.places], list(there))]
         total, done = total + len(new), done + len(new) - len(waiting.extra)
     return waiting, total, done
+
+
+def _leave_out_accepted(room: Room, waiting: _Waiting) -> int:
+    """Take out what is accepted without review; returns how many items that are."""
+    task = waiting.desk.row.task
+
+    def judged() -> Acceptance | None:
+        return acceptance(room, task)
+
+    verdict = room.remembered(f"acceptance:{task}", room.position, judged)
+    if verdict is None or not verdict.on:
+        return 0
+    sure = verdict.accepts(waiting.desk.proposals.confidence[waiting.places])
+    waiting.places = waiting.places[~sure]
+    return int(sure.sum())
 
 
 def _open_questions(

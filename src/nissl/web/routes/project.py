@@ -15,6 +15,7 @@ from nissl.review.facts import item_rows
 from nissl.review.progress import decided
 from nissl.review.queue import DEFAULT_POLICY, Queue, build
 from nissl.review.room import Room
+from nissl.review.unit_desks import current_facts
 from nissl.web.depends import DeskKey, DeskPath, InRoom, Reader
 from nissl.web.faults import fault
 from nissl.web.wire import table_response
@@ -78,6 +79,7 @@ def queue(
         "total": found.total,
         "done": found.done,
         "left": found.left,
+        "automatic": found.automatic,
         "minutes_left": found.minutes.to_json(),
         "residual": _residual(room, found),
         "policy": found.policy,
@@ -88,9 +90,10 @@ def queue(
 @router.get("/desks/{key}/items")
 def items(room: InRoom, key: DeskPath, reader: Reader, blind: bool = False) -> Response:
     """Items of a desk as they stand for the reader, as an Arrow stream."""
+    facts = current_facts(room, key, reader)
     with room.reading(key, reader) as reading:
-        facts = None if reading.desk.items is None else reading.desk.items.table
-        return table_response(item_rows(reading, facts, blind=blind))
+        table = None if facts is None else facts.table
+        return table_response(item_rows(reading, table, blind=blind))
 
 
 def _residual(room: Room, found: Queue) -> dict[str, Any] | None:
