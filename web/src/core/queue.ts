@@ -4,6 +4,8 @@ import type { QueueEntry } from "../view.ts";
 import type { QueueAnswer } from "./wire.ts";
 
 export const AHEAD = 25;
+/** Entries asked for at a time. */
+export const LIMIT = 2 * AHEAD;
 
 export type QueueSummary = Omit<QueueAnswer, "entries">;
 
@@ -17,6 +19,9 @@ export class Queue {
   readonly current = computed<QueueEntry | null>(() => this.entries.value[this.cursor.value] ?? null);
   /** Decided here since the last answer of the server, which does not know of them yet. */
   readonly fresh = signal(0);
+  /** The last answer was as long as asked for: the server may know of more. */
+  private hasMore = true;
+  private readonly visits = new WeakSet<QueueEntry>();
 
   ahead(n = AHEAD): QueueEntry[] {
     return this.entries.value.slice(this.cursor.value + 1, this.cursor.value + 1 + n);
@@ -24,7 +29,8 @@ export class Queue {
 
   /** Whether more entries should be asked for. */
   get isShort(): boolean {
-    return this.entries.value.length - this.cursor.value <= AHEAD;
+    const left = this.entries.value.length - this.cursor.value;
+    return left <= 1 || (this.hasMore && left <= AHEAD);
   }
 
   /**
@@ -35,6 +41,7 @@ export class Queue {
     const { entries, ...summary } = answer;
     this.summary.value = summary;
     this.fresh.value = 0;
+    this.hasMore = entries.length >= LIMIT;
     const kept = this.entries.value.slice(0, this.cursor.value + 1);
     const current = kept[this.cursor.value];
     const next = entries.filter((entry) => !settled(entry) && !(current && same(current, entry)));
@@ -61,7 +68,10 @@ export class Queue {
     return true;
   }
 
-  /** Shows an entry before the current one; `next` leads back to where one was. */
+  /**
+   * Shows an entry before the current one; `next` leads back to where one was, and from one visit
+   * to another directly.
+   */
   visit(entry: QueueEntry): void {
     const now = this.current.value;
     if (now && same(now, entry)) return;
@@ -70,8 +80,10 @@ export class Queue {
       this.cursor.value -= 1;
       return;
     }
-    const known = this.entries.value.find((each) => same(each, entry)) ?? entry;
-    this.entries.value = this.entries.value.toSpliced(this.cursor.value, 0, known);
+    const shown = { ...(this.entries.value.find((each) => same(each, entry)) ?? entry) };
+    const replaces = now !== null && this.visits.has(now) ? 1 : 0;
+    this.visits.add(shown);
+    this.entries.value = this.entries.value.toSpliced(this.cursor.value, replaces, shown);
   }
 
   /** Whether one of the next few was not yet on record as a question when it was fetched. */

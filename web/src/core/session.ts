@@ -13,7 +13,7 @@ import { Keys } from "./keys.ts";
 import type { Batch } from "./outbox.ts";
 import { Outbox } from "./outbox.ts";
 import { indexedDbKeep } from "./outboxdb.ts";
-import { AHEAD, Queue } from "./queue.ts";
+import { LIMIT, Queue } from "./queue.ts";
 import type { Route } from "./router.ts";
 import { itemAddress, parseRoute } from "./router.ts";
 import type { Settings } from "./settings.ts";
@@ -334,13 +334,14 @@ export class Session {
 
   private async ask(): Promise<void> {
     const started = performance.now();
+    const onTheWay = new Set(this.pending.keys()); // the answer may be older than their acknowledgement
     this.loading.value = this.queue.current.value === null;
     await this.guard(async () => {
       const { policy } = this.settings.value;
-      const answer = await this.api.json<QueueAnswer>("queue", { limit: 2 * AHEAD, desk: this.onlyDesk.value, policy });
+      const answer = await this.api.json<QueueAnswer>("queue", { limit: LIMIT, desk: this.onlyDesk.value, policy });
       const settled = (entry: QueueEntry) => {
         const key = `${entry.desk}:${entry.item}`;
-        return this.pending.has(key) || (this.decided.get(key) ?? -1) > started;
+        return onTheWay.has(key) || this.pending.has(key) || (this.decided.get(key) ?? -1) > started;
       };
       batch(() => this.queue.take(answer, settled));
       this.address();

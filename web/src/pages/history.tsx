@@ -100,13 +100,13 @@ export function History({ session }: { session: Session }) {
         <thead><tr><th /><th class="num">#</th><th>When</th><th>Reader</th><th>What</th><th>Items</th><th>Desk</th><th>Took</th></tr></thead>
         <tbody>
           {lines.map((line, index) => (
-            <tr key={line.uuid} class={line.stands ? "" : "undone"}>
+            <tr key={line.uuid} class={line.stands || line.kind === "undo" ? "" : "undone"}>
               <td><input type="checkbox" checked={chosen.has(line.uuid)} aria-label={`Choose edit ${line.position}`}
                 onClick={(event) => toggle(index, event.shiftKey)} /></td>
               <td class="num">{line.position}</td>
               <td>{when(line.when_s)}</td>
               <td>{line.reviewer}</td>
-              <td>{what(line)}{line.stands ? "" : " (undone)"}</td>
+              <td>{what(line)}{line.stands || line.kind === "undo" ? "" : " (undone)"}</td>
               <td>{line.about.slice(0, 8).map((item) => <a key={item} href={`#/desk/${line.desk}/item/${item}`}>{item} </a>)}{line.about.length > 8 && `… ${line.about.length}`}</td>
               <td>{session.deskInfo(line.desk)?.source_name ?? line.desk.slice(0, 8)}</td>
               <td class="num">{line.took_s === null ? "" : `${line.took_s.toFixed(1)} s`}</td>

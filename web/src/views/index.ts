@@ -7,9 +7,9 @@ const VIEWS: Record<string, () => Promise<ViewModule>> = {
   units: () => import("./units/index.ts"),
   spans: () => import("./spans/index.ts"),
   classes: () => import("./classes/index.tsx"),
-  points: () => import("./plain/points.ts"),
-  regions: () => import("./plain/regions.ts"),
-  links: () => import("./plain/links.ts"),
+  points: () => import("./plain/points.tsx"),
+  regions: () => import("./plain/regions.tsx"),
+  links: () => import("./plain/links.tsx"),
 };
 
 export async function loadView(name: string): Promise<View> {
