@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nissl.errors import BadArgumentError, EvaluationError
-from nissl.trust.selection import METHODS, risk_coverage_curve, select
+from nissl.trust.selection import CLAIMED, METHODS, Selection, claimed, risk_coverage_curve, select
 
 
 def items(rng, n):
@@ -124,6 +124,36 @@ def test_a_perfect_ranking_has_no_excess_and_weights_count_as_copies():
     np.testing.assert_allclose(weighted.risk, doubled.risk)
     np.testing.assert_allclose(weighted.coverage, doubled.coverage)
     assert set(json.loads(json.dumps(weighted.to_json()))) >= {"area", "risk"}
+
+
+def test_json_and_back():
+    rng = np.random.default_rng(4)
+    groups = np.arange(800) % 9
+    for found in (
+        select(*items(rng, 800), budget=0.1),
+        select(*items(rng, 800), budget=0.2, groups=groups, rng=rng),
+        select(rng.random(300), rng.random(300) < 0.5, budget=0.05),
+        claimed(rng.random(50), budget=0.1),
+    ):
+        text = json.dumps(found.to_json(), allow_nan=False)
+        assert Selection.from_json(json.loads(text)) == found
+    good = found.to_json()
+    for damaged in ({}, {**good, "coverage": 3}, {**good, "threshold": "high"}):
+        with pytest.raises(BadArgumentError):
+            Selection.from_json(damaged)
+
+
+def test_a_claim_takes_the_model_at_its_word_and_says_so():
+    found = claimed([0.99, 0.97, 0.9, 0.5, np.nan], budget=0.05)
+    assert found.threshold == 0.9  # mean of 0.01, 0.03, 0.1
+    assert found.coverage.estimate == 0.6
+    assert found.upper == 1
+    assert found.method == CLAIMED
+    assert "no labelled items" in found.statement()
+    assert claimed([0.6, 0.6], budget=0.05).n_accepted == 0
+    assert claimed([], budget=0.05).n_accepted == 0
+    ties = claimed([1.0, 0.9, 0.9], budget=0.06)
+    assert ties.n_accepted == ties.accepts([1.0, 0.9, 0.9]).sum() == 1
 
 
 def test_bad_input_is_refused():

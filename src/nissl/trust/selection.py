@@ -21,7 +21,7 @@ sample of that group (`nissl.trust.audit`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ from nissl.trust.checked import (
     Integers,
     Names,
     Truths,
+    checked_confidence,
     checked_pair,
     checked_weights,
     group_codes,
@@ -47,6 +48,8 @@ from nissl.trust.checked import (
 from nissl.trust.intervals import Interval, binomial_interval, percentiles, resampled_sums
 
 METHODS = ("fixed_sequence", "sgr")
+CLAIMED = "claimed"
+"""Method of a selection that takes the model at its word; it promises nothing (see `claimed`)."""
 
 _STARTS = 2
 _STEPS = 60
@@ -72,7 +75,7 @@ class Selection:
         Upper bound of the error rate at the threshold, at the level of its own test; 1 where
         nothing may be accepted.
     method : str
-        One of `METHODS`.
+        One of `METHODS`, or `CLAIMED`.
     n_groups : int or None
         Groups (subjects) resampled; None where items count as independent.
     """
@@ -99,6 +102,12 @@ class Selection:
                 f"No confidence is high enough to keep errors within {self.budget:.1%}: "
                 "every label needs a look."
             )
+        if self.method == CLAIMED:
+            return (
+                f"From confidence {self.threshold:.3f} on, {self.coverage.estimate:.0%} of labels "
+                f"would be accepted without review, if the model is as often right as it says "
+                f"(no labelled items stand behind this; aim {self.budget:.1%} wrong)."
+            )
         return (
             f"From confidence {self.threshold:.3f} on, {self.coverage.estimate:.0%} of labels are "
             f"accepted without review; {self.wrong} of {self.n_accepted} such labels with a known "
@@ -123,11 +132,23 @@ class Selection:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Selection:
-        """Inverse of `to_json`."""
-        fields = {name: value[name] for name in value if name != "sentence"}
-        if fields["threshold"] is None:
-            fields["threshold"] = float("inf")
-        return cls(**fields | {"coverage": Interval.from_json(value["coverage"])})
+        """Inverse of `to_json`; anything malformed raises `BadArgumentError`."""
+        try:
+            names = [
+                each.name for each in fields(cls) if each.name not in ("threshold", "coverage")
+            ]
+            threshold = value["threshold"]
+            return cls(
+                threshold=float("inf") if threshold is None else float(threshold),
+                coverage=Interval.from_json(value["coverage"]),
+                **{name: value[name] for name in names},
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadArgumentError(
+                "a selection as to_json gives it",
+                f"{type(error).__name__}: {error}",
+                "The file or journal entry is damaged: select again.",
+            ) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +236,40 @@ def select(
     search = _fixed_sequence if method == "fixed_sequence" else _sgr
     rung, upper = search(ladder, budget, level)
     return ladder.selection(rung, upper, budget, level, method)
+
+
+def claimed(confidence: npt.ArrayLike, *, budget: float, level: float = 0.95) -> Selection:
+    """The threshold above which the model itself claims to keep the budget.
+
+    For a first draft without any labelled items. It promises nothing: only an audit can.
+
+    Parameters
+    ----------
+    confidence : array-like, shape (n_items,)
+        NaN (no answer) is left out of what may be accepted, not out of the coverage.
+    budget : float
+    level : float
+
+    Returns
+    -------
+    Selection
+        Of method `CLAIMED`, with an upper bound of 1.
+
+    Raises
+    ------
+    BadArgumentError
+        A budget or confidences outside 0 to 1.
+    """
+    check_budget(budget)
+    given = np.asarray(confidence, dtype=np.float64)
+    p = np.sort(checked_confidence(given[~np.isnan(given)]))[::-1]
+    last = np.append(np.flatnonzero(np.diff(p)), p.size - 1) if p.size else np.empty(0, np.intp)
+    risk = np.cumsum(1 - p) / np.arange(1, p.size + 1)
+    within = last[risk[last] <= budget]
+    n = int(within[-1]) + 1 if within.size else 0
+    threshold = float(p[n - 1]) if n else float("inf")
+    coverage = binomial_interval(n, given.size, level=level)
+    return Selection(budget, level, threshold, coverage, given.size, n, 0, 1.0, CLAIMED)
 
 
 def risk_coverage_curve(
