@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nissl.cli import app
+from nissl.tasks import TASKS
 
 
 def _error_lines(result):
@@ -19,8 +20,8 @@ def test_no_arguments_show_help_and_version_prints(nissl):
     assert nissl("--version").out.strip()[0].isdigit()
 
 
-COMMANDS = """add annotate demo doctor export head import relocate report show snapshot subject
-sync tasks verify"""
+COMMANDS = """add annotate demo doctor export head import learn models relocate report show
+snapshot subject sync tasks verify"""
 
 
 @pytest.mark.parametrize("command", COMMANDS.split())
@@ -37,7 +38,7 @@ def test_unknown_command_is_wrong_usage(nissl):
 def test_tasks_say_what_is_installed_and_how_to_get_the_rest(nissl):
     rows = {row["method"]: row for row in json.loads(nissl("tasks", "--json").out)}
     assert rows["spikes/tridesclous2"]["installed"] is True
-    assert sum(row["default"] for row in rows.values()) == 1
+    assert sum(row["default"] for row in rows.values()) == len(TASKS.names())
     for row in rows.values():
         assert row["installed"] or row["install_with"]
     parameters = json.loads(nissl("tasks", "spikes/tridesclous2", "--json").out)

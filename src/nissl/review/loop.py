@@ -201,15 +201,18 @@ def use(store: Store, task: str, digest: str, *, by: str) -> Used:
 
 
 def carry(store: Store, bench: Bench, new: LabelSet) -> tuple[list[Edit], list[Question]]:
-    """Decisions on the newest proposals of a bench, said about new ones.
+    """Decisions on a bench's newest proposals, said about new ones.
 
-    The items are the same, so everything fits; to have accepted a class that is no longer
-    proposed is to have chosen it.
+    Proposals by the task's own methods go before those that came with an import. The items are
+    the same, so everything fits; to have accepted a class that is no longer proposed is to have
+    chosen it.
     """
     machine = [row for row in bench.classes if row.author.kind == "model"]
-    if not machine:
+    ours = [row for row in machine if row.author.name.startswith(f"{new.provenance.task}/")]
+    before = [row for row in ours or machine if row.digest != new.digest]
+    if not before:
         return [], []
-    old = store.get_labels(machine[-1].digest)
+    old = store.get_labels(before[-1].digest)
     edits = store.edits(base=old.digest)
     same = dict(zip(*(new.items.tolist(),) * 2, strict=True))
     targets = dict(zip(old.column("item").tolist(), old.column("target").tolist(), strict=True))
