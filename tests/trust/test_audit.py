@@ -51,6 +51,8 @@ def test_size_is_fifty_or_a_twentieth():
     for n, size in ((30, 30), (400, 50), (4000, 200)):
         confidence = rng().random(n)
         assert len(draw(confidence, np.ones(n, bool), rng=rng())) == size
+    for n, size in ((100, 100), (1000, 150), (6000, 300)):  # and what the budget needs, 149
+        assert len(draw(np.ones(n), np.ones(n, bool), budget=0.02, rng=rng())) == size
 
 
 def test_strata_run_from_doubtful_to_sure_and_are_equally_asked():

@@ -30,13 +30,16 @@ import numpy.typing as npt
 from nissl.errors import BadArgumentError, EvaluationError
 from nissl.trust.bounds import (
     anytime_upper_bound,
-    cluster_upper_bound,
     required,
     upper_bound,
-    weighted_upper_bound,
 )
 from nissl.trust.checked import Floats, Integers, Names, checked_confidence
-from nissl.trust.residual import Residual
+from nissl.trust.residual import (
+    Residual,
+    across_groups,
+    checked_answers,
+    residual_of_queries,
+)
 
 __all__ = [
     "AuditSample",
@@ -172,6 +175,7 @@ def draw(
     accepted: npt.ArrayLike,
     *,
     size: int | None = None,
+    budget: float | None = None,
     rng: np.random.Generator,
 ) -> AuditSample:
     """Draw the audit sample before review starts.
@@ -185,6 +189,9 @@ def draw(
     size : int, optional
         Items to draw, 50 or 5 % by default, whichever is more; rounded up to as many in each of
         ten strata, and to all items where there are not that many.
+    budget : float, optional
+        The default size is then at least what this budget needs without an error; a size for
+        good prospects gives `planned`.
     rng : numpy.random.Generator
 
     Returns
@@ -201,7 +208,8 @@ def draw(
     """
     p, members = _members(confidence, accepted)
     if size is None:
-        size = max(SMALLEST, int(np.ceil(SHARE * members.size)))
+        least = SMALLEST if budget is None else max(SMALLEST, required(budget))
+        size = max(least, int(np.ceil(SHARE * members.size)))
     if size < 1:
         raise BadArgumentError("at least one audit item", str(size), "Give a size above 0.")
     indices, stratum, weight = _stratified(p, members, size, rng)
@@ -291,7 +299,7 @@ def residual(
     BadArgumentError
         Answers that do not fit the sample, or groups without a generator.
     """
-    y = _checked_answers(wrong, len(sample))
+    y = checked_answers(wrong, len(sample))
     seen = ~np.isnan(y)
     n, k = int(seen.sum()), int(np.nansum(y))
     if not n:
@@ -314,78 +322,12 @@ def residual(
         upper = min(1.0, upper * sample.excess)
     if groups is not None:
         chosen = np.asarray(groups)[seen] if len(groups) == len(sample) else groups
-        across = _across(y[seen], chosen, sample.weight[seen], level, rng)
+        across = across_groups(y[seen], chosen, sample.weight[seen], level, rng)
         names = np.unique(np.asarray(chosen)).size
         basis += f" For subjects like these {names}, resampled as wholes."
         upper = max(upper, across)
     result = Residual(estimate, upper, level, k, n, float(n), sample.n_accepted, basis, growing)
     return result if sample.extended else replace(result, pending=len(sample) - n)
-
-
-def residual_of_queries(
-    wrong: npt.ArrayLike,
-    probability: npt.ArrayLike,
-    *,
-    n_accepted: int | None = None,
-    groups: Names | None = None,
-    level: float = 0.95,
-    rng: np.random.Generator | None = None,
-) -> Residual:
-    """Error rate from items that a policy asked, reweighted by their logged query probability.
-
-    Horvitz and Thompson's weights, normalised by their sum. The bound is approximate: effective
-    numbers are estimates, and a policy that never asks some items says nothing about them.
-
-    Parameters
-    ----------
-    wrong : array-like of bool, shape (n,)
-        Whether the label that would have been accepted was wrong.
-    probability : array-like, shape (n,)
-        Probability with which each item was to be asked, above 0.
-    n_accepted : int, optional
-        Items that the estimate is to stand for; it is refused where the asked ones can stand for
-        less than half of them.
-    groups : sequence of length n, optional
-        Subject of each item; see `residual`.
-    level : float
-    rng : numpy.random.Generator, optional
-        Needed with `groups`.
-
-    Returns
-    -------
-    Residual
-
-    Raises
-    ------
-    EvaluationError
-        The asked items stand for less than half of the accepted ones.
-    BadArgumentError
-        Probabilities outside 0 to 1, or arrays that do not fit.
-    """
-    pi = np.asarray(probability, dtype=np.float64)
-    y = _checked_answers(wrong, pi.size)
-    if pi.ndim != 1 or np.isnan(y).any() or not ((pi > 0) & (pi <= 1)).all():
-        raise BadArgumentError(
-            "an answer and a query probability above 0 and at most 1 for each item",
-            f"probabilities of shape {pi.shape}",
-            "Leave out items that were asked without a logged probability.",
-        )
-    weights = 1 / pi
-    if n_accepted is not None and weights.sum() < 0.5 * n_accepted:
-        raise EvaluationError(
-            f"queries that could have reached all {n_accepted} accepted items",
-            f"items that stand for about {weights.sum():.0f}",
-            "Use the audit sample, or let the policy ask every item with some probability.",
-        )
-    estimate, upper, n_effective = weighted_upper_bound(y, weights, level=level)
-    basis = (
-        f"{y.size} items asked by a policy, reweighted by their query probability "
-        f"(as good as {n_effective:.0f} random ones); approximate."
-    )
-    if groups is not None and y.size:
-        upper = max(upper, _across(y, groups, weights, level, rng))
-        basis += " For subjects like these, resampled as wholes."
-    return Residual(estimate, upper, level, int(y.sum()), y.size, n_effective, n_accepted, basis)
 
 
 def _members(confidence: npt.ArrayLike, accepted: npt.ArrayLike) -> tuple[Floats, Integers]:
@@ -423,24 +365,3 @@ def _stratified(
         np.concatenate(codes)[order],
         np.concatenate(weights)[order],
     )
-
-
-def _across(
-    y: Floats, groups: Names, weights: Floats, level: float, rng: np.random.Generator | None
-) -> float:
-    if rng is None:
-        raise BadArgumentError(
-            "a random generator with groups", "none", "Pass rng=numpy.random.default_rng(seed)."
-        )
-    return cluster_upper_bound(y, groups, weights, rng=rng, level=level)
-
-
-def _checked_answers(wrong: npt.ArrayLike, n: int) -> Floats:
-    y = np.asarray(wrong, dtype=np.float64)
-    if y.shape != (n,) or not (np.isnan(y) | np.isin(y, (0.0, 1.0))).all():
-        raise BadArgumentError(
-            f"wrong (1), right (0) or unanswered (NaN) for each of {n} items",
-            f"shape {y.shape}",
-            "Give the answers in the sample's order.",
-        )
-    return y

@@ -7,9 +7,18 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from nissl.trust.bounds import anytime_required, check_budget, required, upper_bound
-from nissl.trust.checked import plain
+from nissl.errors import BadArgumentError, EvaluationError
+from nissl.trust.bounds import (
+    anytime_required,
+    check_budget,
+    cluster_upper_bound,
+    required,
+    upper_bound,
+    weighted_upper_bound,
+)
+from nissl.trust.checked import Floats, Names, plain
 
 
 class BudgetState(StrEnum):
@@ -146,3 +155,92 @@ class Residual:
             "pending": self.pending,
             "sentence": self.statement(),
         }
+
+
+def residual_of_queries(
+    wrong: npt.ArrayLike,
+    probability: npt.ArrayLike,
+    *,
+    n_accepted: int | None = None,
+    groups: Names | None = None,
+    level: float = 0.95,
+    rng: np.random.Generator | None = None,
+) -> Residual:
+    """Error rate from items that a policy asked, reweighted by their logged query probability.
+
+    Horvitz and Thompson's weights, normalised by their sum. The bound is approximate: effective
+    numbers are estimates, and a policy that never asks some items says nothing about them.
+
+    Parameters
+    ----------
+    wrong : array-like of bool, shape (n,)
+        Whether the label that would have been accepted was wrong.
+    probability : array-like, shape (n,)
+        Probability with which each item was to be asked, above 0.
+    n_accepted : int, optional
+        Items that the estimate is to stand for; it is refused where the asked ones can stand for
+        less than half of them.
+    groups : sequence of length n, optional
+        Subject of each item; see `residual`.
+    level : float
+    rng : numpy.random.Generator, optional
+        Needed with `groups`.
+
+    Returns
+    -------
+    Residual
+
+    Raises
+    ------
+    EvaluationError
+        The asked items stand for less than half of the accepted ones.
+    BadArgumentError
+        Probabilities outside 0 to 1, or arrays that do not fit.
+    """
+    pi = np.asarray(probability, dtype=np.float64)
+    y = checked_answers(wrong, pi.size)
+    if pi.ndim != 1 or np.isnan(y).any() or not ((pi > 0) & (pi <= 1)).all():
+        raise BadArgumentError(
+            "an answer and a query probability above 0 and at most 1 for each item",
+            f"probabilities of shape {pi.shape}",
+            "Leave out items that were asked without a logged probability.",
+        )
+    weights = 1 / pi
+    if n_accepted is not None and weights.sum() < 0.5 * n_accepted:
+        raise EvaluationError(
+            f"queries that could have reached all {n_accepted} accepted items",
+            f"items that stand for about {weights.sum():.0f}",
+            "Use the audit sample, or let the policy ask every item with some probability.",
+        )
+    estimate, upper, n_effective = weighted_upper_bound(y, weights, level=level)
+    basis = (
+        f"{y.size} items asked by a policy, reweighted by their query probability "
+        f"(as good as {n_effective:.0f} random ones); approximate."
+    )
+    if groups is not None and y.size:
+        upper = max(upper, across_groups(y, groups, weights, level, rng))
+        basis += " For subjects like these, resampled as wholes."
+    return Residual(estimate, upper, level, int(y.sum()), y.size, n_effective, n_accepted, basis)
+
+
+def across_groups(
+    y: Floats, groups: Names, weights: Floats, level: float, rng: np.random.Generator | None
+) -> float:
+    """Upper bound for subjects like these; see `bounds.cluster_upper_bound`."""
+    if rng is None:
+        raise BadArgumentError(
+            "a random generator with groups", "none", "Pass rng=numpy.random.default_rng(seed)."
+        )
+    return cluster_upper_bound(y, groups, weights, rng=rng, level=level)
+
+
+def checked_answers(wrong: npt.ArrayLike, n: int) -> Floats:
+    """Answers as (n,) float64, NaN where there is none; `BadArgumentError` for anything else."""
+    y = np.asarray(wrong, dtype=np.float64)
+    if y.shape != (n,) or not (np.isnan(y) | np.isin(y, (0.0, 1.0))).all():
+        raise BadArgumentError(
+            f"wrong (1), right (0) or unanswered (NaN) for each of {n} items",
+            f"shape {y.shape}",
+            "Give the answers in the sample's order.",
+        )
+    return y
