@@ -16,6 +16,8 @@ export interface ScatterOptions {
   palette: string[];
   pointSize?: number;
   opacity?: number;
+  /** Share of the points that the first view may leave outside on each side; a double click shows all. */
+  trim?: number;
   label: string;
   /** Indices of the points inside a finished lasso (empty: the selection was cleared), and its
    * corners x0, y0, x1, y1, ... in data coordinates. */
@@ -75,9 +77,10 @@ export function createScatter(host: HTMLElement, options: ScatterOptions): Scatt
     paint();
   }
 
-  function fit(): void {
-    const [left, right] = range(points.x);
-    const [low, high] = range(points.y);
+  function fit(trim = 0): void {
+    const shown = trim > 0 ? trimmed(points, trim) : points;
+    const [left, right] = range(shown.x);
+    const [low, high] = range(shown.y);
     camera.scale = [1.9 / (right - left), 1.9 / (high - low)];
     camera.offset = [-camera.scale[0] * (left + right) / 2, -camera.scale[1] * (low + high) / 2];
     paint();
@@ -100,7 +103,7 @@ export function createScatter(host: HTMLElement, options: ScatterOptions): Scatt
       camera.offset = [(px / host.clientWidth) * 2 - 1 - x * camera.scale[0], 1 - (py / host.clientHeight) * 2 - y * camera.scale[1]];
       paint();
     },
-    fit,
+    fit: () => fit(),
     lasso(path) {
       const polygon: number[] = [];
       for (let i = 0; i < path.length; i += 2) polygon.push(...toData(path[i]!, path[i + 1]!));
@@ -117,13 +120,13 @@ export function createScatter(host: HTMLElement, options: ScatterOptions): Scatt
       points = given;
       painter.load(given);
       if (keep) paint();
-      else fit();
+      else fit(options.trim);
     },
     setPalette(given) {
       palette = given;
       paint();
     },
-    fit,
+    fit: () => fit(),
     project: (x, y) => [
       ((x * camera.scale[0] + camera.offset[0] + 1) / 2) * host.clientWidth,
       ((1 - y * camera.scale[1] - camera.offset[1]) / 2) * host.clientHeight,
@@ -150,6 +153,19 @@ function range(values: ArrayLike<number>): [number, number] {
   }
   if (!(low <= high)) return [0, 1];
   return low === high ? [low - 0.5, high + 0.5] : [low, high];
+}
+
+const WIDER = 0.2;
+
+/** The corners of the box that all but a share of the points on each side lie in, a little widened. */
+function trimmed(points: Points, trim: number): Pick<Points, "x" | "y"> {
+  const box = (values: ArrayLike<number>): [number, number] => {
+    const sorted = Float64Array.from(values).filter((v, i) => Number.isFinite(v) && points.group?.[i] !== 255).sort();
+    const [low = 0, high = 0] = [sorted[Math.floor(trim * sorted.length)], sorted[Math.ceil((1 - trim) * sorted.length) - 1]];
+    const more = WIDER * (high - low);
+    return [Math.max(low - more, sorted[0] ?? 0), Math.min(high + more, sorted.at(-1) ?? 0)];
+  };
+  return { x: box(points.x), y: box(points.y) };
 }
 
 interface Gestures {

@@ -8,6 +8,7 @@ desk says so.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -40,6 +41,7 @@ from nissl.store import Store
 SEED = 0  # of the sample of waveforms: the same for everybody who opens the project
 
 _ARRAYS = ("row", "unit", "near", "waveform")
+_log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _reading_alone = threading.Lock()
 
@@ -57,7 +59,9 @@ class UnitDesk:
         self.desk = desk
         self.units = LiveUnits(_sorting(desk))
         self.waveforms = "reading"
-        """"reading", "ready", or "none" where there is no recording to read them from."""
+        """Of the kept sample: "reading", "ready", or "none" where it cannot be had."""
+        self.recording = "reading"
+        """The same of the recording itself."""
         self._groupings: WeakKeyDictionary[Reading, tuple[tuple[Any, ...], Grouping]] = (
             WeakKeyDictionary()
         )
@@ -92,29 +96,44 @@ class UnitDesk:
         self._thread.join(timeout_s)
 
     def _equip(self) -> None:
-        with _reading_alone:  # one desk at a time: discs read one place at a time
-            _warm_up()
-            with suppress(NisslError, OSError):
-                kept = _stored(self.desk.store, self.desk)
-                if kept is not None:
-                    self.units.equip(kept=kept)
-                    self.waveforms = "ready"
-                self._read(kept)
-            if self.waveforms == "reading":
-                self.waveforms = "none"
+        try:
+            with _reading_alone:  # one desk at a time: discs read one place at a time
+                _warm_up()
+                kept = self._kept()
+                reader = self._reader()
+                if kept is None and reader is not None:
+                    self._sample(reader)
+        except (NisslError, OSError) as error:
+            _log.warning("The waveforms of %s are not kept: %s", self.desk.source.name, error)
+        finally:
+            self.waveforms = _settled(self.waveforms)
+            self.recording = _settled(self.recording)
 
-    def _read(self, kept: SpikeSample | None) -> None:
-        desk, sorting = self.desk, self.units.sorting
-        if not desk.has_raw or "channel" not in sorting.items.table.column_names:
-            return
-        window = _window(sorting.items)
-        reader = SnippetReader(desk.signal, plan_of(desk.signal, desk.labels), window)
-        self.units.equip(reader=reader)
-        if kept is None:
-            sample = take_sample(desk.labels, sorting.items, reader, seed=SEED)
-            self.units.equip(kept=sample)
+    def _kept(self) -> SpikeSample | None:
+        kept = _stored(self.desk.store, self.desk)
+        if kept is not None:
+            self.units.equip(kept=kept)
             self.waveforms = "ready"
-            _keep(desk.store, desk, sample)
+        return kept
+
+    def _reader(self) -> SnippetReader | None:
+        desk, items = self.desk, self.units.sorting.items
+        if not desk.has_raw or "channel" not in items.table.column_names:
+            return None
+        reader = SnippetReader(desk.signal, plan_of(desk.signal, desk.labels), _window(items))
+        self.units.equip(reader=reader)
+        self.recording = "ready"
+        return reader
+
+    def _sample(self, reader: SnippetReader) -> None:
+        sample = take_sample(self.desk.labels, self.units.sorting.items, reader, seed=SEED)
+        self.units.equip(kept=sample)
+        self.waveforms = "ready"
+        _keep(self.desk.store, self.desk, sample)
+
+
+def _settled(state: str) -> str:
+    return "none" if state == "reading" else state
 
 
 _DESKS: WeakKeyDictionary[Desk, UnitDesk] = WeakKeyDictionary()

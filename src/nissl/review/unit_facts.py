@@ -11,7 +11,6 @@ from nissl.annotators.spikes.checks import LIMITS, check_units
 from nissl.annotators.spikes.grouping import Grouping
 from nissl.annotators.spikes.live import LiveUnits
 from nissl.annotators.spikes.units import SCHEMA
-from nissl.errors import BadArgumentError
 from nissl.labels import ItemTable
 
 N_CHANNELS = 24
@@ -129,16 +128,9 @@ def raw_around(
         `start` and `sample` (samples), `channels`, `spike`, `n_spikes`, `items` and `samples`
         of the spikes in the window.
 
-    Raises
-    ------
-    BadArgumentError
-        There is no recording to show.
+    Without a recording the traces are empty.
     """
     sorting = units.sorting
-    if sorting.reader is None:
-        raise BadArgumentError(
-            "a recording to show", "labels without one, or not opened yet", "Try again in a moment."
-        )
     train = grouping.train(item)
     spike = int(np.clip(spike, 0, train.size - 1))
     sample = int(train[spike])
@@ -160,5 +152,7 @@ def raw_around(
         "items": owner[known].tolist(),
         "samples": sorting.sample[first:last][known].tolist(),
     }
+    if sorting.reader is None:
+        return np.empty((0, 0), np.float32), facts
     traces = sorting.reader.traces(start, stop)[:, channels].T
     return np.ascontiguousarray(traces), facts

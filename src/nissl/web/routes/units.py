@@ -146,7 +146,8 @@ def card(room: InRoom, key: str, reader: Reader, item: Item) -> dict[str, Any]:
     """Metrics of a unit as it stands for the reader, and what is doubtful about them."""
     desk, grouping = _units(room, key, reader)
     (found,) = cards(desk.units.some(grouping, [item]))
-    return found | {"n_spikes": int(grouping.rows(item).size), "waveforms": desk.waveforms}
+    states = {"waveforms": desk.waveforms, "recording": desk.recording}
+    return found | {"n_spikes": int(grouping.rows(item).size)} | states
 
 
 @router.get("/{item}/similar")
@@ -214,10 +215,14 @@ def snippet(
     spike: Annotated[int, Query(ge=0, lt=2**53)] = 0,
     window_ms: Annotated[float, Query(ge=2, le=500)] = 30,
 ) -> Response:
-    """Filtered samples (n_channels, n_samples), uV, around one spike, and the spikes in them."""
+    """Filtered samples (n_channels, n_samples), uV, around one spike, and the spikes in them.
+
+    Empty while there is no recording; `recording` says why.
+    """
     desk, grouping = _units(room, key, reader)
     traces, facts = raw_around(desk.units, grouping, item, spike=spike, window_ms=window_ms)
-    return array_response(traces, facts | {"rate_hz": desk.units.sorting.rate_hz})
+    told = {"rate_hz": desk.units.sorting.rate_hz, "recording": desk.recording}
+    return array_response(traces, facts | told)
 
 
 @router.post("/preview")

@@ -21,7 +21,9 @@ export interface Card {
 
 export interface UnitCard extends Card {
   n_spikes: number;
+  /** Of the kept sample of waveforms, and of the recording itself. */
   waveforms: "reading" | "ready" | "none";
+  recording: "reading" | "ready" | "none";
 }
 
 export interface Likeness {

@@ -150,7 +150,7 @@ export class UnitsView implements View {
       this.root.classList.remove("unit-gone");
       [this.unit, this.pair] = [unit, pair];
       this.paint();
-      void this.paintSnippet();
+      void this.paintSnippet().catch(() => undefined); // a lost connection is told by load()
       this.poll(unit);
     } catch (error) {
       if (turn !== this.asked) return;
@@ -177,7 +177,7 @@ export class UnitsView implements View {
   /** Waveforms may still be on their way from the recording: look again in a while. */
   private poll(unit: UnitData): void {
     clearTimeout(this.timer);
-    if (unit.card.waveforms !== "reading") return;
+    if (unit.card.waveforms !== "reading" && unit.card.recording !== "reading") return;
     this.timer = setTimeout(() => {
       this.store.clear();
       void this.load().catch(() => undefined);
@@ -197,14 +197,12 @@ export class UnitsView implements View {
     const { unit, item } = this;
     if (!unit || item === null) return;
     if (this.spike < 0) this.spike = middle(unit);
-    try {
-      const traces = await this.store.snippet(item, this.spike);
-      if (item === this.item) this.snippet.paint(traces, item, this.pair?.beside ?? null);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      const told = unit.card.waveforms === "reading" ? "The recording is being opened."
-        : "The recording is not at hand: only what was kept of it can be shown.";
-      if (item === this.item) this.snippet.say(told);
+    const traces = await this.store.snippet(item, this.spike);
+    if (item !== this.item) return;
+    if (traces.data.length) this.snippet.paint(traces, item, this.pair?.beside ?? null);
+    else {
+      this.snippet.say(traces.meta.recording === "reading" ? "The recording is being opened."
+        : "The recording is not at hand: only what was kept of it can be shown.");
     }
   }
 
