@@ -4,14 +4,15 @@ import type { Command, QueueEntry, View, ViewContext } from "../../view.ts";
 import { type Doing, spanCommands } from "./commands.ts";
 import { buildControls, type Controls } from "./controls.ts";
 import { LaneStore } from "./lanestore.ts";
+import { Editor } from "./editing.ts";
 import type { Latest } from "./latest.ts";
 import { attachPointer, type Hands } from "./pointer.ts";
 import {
-  openRecording, pageStore, type Recording, rowChannels, rowNames, type StripQuery, stripQuery, stripStore, type TraceQuery, traceQuery,
+  openRecording, pageStore, pageTexts, type Recording, rowChannels, rowNames, type StripQuery, stripQuery, stripStore, type TraceQuery, traceQuery,
 } from "./recording.ts";
-import { type Draft, EVERYTHING, type Part, Scene, type SceneState } from "./scene.ts";
+import { EVERYTHING, type Part, Scene, type SceneState } from "./scene.ts";
 import { type Display, fittingDisplay, remember, remembered, rowsShown } from "./settings.ts";
-import type { Span, SpanTable } from "./spantable.ts";
+import { lastStop, type Span, type SpanTable, typicalLength } from "./spantable.ts";
 import "./spans.css";
 import { laneScenes } from "./lanescenes.ts";
 import type { Strip } from "./stripspaint.ts";
@@ -58,10 +59,8 @@ class SpansView {
   private cursor: number | null = null;
   private entry: QueueEntry | undefined;
   private hidden = false;
-  private draft: Draft | null = null;
-  private forgetDraft: (() => void) | undefined;
+  private readonly editor: Editor;
   private drawing = false;
-  private newClass = 0;
   private readonly dirty = new Set<Part>();
   private frame = 0;
   private timers: Record<string, ReturnType<typeof setTimeout>> = {};
@@ -80,6 +79,10 @@ class SpansView {
     this.note.className = "spans-note";
     this.store = new LaneStore(context.api, context.desk.key, () => this.invalidate("lanes", "overlay", "overview"));
     this.pages = pageStore(context.api, context.desk.key, (error) => this.failed(error));
+    this.editor = new Editor({
+      context, store: this.store, n: () => this.recording.n_samples, own: () => this.own, selected: () => this.selected,
+      cursor: () => this.cursor, changed: () => this.invalidate("lanes", "overlay"),
+    });
     this.strips = stripStore(context.api, context.desk.key, () => undefined);
   }
 
@@ -107,7 +110,7 @@ class SpansView {
     cancelAnimationFrame(this.frame);
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
     for (const end of this.endings) end();
-    this.discard();
+    this.editor.discard();
     this.pages.clear();
     this.strips.clear();
     this.root.remove();
@@ -118,7 +121,7 @@ class SpansView {
   }
 
   async show(entry: QueueEntry): Promise<void> {
-    this.discard();
+    this.editor.discard();
     this.entry = entry;
     this.hidden = this.isHidden(entry);
     await this.store.ensure(this.hidden);
@@ -184,8 +187,8 @@ class SpansView {
     const set = this.store.set(this.hidden);
     return {
       view: this.view, recording: this.recording, page: this.page, strip: this.strip, show_strip: this.display.strip,
-      scale_uv: this.scale_uv(), cursor: this.cursor, selected: this.selected, draft: this.draft,
-      lanes: laneScenes(set, this.context, this.hidden, this.draft?.item ?? null),
+      scale_uv: this.scale_uv(), cursor: this.cursor, selected: this.selected, draft: this.editor.draft,
+      lanes: laneScenes(set, this.context, this.hidden, this.editor.draft?.item ?? null),
       rowOf: (channel) => {
         const row = channels.indexOf(channel);
         return row >= first && row < stop && (row - first) % step === 0 ? (row - first) / step : undefined;
@@ -226,7 +229,7 @@ class SpansView {
   private onKey(event: KeyboardEvent): void {
     if (event.target !== this.root || event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "Tab" && this.step(event.shiftKey ? -1 : 1)) event.preventDefault();
-    else if (event.key === "Escape" && !this.draft) this.root.blur();
+    else if (event.key === "Escape" && !this.editor.draft) this.root.blur();
   }
 
   private later(name: string, wait_ms: number, act: () => void): void {
@@ -256,14 +259,8 @@ class SpansView {
     this.scene.layout(state);
     this.scene.paint(state, new Set([...this.dirty, ...parts]));
     this.dirty.clear();
-    const { rate_hz, segments } = this.recording;
-    const step = this.view.length / rate_hz / 100;
-    const rows = rowsShown(this.display, this.names().length, this.scene.plot_height);
-    this.controls.update(this.display, {
-      scale_uv: state.scale_uv, drawing: this.drawing,
-      rows: rows.step > 1 ? `every ${rows.step}.` : rows.stop - rows.first < this.names().length ? `${rows.first + 1}–${rows.stop} of ${this.names().length}` : "",
-      when: `${clockText(secondsAt(segments, this.view.start), step)} – ${clockText(secondsAt(segments, this.view.start + this.view.length - 1), step)}`,
-    });
+    const texts = pageTexts(this.recording, this.view, this.display, this.scene.plot_height);
+    this.controls.update(this.display, { scale_uv: state.scale_uv, drawing: this.drawing, ...texts });
   }
 
   /** Takes what is kept of the page; else fetches it and paints when it is there. */
@@ -387,75 +384,6 @@ class SpansView {
     this.context.announce(`${name} at ${clockText(secondsAt(segments, span.start), 0.1)}, ${Number(((span.stop - span.start) / rate_hz).toPrecision(3))} s.`);
   }
 
-  private move(item: number, start: number, stop: number): void {
-    const known = this.own.get(item);
-    if (!known || (known.start === start && known.stop === stop)) return;
-    if (item < 0) return this.context.announce("This span is still being saved: try again in a moment.");
-    this.store.move(item, start, stop);
-    this.context.decide([{ kind: "move", items: [item], payload: { start, stop }, optimistic: [[item, { state: "changed" }]] }]);
-    this.context.announce("Edges moved.");
-  }
-
-  private create(start: number, stop: number, code: number): void {
-    const name = this.context.desk.vocabulary[code]?.name;
-    if (!name) return;
-    this.newClass = code;
-    this.discard();
-    this.store.create(start, stop, code);
-    const rows = [{ start, stop, label: name }];
-    this.context.decide([{ kind: "add", items: [], payload: this.context.blind() ? { rows, blind: true } : { rows } }]);
-    this.context.announce(`Added: ${name}.`);
-  }
-
-  /** A new span that has no class yet; its keys are the class keys, Enter and Escape. */
-  private begin(start: number, stop: number): void {
-    const n = this.recording.n_samples;
-    const from = Math.max(0, Math.min(start, n - 1));
-    const to = Math.min(n, Math.max(stop, from + 1));
-    const { vocabulary } = this.context.desk;
-    const entry = vocabulary[this.newClass] ?? vocabulary[0];
-    this.draft = { item: null, start: from, stop: to, colour: entry?.colour ?? "#888888", name: `${entry?.name ?? ""}?` };
-    this.invalidate("overlay", "lanes");
-    if (this.forgetDraft) return;
-    const take = (code: number) => () => { if (this.draft) this.create(this.draft.start, this.draft.stop, code); };
-    this.forgetDraft = this.context.keys.add("New span", [
-      { name: "new-span-done", help: `Keep the new span as ${entry?.name}`, key: "Enter", run: () => take(this.newClass)() },
-      { name: "new-span-discard", help: "Discard the new span", key: "Escape", run: () => this.discard() },
-      ...vocabulary.map((kind, code): Command => ({ name: `new-span-${kind.name}`, help: `The new span is: ${kind.name}`, key: kind.key, run: take(code) })),
-    ]);
-    const keys = vocabulary.map((kind) => `${kind.key} ${kind.name}`).join(", ");
-    this.context.announce(`New span: ${keys}; Enter: ${entry?.name}; Escape: discard.`);
-  }
-
-  private discard(): void {
-    this.forgetDraft?.();
-    this.forgetDraft = undefined;
-    if (this.draft) this.invalidate("overlay", "lanes");
-    this.draft = null;
-  }
-
-  private stretch(item: number | null, start: number, stop: number): void {
-    const n = this.recording.n_samples;
-    const edges = { start: Math.max(0, Math.min(start, n - 1)), stop: Math.min(n, Math.max(1, stop)) };
-    if (item === null && this.draft) this.draft = { ...this.draft, ...edges };
-    else if (item !== null) {
-      const span = this.own.get(item);
-      const entry = this.context.desk.vocabulary[span?.label ?? -1];
-      this.draft = { item, ...edges, colour: entry?.colour ?? "#888888", name: entry?.name ?? "" };
-    }
-    this.invalidate("overlay", "lanes");
-  }
-
-  private edge(side: "start" | "stop"): void {
-    const span = this.draft ?? (this.selected === null ? undefined : this.own.get(this.selected));
-    if (!span || this.cursor === null) return this.context.announce("No span is selected.");
-    const start = side === "start" ? this.cursor : span.start;
-    const stop = side === "stop" ? this.cursor : span.stop;
-    if (stop <= start) return this.context.announce(`The cursor lies ${side === "start" ? "after the end" : "before the beginning"} of the span.`);
-    if (span.item === null) this.stretch(null, start, stop);
-    else this.move(span.item, start, stop);
-  }
-
   private doing(): Doing {
     const sample = (seconds: number): number => sampleOf(this.recording.segments, seconds);
     return {
@@ -468,26 +396,21 @@ class SpansView {
       },
       toEnd: (last) => this.go({ ...this.view, start: last ? this.recording.n_samples : 0 }),
       step: (direction) => void this.step(direction),
-      edge: (side) => this.edge(side),
+      edge: (side) => this.editor.edge(side),
       edges: (start_s, stop_s) => {
         if (this.selected === null || stop_s <= start_s) return this.context.announce("Expected a selected span and an end after its beginning.");
-        this.move(this.selected, sample(start_s), sample(stop_s));
+        this.editor.move(this.selected, sample(start_s), sample(stop_s));
       },
       addAtCursor: () => {
         const start = this.cursor ?? Math.round(this.view.start + this.view.length / 2);
-        this.begin(start, start + Math.max(1, Math.round(typicalLength(this.own) || this.view.length / 20)));
+        this.editor.begin(start, start + Math.max(1, Math.round(typicalLength(this.own) || this.view.length / 20)));
       },
       add: (start_s, stop_s, name) => {
-        const code = name ? this.context.desk.vocabulary.findIndex((entry) => entry.name === name) : this.newClass;
+        const code = name ? this.context.desk.vocabulary.findIndex((entry) => entry.name === name) : this.editor.newClass;
         if (code < 0 || stop_s <= start_s) return this.context.announce("Expected an end after the beginning, and a class of this desk.");
-        this.create(sample(start_s), Math.max(sample(stop_s), sample(start_s) + 1), code);
+        this.editor.create(sample(start_s), sample(stop_s), code);
       },
-      remove: () => {
-        const item = this.selected;
-        if (item === null || item < 0) return this.context.announce("No span is selected.");
-        this.store.remove(item);
-        this.context.decide([{ kind: "remove", items: [item], optimistic: [[item, { state: "removed" }]] }], { advance: true });
-      },
+      remove: () => this.editor.remove(this.selected),
       gain: (up) => this.gain(up),
       zoom: (factor) => this.zoom(factor, this.view.width / 2),
       scroll: (direction) => this.scroll(direction * Math.max(1, this.display.rows)),
@@ -509,19 +432,13 @@ class SpansView {
       view: () => this.view,
       own: () => this.own,
       selected: () => this.selected,
-      draft: () => this.draft,
+      draft: () => this.editor.draft,
       drawing: () => this.drawing,
       select: (item) => { if (item >= 0) this.context.goto(item); },
       cursor: (sample) => this.cursorTo(sample),
-      stretch: (item, start, stop) => this.stretch(item, start, stop),
-      settle: () => {
-        const { draft } = this;
-        if (!draft || draft.item === null) return;
-        this.draft = null;
-        this.move(draft.item, draft.start, draft.stop);
-        this.invalidate("overlay", "lanes");
-      },
-      drawn: (start, stop) => this.begin(start, stop),
+      stretch: (item, start, stop) => this.editor.stretch(item, start, stop),
+      settle: () => this.editor.settle(),
+      drawn: (start, stop) => this.editor.begin(start, stop),
       move: (start) => this.go({ ...this.view, start }),
       zoom: (factor, x) => this.zoom(factor, x),
       scroll: (rows) => this.scroll(rows),
@@ -533,16 +450,4 @@ class SpansView {
       },
     };
   }
-}
-
-function lastStop(table: SpanTable): number {
-  let last = 0;
-  for (let row = 0; row < table.n; row++) last = Math.max(last, table.stop(row));
-  return last;
-}
-
-/** Median length of the spans, samples; 0 where there are none. */
-function typicalLength(table: SpanTable): number {
-  const lengths = Float64Array.from({ length: Math.min(table.n, 2000) }, (_, row) => table.stop(row) - table.start(row)).sort();
-  return lengths[lengths.length >> 1] ?? 0;
 }

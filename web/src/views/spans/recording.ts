@@ -4,7 +4,7 @@ import { Latest } from "./latest.ts";
 import { type Display, rowsShown } from "./settings.ts";
 import type { Strip } from "./stripspaint.ts";
 import type { TracePage } from "./tracepaint.ts";
-import type { Segment, Viewport } from "./viewport.ts";
+import { clockText, secondsAt, type Segment, type Viewport } from "./viewport.ts";
 
 export interface Recording {
   stream: string;
@@ -100,4 +100,15 @@ export function stripStore(api: Api, desk: string, failed: (error: unknown) => v
       values: array.data as Uint8Array, n_rows: array.shape[0] ?? 0, n_columns: array.shape[1] ?? 0, ...meta,
     };
   }, failed);
+}
+
+/** Which rows and which time are shown, in words. */
+export function pageTexts(recording: Recording, view: Viewport, display: Display, height_px: number): { rows: string; when: string } {
+  const n = rowNames(recording, display.montage).length;
+  const { first, stop, step } = rowsShown(display, n, height_px);
+  const time = (sample: number): string => clockText(secondsAt(recording.segments, sample), view.length / recording.rate_hz / 100);
+  return {
+    rows: step > 1 ? `1 in ${step}` : stop - first < n ? `${first + 1}–${stop} of ${n}` : "",
+    when: `${time(view.start)} – ${time(view.start + view.length - 1)}`,
+  };
 }

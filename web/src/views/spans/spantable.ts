@@ -170,3 +170,16 @@ function firstAbove(values: ArrayLike<number>, limit: number): number {
   }
   return low;
 }
+
+/** Where the last of the spans ends. */
+export function lastStop(table: SpanTable): number {
+  let last = 0;
+  for (let row = 0; row < table.n; row++) last = Math.max(last, table.stop(row));
+  return last;
+}
+
+/** Median length of the spans, samples; 0 where there are none. */
+export function typicalLength(table: SpanTable): number {
+  const lengths = Float64Array.from({ length: Math.min(table.n, 2000) }, (_, row) => table.stop(row) - table.start(row)).sort();
+  return lengths[lengths.length >> 1] ?? 0;
+}

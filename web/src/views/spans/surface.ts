@@ -63,10 +63,16 @@ export interface Palette {
   warn: string;
 }
 
-export const palette = (): Palette => ({
-  text: cssColour("--text"), muted: cssColour("--muted"), line: cssColour("--line"), panel: cssColour("--panel"),
-  ground: cssColour("--ground"), accent: cssColour("--accent"), select: cssColour("--select"), warn: cssColour("--warn"),
-});
+const NAMES = ["text", "muted", "line", "panel", "ground", "accent", "select", "warn"] as const;
+
+/** The theme's colours as "#rrggbb", however the style sheet writes them. */
+export function palette(): Palette {
+  const context = new OffscreenCanvas(1, 1).getContext("2d")!;
+  return Object.fromEntries(NAMES.map((name) => {
+    context.fillStyle = cssColour(`--${name}`);
+    return [name, context.fillStyle];
+  })) as unknown as Palette;
+}
 
 /** [red, green, blue] of "#rrggbb". */
 export function rgb(colour: string): [number, number, number] {
