@@ -3,13 +3,13 @@
     python benchmarks/review_load.py --out build/benchmarks/review_load
     python benchmarks/review_load.py --seconds 20 --database sqlite
 
-One `nissl review` serves a project. Each reader sends five decisions a second on a fixed
-schedule (a late answer delays no later decision's due time, so waiting counts), listens to the
-server's events, and asks for the queue after every tenth decision. Before the first decision
-each reader opens the page: the project, the queue, and the items of every desk. One decision in
-twenty is sent twice at once, as after a lost answer. Afterwards the journal is compared with what was
-acknowledged. Time is from the moment a decision was due to its acknowledgement. Beside it a probe
-forces one page of a file to the same disk ten times a second: no journal is faster than that.
+One `nissl review` serves a project. Each reader opens the page (the project, the queue, the items
+of every desk), then sends five decisions a second on a fixed schedule (a late answer delays no
+later decision's due time, so waiting counts), listens to the server's events, and asks for the
+queue after every tenth decision. One decision in twenty is sent twice at once, as after a lost
+answer. Afterwards the journal is compared with what was acknowledged. Time is from the moment a
+decision was due to its acknowledgement. Beside it a probe forces one page of a file to the same
+disk ten times a second: no journal can be faster than that.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 import uvicorn
 
-from nissl.errors import BadArgumentError
+from nissl.errors import BadArgumentError, NisslError
 from nissl.project import open_project
 from nissl.project.reviewing import open_room, prepare
 from nissl.review.room import Room
@@ -95,7 +95,7 @@ def serve(
         _make_ready()
         keys = Keys()
         room = open_room(study.store)
-        for line in prepare(room):
+        for line in _prepared(room):
             say(line)
         app = create_app(room)
         server = _Server(_config(Guard(app, keys)), app.state.closing)
@@ -107,6 +107,13 @@ def serve(
                 _open_soon(Address(address.port, keys.ticket()).url, server, say)
             server.run(sockets=[bound])
     say("The review has ended. Every decision that the page showed as saved is in the journal.")
+
+
+def _prepared(room: Room) -> list[str]:
+    try:
+        return prepare(room)
+    except NisslError as error:  # what is there already can be reviewed all the same
+        return [f"Not everything could be prepared. {error}"]
 
 
 def _make_ready() -> None:
