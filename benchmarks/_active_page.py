@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from _active_work import BUDGET
 from _common import COLOURS, MARKERS, number, table
 from nissl.trust.intervals import bootstrap_interval, percentiles
 
 SHARE = 0.95
-POINTS = (100, 200, 300)
+POINTS = (100, 200, 400)
 ESTIMATES = {
     "model": "model_error",
     "asked": "asked_error",
@@ -43,8 +44,13 @@ def areas(results: Mapping[str, Any], policy: str, end: int) -> np.ndarray:
     return np.asarray(np.trapezoid(y, x, axis=2) / (x[-1] - x[0]))
 
 
-def labels_to(results: Mapping[str, Any], policy: str) -> tuple[np.ndarray, np.ndarray]:
+def labels_to(
+    results: Mapping[str, Any], policy: str, share: float = SHARE, name: str = "balanced_accuracy"
+) -> tuple[np.ndarray, np.ndarray]:
     """Answers until the mean curve of each mouse reaches the aim; NaN where it does not.
+
+    The aim is a share of the full-data score; for labels of the pool (where all data means all
+    answers) it is what random reaches at the end of its longer budget.
 
     Returns
     -------
@@ -52,9 +58,11 @@ def labels_to(results: Mapping[str, Any], policy: str) -> tuple[np.ndarray, np.n
     draws : ndarray, shape (1000, mice)
         The same for resampled seeds; resamples are the same for every policy.
     """
-    y = curve(results, policy, "balanced_accuracy")
+    y = curve(results, policy, name)
     x = _n(results, policy)
-    aims = [SHARE * results["full"][s]["balanced_accuracy"] for s in results["subjects"]]
+    aims = [share * results["full"][s]["balanced_accuracy"] for s in results["subjects"]]
+    if name != "balanced_accuracy":
+        aims = curve(results, "random", name)[:, :, -1].mean(1).tolist()
     rng = np.random.default_rng(0)
     picks = rng.integers(0, y.shape[1], (1000, y.shape[1]))
     estimate = np.array([_first(x, y[m].mean(0), aim) for m, aim in enumerate(aims)])
@@ -119,11 +127,13 @@ def _signed(value: float) -> str:
     return f"{value:+.3f}"
 
 
-def _labels_table(results: Mapping[str, Any]) -> str:
-    control, control_draws = labels_to(results, "random")
+def _labels_table(
+    results: Mapping[str, Any], share: float = SHARE, name: str = "balanced_accuracy"
+) -> str:
+    control, control_draws = labels_to(results, "random", share, name)
     rows = []
     for policy in results["curves"]:
-        found, draws = labels_to(results, policy)
+        found, draws = labels_to(results, policy, share, name)
         most = _n(results, policy)[-1]
         with np.errstate(invalid="ignore"):
             ratio = np.exp(np.log(found / control).mean())
@@ -239,7 +249,7 @@ def _aims(results: Mapping[str, Any], end: int) -> str:
 
 def markdown(results: Mapping[str, Any], picture: str) -> str:
     """The page."""
-    end = 80 if results["quick"] else 300
+    end = 80 if results["quick"] else BUDGET
     m, full = results["machine"], results["full"]
     sizes = ", ".join(
         f"mouse {s}: pool of {full[s]['n']} units, tested on {full[s]['n_test']}, full-data score "
@@ -281,6 +291,13 @@ pool. The ratio to random is the geometric mean over mice; random went on to
 {_n(results, "random")[-1]:.0f}.
 
 {_labels_table(results)}
+The same to 90 %:
+
+{_labels_table(results, 0.9)}
+And on the pool itself: answers until all its labels, answers included, are as right as with
+{_n(results, "random")[-1]:.0f} random answers. This is what a review of one's own units gains.
+
+{_labels_table(results, name="pool_balanced_accuracy")}
 ## Predicted against true residual error
 
 Share of wrong labels among the units of the pool that nobody looked at. Each estimate: mean
@@ -313,7 +330,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    end = 80 if results["quick"] else 300
+    end = 80 if results["quick"] else BUDGET
     shown = [p for p in DRAWN if p in results["curves"]]
     mice: Sequence[str] = results["subjects"]
     figure, axes = plt.subplots(

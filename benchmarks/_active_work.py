@@ -113,6 +113,10 @@ def boosted(x: Floats, y: Ints, k: int, seed: int) -> Boosted:
     return Boosted(tuple(members), oof)
 
 
+BUDGET = 400
+"""Answers of a campaign."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a campaign runs.
@@ -129,7 +133,7 @@ class Plan:
     """
 
     start: int = 20
-    budget: int = 400
+    budget: int = BUDGET
     batch: int = BATCH
     audit: int = 120
 
@@ -236,7 +240,8 @@ class Campaign:
         oob = self.model.out_of_fold()
         asked = Asked(oob.max(1), oob.argmax(1) != self.pool.truth[rows], np.array(self.chance))
         level = Asked(asked.confidence, asked.wrong, np.ones(len(rows)))
-        found = remaining(p[left].max(1), asked)
+        members = self.votes[:, left].max(2).ravel()  # like those that judged the answers
+        found = remaining(members, asked)
         audited = p[self.audit].argmax(1) != self.pool.truth[self.audit]
         audit = Audited(int(audited.sum()), len(audited))
         test = self.model.votes(self.test.raw).mean(0).argmax(1)
@@ -249,9 +254,9 @@ class Campaign:
             "model_error": float(1 - p[left].max(1).mean()),
             "asked_error": found.estimate,
             "asked_upper": found.upper,
-            "level_error": remaining(p[left].max(1), level).estimate,
+            "level_error": remaining(members, level).estimate,
             "audit_error": float(audited.mean()),
-            "both_error": remaining(p[left].max(1), asked, audit).estimate,
+            "both_error": remaining(members, asked, audit).estimate,
             "audit_upper": remaining(p[left].max(1), None, audit).upper,
             "change_ahead": change_ahead(
                 1 - p[left].max(1), len(self.pool), self.updates, ahead=self.plan.batch

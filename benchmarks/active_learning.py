@@ -27,6 +27,7 @@ import nissl
 from _active_page import markdown, plot
 from _active_peers import PEERS, available, by_peer
 from _active_work import (
+    BUDGET,
     Campaign,
     Choice,
     Items,
@@ -108,7 +109,7 @@ def choice_of(policy: str) -> Choice:
 
 def plan_of(policy: str, quick: bool) -> Plan:
     """Answers of a campaign; the control goes on longer."""
-    plan = Plan(budget=80 if quick else 300)
+    plan = Plan(budget=80 if quick else BUDGET)
     return replace(plan, budget=LONG) if policy == "random" and not quick else plan
 
 
@@ -177,7 +178,7 @@ def _cell(
         "policy": policy,
         "subject": subject,
         "seeds": seeds,
-        "quick": args.quick,
+        "answers": plan_of(policy, args.quick).budget,
         "one_folder": one_folder(args.train, args.test),
         "versions": {"nissl": nissl.__version__, "lightgbm": lightgbm.__version__, **peers},
     }

@@ -4,8 +4,9 @@
 
 The cross-entropy method over the policy's weights: in each generation every candidate reviews the
 same simulated worlds (see `_active_simulated`), the best are kept, and the next generation is
-drawn around them. What it costs a candidate: the seconds of its decisions plus the price of the
-labels left wrong, relative to the price of stopping at once. No real recording is used.
+drawn around them. Then the stop rule is fitted once more, to the ranking as it is. What a
+candidate's review costs: the seconds of its decisions plus the price of the labels left wrong,
+relative to stopping at once. No real recording is used.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from _active_simulated import ridge, simulated
 from _active_work import Items, balanced_accuracy
 from nissl.review.policies import BATCH, POLICIES, Pool
-from nissl.review.policies.learned import Weights, ask, stop_probability
+from nissl.review.policies.learned import Weights, ask, review
 from nissl.review.simulated import Pace, SimulatedReader
 from nissl.review.timing import ambiguity_of
 
@@ -59,39 +60,57 @@ def world(seed: int) -> World:
     return World(pool, test, reader, float(np.exp(rng.uniform(np.log(10), np.log(120)))), seed)
 
 
-def cost(place: World, policy: str | Weights, stop_at: int | None = None) -> tuple[float, int]:
-    """Cost of a review, and how many answers it took.
+@dataclass(frozen=True)
+class Walk:
+    """A review to the end, and what stopping at each point would have come to.
 
     Parameters
     ----------
-    place : World
-    policy : str or Weights
-        A name asks by that policy.
-    stop_at : int, optional
-        Answers after which it stops; by default the learned stop rule decides (`Weights`).
-
-    Returns
-    -------
-    cost : float
-        Relative to that of stopping after the first random answers.
-    answers : int
+    seconds : ndarray, shape (t,), float64
+        Spent so far.
+    wrong : ndarray, shape (t,), float64
+        Labels left wrong: items times the mean of class-balanced errors, here and elsewhere.
+    review : ndarray, shape (t, 4), float64
+        What the stop rule sees at a price of 1 s.
+    answers : ndarray, shape (t,), int64
     """
+
+    seconds: Floats
+    wrong: Floats
+    review: Floats
+    answers: npt.NDArray[np.int64]
+
+    def costs(self, price_s: float) -> Floats:
+        """Cost of stopping at each point, relative to stopping at the first."""
+        total = self.seconds + price_s * self.wrong
+        return np.asarray(total / total[0])
+
+    def stop(self, weights: Floats, price_s: float) -> int:
+        """Point at which a stop rule ends it."""
+        seen = self.review.copy()
+        seen[:, 1] += np.log(price_s)
+        ends = seen @ weights > 0
+        return int(np.argmax(ends)) if ends.any() else len(ends) - 1
+
+
+def walk(place: World, policy: str | Weights, most: int = MOST) -> Walk:
+    """Review a world to the end, by a policy's name or by weights."""
     rng = np.random.default_rng([place.seed, 1])
     pool, reader = place.pool, place.reader
     asked = [int(i) for i in rng.permutation(len(pool))[:START]]
     given = np.full(len(pool), -1)
-    seconds, first = 0.0, 0.0
+    doubt = np.full(len(pool), 0.5)
+    steps: list[tuple[float, float, Floats, int]] = []
     new: Sequence[int] = asked
+    seconds = 0.0
     while True:
         rows = np.array(new)
-        doubt = (
-            np.full(len(rows), 0.5) if not seconds else ambiguity_of(votes.mean(0)[rows])  # noqa: F821
-        )
-        given[rows], took = reader.answer(pool.truth[rows], doubt, rng, order=len(asked))
+        given[rows], took = reader.answer(pool.truth[rows], doubt[rows], rng, order=len(asked))
         seconds += float(took.sum())
         known = np.array(asked)
         model = ridge(pool.features[known], given[known], K, place.seed)
         votes = model.votes(pool.features)
+        doubt = ambiguity_of(votes.mean(0))
         left = np.flatnonzero(given < 0)
         p = votes.mean(0)[left]
         now = Pool(
@@ -99,41 +118,41 @@ def cost(place: World, policy: str | Weights, stop_at: int | None = None) -> tup
             p / p.sum(1, keepdims=True),
             votes[:, left],
             pool.features[left],
-            reader.pace.expected_s(ambiguity_of(p)),
+            reader.pace.expected_s(doubt[left]),
             pool.features[known],
             None,
         )
-        price = _price(place, given, votes, model)
-        first = first or seconds + price
-        if _ends(policy, now, place.price_s, len(asked), stop_at):
-            return (seconds + price) / first, len(asked)
+        steps.append((seconds, _wrong(place, given, votes, model), review(now, 1.0), len(asked)))
+        if len(asked) >= most:
+            break
         ranking = (
             POLICIES.get(policy)(now, rng) if isinstance(policy, str) else ask(now, policy, rng)
         )
         new = [int(i) for i in left[ranking.order[:BATCH]]]
         asked += new
+    columns = list(zip(*steps, strict=True))
+    return Walk(
+        np.array(columns[0]), np.array(columns[1]), np.array(columns[2]), np.array(columns[3])
+    )
 
 
-def _ends(policy: str | Weights, pool: Pool, price_s: float, n: int, stop_at: int | None) -> bool:
-    if n >= (MOST if stop_at is None else stop_at):
-        return True
-    if stop_at is not None or isinstance(policy, str):
-        return False
-    return stop_probability(pool, price_s=price_s, weights=policy) > 0.5
-
-
-def _price(place: World, given: npt.NDArray[np.int64], votes: Floats, model: Any) -> float:
-    """Price of what is wrong: mean of class-balanced errors here and on the next animal."""
+def _wrong(place: World, given: npt.NDArray[np.int64], votes: Floats, model: Any) -> float:
     labels = np.where(given >= 0, given, votes.mean(0).argmax(1))
     elsewhere = model.votes(place.test.features).mean(0).argmax(1)
     right = balanced_accuracy(place.pool.truth, labels, K)
     right += balanced_accuracy(place.test.truth, elsewhere, K)
-    return place.price_s * len(place.pool) * (1 - right / 2)
+    return len(place.pool) * (1 - right / 2)
+
+
+def cost(place: World, weights: Weights) -> float:
+    """Cost of a review that asks and stops by given weights."""
+    path = walk(place, weights)
+    return float(path.costs(place.price_s)[path.stop(weights.stop, place.price_s)])
 
 
 def _mean_cost(job: tuple[Floats, list[int]]) -> float:
     weights, seeds = Weights.from_vector(job[0]), job[1]
-    return float(np.mean([cost(world(seed), weights)[0] for seed in seeds]))
+    return float(np.mean([cost(world(seed), weights) for seed in seeds]))
 
 
 def train(
@@ -160,69 +179,118 @@ def train(
     return Weights.from_vector(mean), trace
 
 
-def _compare(job: tuple[Floats, int]) -> dict[str, tuple[float, int]]:
-    weights, place = Weights.from_vector(job[0]), world(job[1])
-    found = {"learned": cost(place, weights)}
-    for name in ("random", "margin", "error_reduction"):
-        for stop_at in (60, 120, 180, 240):
-            found[f"{name} to {stop_at}"] = cost(place, name, stop_at)
-    for stop_at in (60, 120, 180, 240):
-        found[f"learned to {stop_at}"] = cost(place, weights, stop_at)
-    return found
+def _path(job: tuple[str | Floats, int]) -> Walk:
+    policy = job[0] if isinstance(job[0], str) else Weights.from_vector(job[0])
+    return walk(world(job[1]), policy)
+
+
+def fit_stop(weights: Weights, *, worlds: int, seed: int, workers: int) -> Weights:
+    """Train the stop rule again, for the ranking as it is now.
+
+    The ranking's reviews are walked to the end once; what each stop rule would have cost is read
+    off them, for twelve prices each, so that many rules are tried on many worlds.
+    """
+    rng = np.random.default_rng([seed, 2])
+    seeds = [int(s) for s in rng.integers(10**6, 10**9, worlds)]
+    with multiprocessing.get_context("spawn").Pool(workers) as crew:
+        paths = crew.map(_path, [(weights.to_vector(), s) for s in seeds])
+    prices = np.exp(np.linspace(np.log(10), np.log(120), 12))
+    seen = np.repeat([path.review for path in paths], len(prices), axis=0)
+    seen[:, :, 1] += np.log(np.tile(prices, len(paths)))[:, None]
+    costs = np.array([path.costs(price) for path in paths for price in prices])
+    mean, spread = weights.stop.copy(), np.full(len(weights.stop), 3.0)
+    for _ in range(60):
+        draws = mean + spread * rng.standard_normal((400, len(mean)))
+        ends = np.einsum("wtf,df->dwt", seen, draws) > 0
+        at = np.where(ends.any(2), ends.argmax(2), costs.shape[1] - 1)
+        found = costs[np.arange(len(costs))[None], at].mean(1)
+        best = draws[np.argsort(found)[:40]]
+        mean, spread = best.mean(0), 0.5 * spread + 0.5 * best.std(0)
+    return Weights(weights.early, weights.late, mean)
 
 
 def validate(weights: Weights, worlds: int, workers: int) -> dict[str, Any]:
     """Costs on worlds that training never saw, of the policy and of others with fixed ends."""
+    jobs: list[tuple[str | Floats, int]] = [(weights.to_vector(), s) for s in range(worlds)]
+    named = ("random", "margin", "error_reduction")
     with multiprocessing.get_context("spawn").Pool(workers) as crew:
-        found = crew.map(_compare, [(weights.to_vector(), seed) for seed in range(worlds)])
-    table = {}
-    base = np.array([f["learned"][0] for f in found])
-    for name in found[0]:
-        costs = np.array([f[name][0] for f in found])
-        more = costs - base
-        table[name] = {
-            "cost": round(float(costs.mean()), 4),
-            "answers": round(float(np.mean([f[name][1] for f in found])), 1),
-            "more_than_learned": round(float(more.mean()), 4),
-            "standard_error": round(float(more.std() / np.sqrt(len(more))), 4),
-        }
+        paths = {"learned": crew.map(_path, jobs)}
+        for name in named:
+            paths[name] = crew.map(_path, [(name, s) for s in range(worlds)])
+    prices = [world(s).price_s for s in range(worlds)]
+    own = zip(paths["learned"], prices, strict=True)
+    ends = [path.stop(weights.stop, price) for path, price in own]
+    base = _costs(paths["learned"], prices, ends)
+    answers = np.mean([p.answers[e] for p, e in zip(paths["learned"], ends, strict=True)])
+    table = {"learned": {"cost": round(float(base.mean()), 4), "answers": float(answers)}}
+    best = [int(p.costs(price).argmin()) for p, price in zip(paths["learned"], prices, strict=True)]
+    for name, taken in paths.items():
+        for answers in (20, 60, 120, 180, 240):
+            at = [int(np.searchsorted(p.answers, answers)) for p in taken]
+            table[f"{name} to {answers}"] = _against(_costs(taken, prices, at), base)
+    table["learned, stopped with hindsight"] = _against(
+        _costs(paths["learned"], prices, best), base
+    )
     return table
+
+
+def _costs(paths: Sequence[Walk], prices: Sequence[float], ends: Sequence[int]) -> Floats:
+    return np.array([p.costs(c)[e] for p, c, e in zip(paths, prices, ends, strict=True)])
+
+
+def _against(costs: Floats, base: Floats) -> dict[str, float]:
+    more = costs - base
+    return {
+        "cost": round(float(costs.mean()), 4),
+        "more_than_learned": round(float(more.mean()), 4),
+        "standard_error": round(float(more.std() / np.sqrt(len(more))), 4),
+    }
 
 
 def main() -> None:
     """Train, validate, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--write", type=Path, required=True, help="file for weights and card")
-    parser.add_argument("--generations", type=int, default=16)
+    parser.add_argument("--generations", type=int, default=10)
     parser.add_argument("--population", type=int, default=20)
-    parser.add_argument("--worlds", type=int, default=10, help="per generation")
+    parser.add_argument("--worlds", type=int, default=8, help="per generation")
     parser.add_argument("--validation", type=int, default=100, help="worlds to validate on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--stops", type=int, default=100, help="worlds to fit the stop rule on")
+    parser.add_argument("--resume", type=Path, help="file whose ranking is taken as it is")
     args = parser.parse_args()
-    weights, trace = train(
-        generations=args.generations,
-        population=args.population,
-        worlds=args.worlds,
-        seed=args.seed,
-        workers=args.workers,
-    )
+    if args.resume:
+        known = json.loads(args.resume.read_text(encoding="utf-8"))
+        weights, training = Weights.from_json(known["weights"]), known["card"]["training"]
+    else:
+        weights, trace = train(
+            generations=args.generations,
+            population=args.population,
+            worlds=args.worlds,
+            seed=args.seed,
+            workers=args.workers,
+        )
+        training = {
+            "generations": args.generations,
+            "population": args.population,
+            "worlds_per_generation": args.worlds,
+            "seed": args.seed,
+            "elite_cost": [round(c, 4) for c in trace],
+        }
+    training["worlds_for_the_stop_rule"] = args.stops
+    weights = fit_stop(weights, worlds=args.stops, seed=args.seed, workers=args.workers)
     card = {
         "what": "Ranks what to ask and says when to stop; linear in ranks of features.",
-        "method": "Cross-entropy method on the cost of a review: seconds of the decisions plus "
+        "method": "Cross-entropy method on the cost of a review (ranking and stop rule together, "
+        "then the stop rule alone): seconds of the decisions plus "
         "the price of class-balanced error, relative to stopping after 20 answers.",
         "data": "Simulated worlds only (benchmarks/_active_simulated.py): three classes, "
         f"{N_POOL} items in the pool, {N_TEST} of another animal, simulated readers that are "
         "right in 85 to 100 % with up to 5 % lapses. No recording and no person's answers.",
         "learner": "ridge regression on random features, six bootstrap members",
         "price_s": "10 to 120 s per wrong label",
-        "training": {
-            "generations": args.generations,
-            "population": args.population,
-            "worlds_per_generation": args.worlds,
-            "seed": args.seed,
-            "elite_cost": [round(c, 4) for c in trace],
-        },
+        "training": training,
         "validation": validate(weights, args.validation, args.workers),
         "licence": "BSD-3-Clause",
     }

@@ -24,7 +24,7 @@ def pool_of(n, *, seed=0, k=3, votes=True, features=True, answered=15):
     )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     n=st.integers(0, 70),
     k=st.integers(2, 5),
