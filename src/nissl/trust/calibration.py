@@ -42,7 +42,8 @@ from nissl.trust.checked import (
 
 KINDS = ("identity", "temperature", "beta", "isotonic")
 
-_SMALL = 1e-6  # what 0 counts as in a logarithm
+_SMALL = 1e-6  # what 0 counts as in a loss, in beta's logarithms and after a map
+_TINY = 1e-12  # what 0 counts as in logits, where a larger floor would make sure answers equal
 _INVERSE_TEMPERATURES = (0.02, 50.0)
 _RIDGE = 1e-2  # pull of beta's (a, b, c) towards (1, 1, 0), in items; keeps separable data finite
 _MAX_FOLDS = 10
@@ -110,7 +111,7 @@ class Calibration:
         if self.kind == "identity":
             return p
         if self.kind == "temperature":
-            return _softmax(_logs(p) / self.parameters[0][0])
+            return _softmax(_logits(p) / self.parameters[0][0])
         columns = [self._one_class(p[:, index], index) for index in range(self.n_classes)]
         raw = np.maximum(np.stack(columns, axis=1), _SMALL)
         return np.asarray(raw / raw.sum(axis=1, keepdims=True))
@@ -280,11 +281,11 @@ def _folds(groups: Names, n: int, rng: np.random.Generator) -> Integers:
 def _temperature(p: Floats, y: Integers, w: Floats) -> float:
     from scipy.optimize import minimize_scalar
 
-    logs = _logs(p)
+    logits = _logits(p)
     rows = np.arange(len(p))
 
     def loss(log_inverse: float) -> float:  # quasi-convex: the loss is convex in 1/T
-        scaled = _log_softmax(logs * np.exp(log_inverse))
+        scaled = _log_softmax(logits * np.exp(log_inverse))
         return float(-np.average(scaled[rows, y], weights=w))
 
     low, high = np.log(_INVERSE_TEMPERATURES)
@@ -341,6 +342,10 @@ def _checked_truth(truth: npt.ArrayLike, p: Floats) -> Integers:
 def _check_kind(kind: str) -> None:
     if kind not in KINDS:
         raise BadArgumentError(f"one of {', '.join(KINDS)}", repr(kind), "Name a known kind.")
+
+
+def _logits(p: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(p, _TINY)))
 
 
 def _logs(p: Floats) -> Floats:
