@@ -17,18 +17,18 @@ export function laneScenes(set: LaneSet, context: ViewContext, hidden: boolean, 
       name, colour: vocabulary[codes.get(name) ?? -1]?.colour ?? OTHERS[code % OTHERS.length]!,
     }));
     const told = (index: number): string => {
-      const { item, state } = table.at(index);
-      if (item === dragged) return "removed";
-      return (own ? context.state(item)?.state : undefined) ?? set.states[state] ?? "added";
+      const item = table.item(index);
+      if (item === dragged && own) return "removed";
+      return (own ? context.state(item)?.state : undefined) ?? set.states[table.state(index)] ?? "added";
     };
     return {
       name: own ? `${lane.name} (you)` : lane.name, own, table,
       classOf: (code) => classes[code] ?? HIDDEN,
       stateOf: told,
       codeOf: (index) => {
-        const { item, label } = table.at(index);
-        if (!own || item < 0) return label;
-        const now = context.state(item);
+        const label = table.label(index);
+        if (!own || table.item(index) < 0) return label;
+        const now = context.state(table.item(index));
         if (!now || now.label === null || (hidden && now.state === "untouched")) return label;
         return codes.get(now.label) ?? label;
       },

@@ -169,11 +169,11 @@ export class Scene {
     surface.inPlot(() => {
       for (const bar of own ? own.table.bars(state.view.start, state.view.length, state.view.width) : []) {
         if (!own || own.stateOf(bar.index) === "removed") continue;
-        const span = own.table.at(bar.index);
-        const chosen = span.item === state.selected && bar.count === 1;
-        if (chosen && state.draft?.item === span.item) continue;
+        const item = own.table.item(bar.index);
+        const chosen = item === state.selected && bar.count === 1;
+        if (chosen && state.draft?.item === item) continue;
         const { colour } = own.classOf(own.codeOf(bar.index));
-        const band = bandOf(state, span.channel, height);
+        const band = bandOf(state, own.table.channel(bar.index), height);
         context.fillStyle = faded(colour, chosen ? 0.22 : 0.1);
         context.fillRect(bar.x0, band.top, bar.x1 - bar.x0, band.height);
         if (!chosen) continue;

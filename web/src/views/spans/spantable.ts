@@ -75,6 +75,9 @@ export class SpanTable {
   start(index: number): number { return this.columns.start[index]!; }
   stop(index: number): number { return this.columns.stop[index]!; }
   item(index: number): number { return this.columns.item[index]!; }
+  label(index: number): number { return this.columns.label[index]!; }
+  channel(index: number): number { return this.columns.channel[index]!; }
+  state(index: number): number { return this.columns.state[index]!; }
 
   at(index: number): Span {
     return Object.fromEntries(NAMES.map((name) => [name, this.columns[name][index]!])) as unknown as Span;
