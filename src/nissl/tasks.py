@@ -6,9 +6,9 @@ Learner is an annotator that can be fitted. Everything generic is written over t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from nissl.errors import BadArgumentError
 from nissl.labels import Edit, FeatureTable, ItemTable, Kind, LabelSet, Vocabulary
 from nissl.registry import Registry
 from nissl.run.context import Context
+
+if TYPE_CHECKING:
+    from nissl.trust.novelty import Verdict
 
 SEVERITIES = ("note", "warning", "error")
 
@@ -251,6 +254,9 @@ class Learner(Annotator, Protocol):
 
     def predict(self, features: FeatureTable) -> Prediction:
         """Say classes with probabilities."""
+
+    def unlike(self, features: FeatureTable) -> tuple[Verdict | None, Sequence[str]]:
+        """Whether a recording, and each of its items, lies outside what the model has seen."""
 
     def propose(self, labels: LabelSet, features: FeatureTable, *, use: int = 0) -> LabelSet:
         """Classes of the items of `labels` as a set; `use` tells apart proposals made anew."""

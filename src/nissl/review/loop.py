@@ -165,6 +165,15 @@ def learn(
     return Learned(digest, card, time.perf_counter() - begun)
 
 
+def novel(bench: Bench, learner: Learner) -> str | None:
+    """Why a recording lies outside what a model has seen; None where it does not, or none can tell.
+
+    Automatic acceptance is off where it does.
+    """
+    verdict, _ = learner.unlike(bench.proposed_features(learner))
+    return None if verdict is None or verdict.automatic else verdict.reason
+
+
 def use(store: Store, task: str, digest: str, *, by: str) -> Used:
     """Put a model into use: new proposals on every set of items, decisions carried over.
 
@@ -335,4 +344,14 @@ def _try_fit(learner: Learner, examples: Examples, seed: int) -> Learner:
         return learner
 
 
-__all__ = ["Learned", "Used", "carry", "learn", "learner_of", "out_of_fold", "split", "use"]
+__all__ = [
+    "Learned",
+    "Used",
+    "carry",
+    "learn",
+    "learner_of",
+    "novel",
+    "out_of_fold",
+    "split",
+    "use",
+]

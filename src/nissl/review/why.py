@@ -74,6 +74,8 @@ class Why:
         Nearest decided items of the proposed class, and of any other.
     findings : tuple of Finding
         What checks found about the item.
+    unlike : str
+        Where it lies outside what the model has seen, in plain words; "" where it does not.
     model : str
         Digest of the weights.
     """
@@ -85,6 +87,7 @@ class Why:
     accepted: tuple[Example, ...]
     rejected: tuple[Example, ...]
     findings: tuple[Finding, ...]
+    unlike: str
     model: str
 
     def to_json(self) -> dict[str, Any]:
@@ -97,6 +100,7 @@ class Why:
             "accepted": [vars(example).copy() for example in self.accepted],
             "rejected": [vars(example).copy() for example in self.rejected],
             "findings": [finding.to_json() for finding in self.findings],
+            "unlike": self.unlike,
             "model": self.model,
         }
 
@@ -144,6 +148,7 @@ def why(store: Store, task: str, base: str, item: int) -> Why:
         accepted=accepted,
         rejected=rejected,
         findings=tuple(Finding.from_json(f) for f in store.findings(base) if f.get("item") == item),
+        unlike=learner.unlike(one)[1][0],
         model=learner.weights,
     )
 

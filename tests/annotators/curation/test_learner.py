@@ -188,3 +188,19 @@ def test_shipped_card_names_its_data_and_scores():
     assert len(card["data"]["subjects"]) == 3
     assert card["evaluation"]["balanced_accuracy"]["estimate"] > 0.78
     assert "MIT" in card["licence"]
+
+
+def test_it_knows_what_it_has_not_seen():
+    frame = LEARNER.known.seen.frame
+    rng = np.random.default_rng(0)
+    usual = frame.centre + 0.1 * frame.scale * rng.normal(size=(40, len(NAMES)))
+
+    def told(values):
+        rest = (("",) * len(NAMES), ("m",) * 40, ("s",) * 40)
+        return LEARNER.unlike(FeatureTable(np.arange(40), NAMES, values, *rest))
+
+    assert told(usual)[1] == [""] * 40
+    verdict, reasons = told(usual * 1e6)
+    assert not verdict.automatic
+    assert all("usually" in reason for reason in reasons)
+    assert LEARNER.fit(examples(30), rng=rng).known.seen is LEARNER.known.seen

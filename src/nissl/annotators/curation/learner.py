@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -24,9 +24,10 @@ from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Examples, Inputs, Prediction, Promises, Result
 from nissl.trust.calibration import Calibration, choose
+from nissl.trust.novelty import Novelty, Verdict
 
 VOCABULARY = Vocabulary(("good", "mua", "noise"), ("#2a9d5c", "#d9a400", "#8a8f98"))
-MODEL, CARD = "model.json", "card.json"
+MODEL, CARD, SEEN = "model.json", "card.json", "seen.json"
 MIN_EXAMPLES = 10
 MIN_PER_SUBJECT = 20
 MIN_SUBJECTS = 3
@@ -47,12 +48,15 @@ class Model:
     calibration : Calibration
     calibrated_on : str
         What the calibration rests on, for the card.
+    seen : Novelty, optional
+        What its first examples were like.
     """
 
     features: tuple[str, ...]
     members: tuple[boosting.Member, ...]
     calibration: Calibration
     calibrated_on: str = ""
+    seen: Novelty | None = None
 
     def votes(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Probabilities by each member, not calibrated, (n_members, n_items, n_classes)."""
@@ -147,6 +151,24 @@ class CurationLearner:
         votes = model.votes(values)
         calibrated = np.stack([model.calibration.apply(vote) for vote in votes])
         return Prediction(model.calibration.apply(model.pooled(values)), calibrated)
+
+    def unlike(self, features: FeatureTable) -> tuple[Verdict | None, Sequence[str]]:
+        """Whether a recording, and each of its items, lies outside what the model has seen.
+
+        Returns
+        -------
+        verdict : Verdict or None
+            None where the model does not know what it has seen.
+        reasons : sequence of str, length n_items
+            In plain words for items further out than all but 1 % of a new animal's, "" else.
+        """
+        model = self.known
+        if model.seen is None:
+            return None, [""] * len(features.items)
+        values = columns(features, model.seen.frame.names)
+        found = model.seen.items(values)
+        pairs = zip(found.novel().tolist(), found.reasons, strict=True)
+        return model.seen.verdict(values), [why if far else "" for far, why in pairs]
 
     def propose(self, labels: LabelSet, features: FeatureTable, *, use: int = 0) -> LabelSet:
         """Classes of all units of a sorting as a label set, item = unit.
@@ -355,6 +377,8 @@ def to_files(model: Model) -> dict[str, bytes]:
         "calibration": model.calibration.to_json(),
         "calibrated_on": model.calibrated_on,
     }
+    if model.seen is not None:
+        out[SEEN] = canonical_json(model.seen.to_json())
     return out | {MODEL: canonical_json(head)}
 
 
@@ -369,6 +393,7 @@ def from_files(files: Mapping[str, bytes]) -> Model:
             members=tuple(tuple(files[n].decode() for n in names) for names in head["members"]),
             calibration=Calibration.from_json(head["calibration"]),
             calibrated_on=str(head["calibrated_on"]),
+            seen=Novelty.from_json(json.loads(files[SEEN])) if SEEN in files else None,
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise BadArgumentError(
@@ -388,7 +413,7 @@ def _shipped() -> Model:
         {
             each.name: each.read_bytes()
             for each in _weights_folder().iterdir()
-            if each.name == MODEL or each.name.startswith("member-")
+            if each.name in (MODEL, SEEN) or each.name.startswith("member-")
         }
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nissl.annotators.curation.unitrefine import read_unitrefine
 from nissl.labels.atomic import write_bytes
 from nissl.labels.digest import canonical_json
 from nissl.tasks import Examples
+from nissl.trust.novelty import fit_novelty
 
 SOURCE = (
     "UnitRefine base data (Jain et al. 2025): SpikeInterface metrics of Neuropixels 1.0 units "
@@ -42,7 +44,15 @@ def train(examples: Examples, *, seed: int = 0) -> tuple[CurationLearner, dict[s
     learner : CurationLearner
     card : dict
     """
-    learner = CurationLearner(grown(examples, rng=np.random.default_rng(seed)))
+    model = grown(examples, rng=np.random.default_rng(seed))
+    seen = fit_novelty(
+        examples.features.values,
+        examples.features.subject,
+        names=examples.features.names,
+        rng=np.random.default_rng([seed, 2]),
+        kind="mahalanobis",  # the other kind keeps examples
+    )
+    learner = CurationLearner(replace(model, seen=seen))
     unseen = leave_subject_out(examples, seed)
     scores = evaluation(unseen, examples, rng=np.random.default_rng([seed, 1]))
     card = make_card(
