@@ -34,7 +34,8 @@ def table(templates, x=None, items=None):
         "x_um": np.zeros(n),
         "y_um": np.zeros(n) if x is None else np.asarray(x, float),
     }
-    return ItemTable("d", pa.table(columns), {}, {"template": np.stack(templates)}, {"rate_hz": RATE})
+    arrays = {"template": np.stack(templates)}
+    return ItemTable("d", pa.table(columns), {}, arrays, {"rate_hz": RATE})
 
 
 def compared(templates, a, b):

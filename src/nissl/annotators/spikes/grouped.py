@@ -25,7 +25,7 @@ from nissl.labels import ItemTable, LabelSet
 from nissl.run.limits import single_threaded_blas
 
 N_AVERAGED = 100
-N_FROM_SAMPLE = 20
+N_FROM_SAMPLE = 10
 """Spikes in the kept sample from which a part's template is taken without reading more."""
 
 N_COMPARED = 100
