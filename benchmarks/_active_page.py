@@ -13,7 +13,7 @@ from _common import COLOURS, MARKERS, number, table
 from nissl.trust.intervals import bootstrap_interval, percentiles
 
 SHARE = 0.95
-POINTS = (100, 200, 400)
+POINTS = (100, 200, 300)
 ESTIMATES = {
     "model": "model_error",
     "asked": "asked_error",

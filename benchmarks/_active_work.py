@@ -113,7 +113,7 @@ def boosted(x: Floats, y: Ints, k: int, seed: int) -> Boosted:
     return Boosted(tuple(members), oof)
 
 
-BUDGET = 400
+BUDGET = 300
 """Answers of a campaign."""
 
 

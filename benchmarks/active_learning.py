@@ -166,7 +166,8 @@ def run_all(args: argparse.Namespace) -> dict[str, Any]:
             results["full"][subject] = outcome["result"]
         else:
             results["curves"].setdefault(policy, {})[subject] = outcome["result"]["curves"]
-    return dict(finite(results))
+    whole = {p: c for p, c in results["curves"].items() if set(c) == set(subjects)}
+    return dict(finite(results | {"curves": whole}))
 
 
 def _cell(

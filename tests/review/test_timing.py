@@ -126,6 +126,14 @@ def test_more_left_takes_longer_and_nothing_left_takes_nothing():
     assert both.n == 20
 
 
+def test_the_pace_is_not_extrapolated_beyond_a_long_session():
+    tiring = answers(250, pace=Pace(warming=0.0, fatigue=0.4))
+    model, doubt = fit_times(tiring), np.full(1, 0.5)
+    late, never = (model.seconds("units", doubt, order=order) for order in (300, 100_000))
+    assert late == pytest.approx(never)
+    assert late > model.seconds("units", doubt, order=5)
+
+
 def test_the_journal_is_read_as_sessions_of_each_reader():
     edits = [
         edit(when_s=0),

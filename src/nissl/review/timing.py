@@ -43,6 +43,7 @@ _PRIOR_MEAN = (math.log(PRIOR_MEDIAN_S), 0.7, 0.0)
 _KIND_SD = 0.7
 _READER_SD = 0.4
 _ROUNDS = 30
+_LONG_SESSION = 300  # decisions after which a session's pace is taken as settled
 
 _TIMED = frozenset(
     kind
@@ -351,7 +352,8 @@ def _design(
     names: tuple[Sequence[str], Sequence[str]],
 ) -> Floats:
     """Level, ambiguity, log of the order (about 0 at the twentieth), kinds, readers."""
-    common = [np.ones(len(kind)), ambiguity, np.log1p(order) - math.log(21)]
+    went = np.log1p(np.minimum(order, _LONG_SESSION)) - math.log(21)
+    common = [np.ones(len(kind)), ambiguity, went]
     kinds = [np.array([k == name for k in kind], dtype=np.float64) for name in names[0]]
     readers = [np.array([r == name for r in reader], dtype=np.float64) for name in names[1]]
     return np.stack([*common, *kinds, *readers], axis=1)
