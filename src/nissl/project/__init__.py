@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +16,7 @@ from nissl.project import adding, exporting, learning, syncing
 from nissl.project.annotating import Draft, Resources, annotate, current
 from nissl.project.dossier import gather, nothing_to_show
 from nissl.project.source import Source
+from nissl.registry import Registry
 from nissl.store import Store
 from nissl.tasks import Dossier
 
@@ -40,6 +41,10 @@ def open_project(path: str | Path, *, create: bool = True, database: str | None 
         The folder cannot be used: missing, read-only, corrupt, or written by a newer nissl.
     """
     return Project(Store.open(Path(path), create=create, database=database))
+
+
+APPS: Registry[Callable[..., None]] = Registry("apps", {"review": "nissl.web.serve:serve"})
+"""What a project can be opened in; named, not imported, for apps stand above projects."""
 
 
 class Project:
@@ -154,6 +159,16 @@ class Project:
         chosen = self._labels_digest(found, task, digest)
         self.store.set_head(found.fingerprint, task, chosen, by=by)
         return chosen
+
+    def review(self, **options: Any) -> None:
+        """Serve the review app on this machine and open it in the browser, until Ctrl-C.
+
+        Parameters
+        ----------
+        **options
+            `port`, `browser`, `say`: see `nissl.web.serve.serve`.
+        """
+        APPS.get("review")(self.path, **options)
 
     def learn(self, task: str, **options: Any) -> learning.Learned:
         """Fit a new model to people's decisions; it is kept with its card and not yet in use.
