@@ -227,7 +227,7 @@ def _open_questions(
         w = by_base.get(row.labels)
         if w is None or row.answered_by is not None or row.item is None:
             continue
-        repeated = row.policy in ("second", "rerun", "merge")
+        repeated = row.policy in ("second", "gold", "rerun", "merge")
         if row.item in left[id(w)] or repeated:
             found.append((w, row.item, row))
     return found

@@ -159,8 +159,22 @@ def training(
         Arguments outside their ranges, or a threshold that even `window` right answers in a
         row would not show to be exceeded at the first full look.
     """
+    counted = first_answers(labels, edits, reader, gold)
+    return judge(counted, reader, gold, threshold=threshold, window=window, level=level)
+
+
+def judge(
+    counted: Iterable[Answer],
+    reader: str,
+    gold: Mapping[int, str],
+    *,
+    threshold: float = THRESHOLD,
+    window: int = WINDOW,
+    level: float = 0.95,
+) -> Training:
+    """Progress from the answers that count (`first_answers`), perhaps of several sets together."""
     _check(threshold, window, level)
-    told = tuple(feedback(a, gold[a.item]) for a in _counted(labels, edits, reader, gold))
+    told = tuple(feedback(a, gold[a.item]) for a in counted)
     right = [f.correct for f in told]
     looks = []
     for k in range(1, len(right) // STEP + 1):
@@ -186,9 +200,10 @@ def feedback(answer: Answer, right: str) -> Feedback:
     return Feedback(answer.item, answer.label, right, sentence)
 
 
-def _counted(
+def first_answers(
     labels: LabelSet, edits: Iterable[Edit], reader: str, gold: Mapping[int, str]
 ) -> list[Answer]:
+    """A reader's first answer to each gold item, those taken back too, in order."""
     first: dict[int, Answer] = {}
     for answer in first_hand(answers_of(labels, _first_said(edits))):
         if answer.reader == reader and answer.item in gold:
