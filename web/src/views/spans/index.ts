@@ -5,21 +5,17 @@ import { type Doing, spanCommands } from "./commands.ts";
 import { buildControls, type Controls } from "./controls.ts";
 import { LaneStore } from "./lanestore.ts";
 import { Editor } from "./editing.ts";
-import type { Latest } from "./latest.ts";
 import { attachPointer, type Hands } from "./pointer.ts";
-import {
-  openRecording, pageStore, pageTexts, type Recording, rowChannels, rowNames, type StripQuery, stripQuery, stripStore, type TraceQuery, traceQuery,
-} from "./recording.ts";
+import { Paging } from "./paging.ts";
+import { openRecording, pageTexts, type Recording, rowChannels, rowNames, stripQuery, type TraceQuery, traceQuery } from "./recording.ts";
 import { EVERYTHING, type Part, Scene, type SceneState } from "./scene.ts";
 import { type Display, fittingDisplay, remember, remembered, rowsShown } from "./settings.ts";
 import { lastStop, type Span, type SpanTable, typicalLength } from "./spantable.ts";
 import "./spans.css";
 import { laneScenes } from "./lanescenes.ts";
-import type { Strip } from "./stripspaint.ts";
-import { fittingScale, stepped, type TracePage } from "./tracepaint.ts";
+import { fittingScale, stepped } from "./tracepaint.ts";
 import { clamped, clockText, sampleOf, secondsAt, showing, type Viewport, zoomed } from "./viewport.ts";
 
-const AGAIN_MS = 1000;
 const RELOAD_MS = 250;
 const PATIENCE_MS = 5500;
 const PREFETCHED = 6;
@@ -46,15 +42,12 @@ class SpansView {
   private readonly context: ViewContext;
   private readonly note: HTMLElement;
   private readonly store: LaneStore;
-  private readonly pages: Latest<TraceQuery, TracePage>;
-  private readonly strips: Latest<StripQuery, Strip>;
+  private readonly paging: Paging;
   private scene!: Scene;
   private controls!: Controls;
   private recording!: Recording;
   private display!: Display;
   private view: Viewport = { start: 0, length: 1000, width: 800 };
-  private page: TracePage | undefined;
-  private strip: Strip | undefined;
   private scale: { key: string; uv: number } | undefined;
   private cursor: number | null = null;
   private entry: QueueEntry | undefined;
@@ -78,12 +71,20 @@ class SpansView {
     this.note = document.createElement("p");
     this.note.className = "spans-note";
     this.store = new LaneStore(context.api, context.desk.key, () => this.invalidate("lanes", "overlay", "overview"));
-    this.pages = pageStore(context.api, context.desk.key, (error) => this.failed(error));
+    this.paging = new Paging(context.api, context.desk.key, {
+      page: () => this.query(this.view),
+      strip: () => (this.display.strip ? stripQuery(this.view, this.display) : null),
+      paged: (page) => {
+        this.note.textContent = page.notes.join(" ");
+        this.invalidate("traces");
+      },
+      stripped: () => this.invalidate("strip"),
+      failed: (error) => { this.note.textContent = error instanceof Error ? error.message : String(error); },
+    });
     this.editor = new Editor({
       context, store: this.store, n: () => this.recording.n_samples, own: () => this.own, selected: () => this.selected,
       cursor: () => this.cursor, changed: () => this.invalidate("lanes", "overlay"),
     });
-    this.strips = stripStore(context.api, context.desk.key, () => undefined);
   }
 
   async open(): Promise<void> {
@@ -111,8 +112,7 @@ class SpansView {
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
     for (const end of this.endings) end();
     this.editor.discard();
-    this.pages.clear();
-    this.strips.clear();
+    this.paging.close();
     this.root.remove();
   }
 
@@ -145,7 +145,7 @@ class SpansView {
     const ask = (span: Span | undefined): void => {
       if (!span) return;
       const there = showing(this.view, span.start, span.stop, this.recording.n_samples);
-      if (there !== this.view) void this.pages.prefetch(this.query(there));
+      if (there !== this.view) this.paging.prefetch(this.query(there));
     };
     if (this.isHidden(entry)) void this.store.place(entry.item).then(ask, () => undefined);
     else ask(this.own.get(entry.item));
@@ -175,8 +175,8 @@ class SpansView {
   private scale_uv(): number {
     if (this.display.scale_uv !== null) return this.display.scale_uv;
     const { montage, high, low, notch } = this.display;
-    const key = JSON.stringify([montage, high, low, notch, this.page?.notes]);
-    if (this.page && this.scale?.key !== key) this.scale = { key, uv: fittingScale(this.page) };
+    const key = JSON.stringify([montage, high, low, notch, this.paging.page?.notes]);
+    if (this.paging.page && this.scale?.key !== key) this.scale = { key, uv: fittingScale(this.paging.page) };
     return this.scale?.uv ?? 100;
   }
 
@@ -186,7 +186,7 @@ class SpansView {
     const channels = this.recording.raw ? rowChannels(this.recording, this.display.montage) : [];
     const set = this.store.set(this.hidden);
     return {
-      view: this.view, recording: this.recording, page: this.page, strip: this.strip, show_strip: this.display.strip,
+      view: this.view, recording: this.recording, page: this.paging.page, strip: this.paging.strip, show_strip: this.display.strip,
       scale_uv: this.scale_uv(), cursor: this.cursor, selected: this.selected, draft: this.editor.draft,
       lanes: laneScenes(set, this.context, this.hidden, this.editor.draft?.item ?? null),
       rowOf: (channel) => {
@@ -199,7 +199,7 @@ class SpansView {
   private listen(): void {
     const sized = new ResizeObserver(() => {
       this.scene.layout(this.state());
-      if (this.scene.plot_width === this.view.width && this.page) return this.invalidate(...EVERYTHING);
+      if (this.scene.plot_width === this.view.width && this.paging.page) return this.invalidate(...EVERYTHING);
       this.view = { ...this.view, width: this.scene.plot_width };
       this.moved();
     });
@@ -263,46 +263,10 @@ class SpansView {
     this.controls.update(this.display, { scale_uv: state.scale_uv, drawing: this.drawing, ...texts });
   }
 
-  /** Takes what is kept of the page; else fetches it and paints when it is there. */
+  /** Fetches what is wanted where it is not there; the promise holds until it is painted. */
   private refresh(): Promise<void> | undefined {
     if (!this.recording.raw) return undefined;
-    const query = this.query(this.view);
-    const asked = JSON.stringify(query);
-    const take = (page: TracePage | undefined): void => {
-      if (!page || asked !== JSON.stringify(this.query(this.view))) return;
-      this.page = page;
-      this.note.textContent = page.notes.join(" ");
-      this.invalidate("traces");
-      if (!page.exact) this.later("again", AGAIN_MS, () => void this.pages.renew(query).then(take));
-    };
-    clearTimeout(this.timers.again);
-    this.refreshStrip();
-    const kept = this.pages.get(query);
-    if (kept) {
-      take(kept);
-      return undefined;
-    }
-    return this.pages.want(query).then((page) => {
-      take(page);
-      if (page) this.flush();
-    });
-  }
-
-  private refreshStrip(): void {
-    if (!this.display.strip) return;
-    const query = stripQuery(this.view, this.display);
-    const take = (strip: Strip | undefined): void => {
-      if (!strip || JSON.stringify(query) !== JSON.stringify(stripQuery(this.view, this.display))) return;
-      this.strip = strip;
-      this.invalidate("strip");
-    };
-    const kept = this.strips.get(query);
-    if (kept) take(kept);
-    else this.later("strip", 60, () => void this.strips.want(query).then(take));
-  }
-
-  private failed(error: unknown): void {
-    this.note.textContent = error instanceof Error ? error.message : String(error);
+    return this.paging.refresh()?.then((shown) => { if (shown) this.flush(); });
   }
 
   private moved(): void {
@@ -333,7 +297,7 @@ class SpansView {
       const length = change.page_s * this.recording.rate_hz;
       this.view = clamped({ ...this.view, start: centre - length / 2, length }, this.recording.n_samples);
     }
-    this.strip = change.strip_trace === undefined ? this.strip : undefined;
+    if (change.strip_trace !== undefined) this.paging.strip = undefined;
     this.scene.layout(this.state());
     this.moved();
   }
@@ -445,7 +409,7 @@ class SpansView {
       centre: (part) => this.go({ ...this.view, start: part * this.recording.n_samples - this.view.length / 2 }),
       name: (y) => {
         const { first, step } = rowsShown(this.display, this.names().length, this.scene.plot_height);
-        const row = Math.floor((y / this.scene.plot_height) * (this.page?.n_traces ?? 1));
+        const row = Math.floor((y / this.scene.plot_height) * (this.paging.page?.n_traces ?? 1));
         this.set({ strip: true, strip_trace: Math.min(this.names().length - 1, first + row * step) });
       },
     };

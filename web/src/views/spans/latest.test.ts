@@ -28,18 +28,27 @@ test("what is asked twice is fetched once, and kept", async () => {
   assert.deepEqual(asked, [1]);
 });
 
-test("a newer wish gives up the older one without a complaint, but not what is prefetched", async () => {
-  const { load, answer } = server();
+test("of the wishes that come while two are on their way only the newest is asked", async () => {
+  const { asked, load, answer } = server();
   const pages = new Latest(load, never);
   const ahead = pages.prefetch(9);
-  const old = pages.want(1);
-  const fresh = pages.want(2);
+  const wishes = [1, 2, 3, 4, 5].map((query) => pages.want(query));
+  assert.deepEqual(asked, [9, 1, 2]);
+  assert.equal(await wishes[2], undefined);
   answer(2);
-  answer(9);
-  assert.deepEqual(await Promise.all([old, fresh, ahead]), [undefined, "page 2", "page 9"]);
-  const again = pages.want(1);
-  answer(1);
-  assert.equal(await again, "page 1");
+  assert.equal(await wishes[1], "page 2");
+  await new Promise((done) => setTimeout(done));
+  assert.deepEqual(asked, [9, 1, 2, 5]);
+  for (const query of [1, 5, 9]) answer(query);
+  assert.deepEqual(await Promise.all([...wishes, ahead]), ["page 1", "page 2", undefined, undefined, "page 5", "page 9"]);
+});
+
+test("what is closed answers nobody", async () => {
+  const { load } = server();
+  const pages = new Latest(load, never);
+  const wishes = [1, 2, 3].map((query) => pages.want(query));
+  pages.clear();
+  assert.deepEqual(await Promise.all(wishes), [undefined, undefined, undefined]);
 });
 
 test("failures are told once for what is wanted, never for what is prefetched", async () => {

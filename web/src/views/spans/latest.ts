@@ -1,10 +1,13 @@
 // Answers of the server by what was asked: kept, asked once, the newest wish first.
 
+const ON_THEIR_WAY = 2;
+
 type Load<Q, T> = (query: Q, signal: AbortSignal) => Promise<T>;
 
 export class Latest<Q, T> {
   private readonly kept = new Map<string, T>();
   private readonly running = new Map<string, { promise: Promise<T | undefined>; abort: AbortController; idle: boolean }>();
+  private waiting: { query: Q; done: (value: T | undefined) => void } | undefined;
   private readonly load: Load<Q, T>;
   private readonly failed: (error: unknown) => void;
   private readonly size: number;
@@ -19,13 +22,18 @@ export class Latest<Q, T> {
     return this.kept.get(keyOf(query));
   }
 
-  /** Asks for what is on the screen now; what was asked for before and is not there yet is given up. */
+  /** Asks for what is on the screen now. While a page is moved wishes come faster than answers: a
+   * few are on their way at a time, so that something always arrives, and of those that wait only
+   * the newest is asked; the others get undefined. */
   want(query: Q): Promise<T | undefined> {
     const key = keyOf(query);
-    for (const [other, run] of this.running) if (other !== key && !run.idle) run.abort.abort();
+    this.waiting?.done(undefined);
+    this.waiting = undefined;
     const known = this.running.get(key);
     if (known) known.idle = false;
-    return this.ask(query, false);
+    const busy = [...this.running.values()].filter((run) => !run.idle).length;
+    if (known || this.kept.has(key) || busy < ON_THEIR_WAY) return this.ask(query, false);
+    return new Promise((done) => { this.waiting = { query, done }; });
   }
 
   /** Asks for what may be on the screen next. */
@@ -39,6 +47,8 @@ export class Latest<Q, T> {
   }
 
   clear(): void {
+    this.waiting?.done(undefined);
+    this.waiting = undefined;
     for (const run of this.running.values()) run.abort.abort();
     this.kept.clear();
   }
@@ -70,6 +80,10 @@ export class Latest<Q, T> {
       },
     ).finally(() => {
       if (this.running.get(key)?.abort === abort) this.running.delete(key);
+      const next = this.waiting;
+      if (!next) return;
+      this.waiting = undefined;
+      void this.ask(next.query, false).then(next.done);
     });
     this.running.set(key, { promise, abort, idle });
     return promise;

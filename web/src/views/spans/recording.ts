@@ -74,6 +74,13 @@ export function traceQuery(view: Viewport, display: Display, n_traces: number, h
   };
 }
 
+/** Samples that a page has in common with another, of those it shows at a like scale. */
+export function shared(page: TraceQuery, wanted: TraceQuery): number {
+  const ratio = (page.stop - page.start) / (wanted.stop - wanted.start);
+  if (ratio < 0.5 || ratio > 2) return 0;
+  return Math.max(0, Math.min(page.stop, wanted.stop) - Math.max(page.start, wanted.start));
+}
+
 export function stripQuery(view: Viewport, display: Display): StripQuery {
   return {
     start: view.start, stop: view.start + view.length, width: Math.max(16, Math.min(700, Math.round(view.width / 2))),

@@ -224,7 +224,11 @@ export function paintOverview(
 ): void {
   if (!surface.begin()) return;
   const { context } = surface;
-  const most = Math.max(1, ...[...counts.values()].map((column) => Math.max(...column)));
+  const n_columns = counts.values().next().value?.length ?? 0;
+  const totals = new Float64Array(n_columns);
+  for (const columns of counts.values()) columns.forEach((n, x) => { totals[x]! += n; });
+  const most = totals.reduce((a, b) => Math.max(a, b), 1);
+  const below = new Float64Array(n_columns);
   surface.inPlot(() => {
     context.fillStyle = colours.panel;
     context.fillRect(0, 0, whole.width, surface.height);
@@ -232,8 +236,10 @@ export function paintOverview(
       context.fillStyle = colour;
       columns.forEach((n, x) => {
         if (!n) return;
-        const height = (0.3 + 0.7 * (n / most)) * (surface.height - 4);
-        context.fillRect((x * whole.width) / columns.length, surface.height - 2 - height, Math.max(1, whole.width / columns.length - 0.5), height);
+        const whole_height = (0.3 + 0.7 * (totals[x]! / most)) * (surface.height - 4);
+        const height = (whole_height * n) / totals[x]!;
+        below[x]! += height;
+        context.fillRect((x * whole.width) / n_columns, surface.height - 2 - below[x]!, Math.max(1, whole.width / n_columns - 0.5), height);
       });
     }
     context.fillStyle = colours.warn;
