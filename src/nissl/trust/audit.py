@@ -150,7 +150,7 @@ def planned(budget: float, *, expected: float, power: float = 0.8, level: float 
         Shares outside 0 to 1, an expected error that is not below the budget, or so close to it
         that more than a million items would be needed.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
     if not (0 <= expected < budget and 0 < power < 1):
         raise BadArgumentError(
@@ -165,7 +165,7 @@ def planned(budget: float, *, expected: float, power: float = 0.8, level: float 
             raise BadArgumentError(
                 "an expected error well below the budget", str(expected), "Allow more errors."
             )
-        if binom.cdf(errors, n, expected) >= power:
+        if bdtr(errors, n, expected) >= power:
             return n
         errors += 1 + errors // 20
 

@@ -237,7 +237,7 @@ def check_budget(budget: float) -> None:
 
 def _effective(totals: Floats, wrong: Floats, n: Floats, level: float) -> Floats:
     """Korn and Graubard's effective numbers of items: (n_groups, n_rates) -> (n_rates,)."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     weight = totals.sum(axis=0)
     safe = np.where(weight > 0, weight, 1.0)
@@ -247,8 +247,8 @@ def _effective(totals: Floats, wrong: Floats, n: Floats, level: float) -> Floats
     variance = spread * n_groups / np.maximum(n_groups - 1, 1)
     simple = rate * (1 - rate)
     by_design = np.divide(simple, variance, out=np.array(n, dtype=np.float64), where=variance > 0)
-    items = t.ppf(level, np.maximum(n - 1, 1))
-    clusters = t.ppf(level, np.maximum(n_groups - 1, 1))
+    items = stdtrit(np.maximum(n - 1, 1), level)
+    clusters = stdtrit(np.maximum(n_groups - 1, 1), level)
     shrink = np.where(n_groups < n, (items / clusters) ** 2, 1.0)
     return np.asarray(np.minimum(n, by_design) * shrink)
 

@@ -168,7 +168,7 @@ def binomial_interval(successes: int, trials: int, *, level: float = 0.95) -> In
     Interval
         Without trials the estimate is NaN and the interval 0 to 1.
     """
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     _check(1, level)
     if not 0 <= successes <= trials:
@@ -176,9 +176,11 @@ def binomial_interval(successes: int, trials: int, *, level: float = 0.95) -> In
             "0 <= successes <= trials", f"{successes} of {trials}", "Check the counts."
         )
     tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, trials - successes + 1))
+    low = 0.0 if successes == 0 else float(betaincinv(successes, trials - successes + 1, tail))
     high = (
-        1.0 if successes == trials else float(beta.ppf(1 - tail, successes + 1, trials - successes))
+        1.0
+        if successes == trials
+        else float(betaincinv(successes + 1, trials - successes, 1 - tail))
     )
     estimate = successes / trials if trials else float("nan")
     return Interval(estimate, low, high, level, trials)
