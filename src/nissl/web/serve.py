@@ -13,7 +13,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -91,21 +91,22 @@ def serve(
     StoreError
         There is no project, or it cannot be used.
     """
-    with open_project(path, create=False) as study, listen(port) as bound:
+    with open_project(path, create=False) as study, listen(port) as bound, _ending_in_order():
         _make_ready()
-        keys = Keys()
         room = open_room(study.store)
         for line in _prepared(room):
             say(line)
+        keys = Keys()
         app = create_app(room)
         server = _Server(_config(Guard(app, keys)), app.state.closing)
         address = Address(bound.getsockname()[1], keys.token)
-        for line in _welcome(room, address, beside=[note.port for note in others(study.path)]):
-            say(line)
-        with announced(study.path, address.port), _ending_as_interrupt():
+        beside = [note.port for note in others(study.path)]
+        with announced(study.path, address.port), suppress(KeyboardInterrupt):
+            for line in _welcome(room, address, beside=beside):
+                say(line)
             if browser:
                 _open_soon(Address(address.port, keys.ticket()).url, server, say)
-            server.run(sockets=[bound])
+            server.run(sockets=[bound])  # ends by raising Ctrl-C again
     say("The review has ended. Every decision that the page showed as saved is in the journal.")
 
 
@@ -148,13 +149,6 @@ class _Server(uvicorn.Server):
         """Begin to end."""
         self._closing.set()
         super().handle_exit(sig, frame)
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until told to end; being told so by Ctrl-C is no error."""
-        try:
-            super().run(sockets)
-        except KeyboardInterrupt:  # raised again by uvicorn, once everything is closed
-            self._closing.set()
 
 
 def _welcome(room: Room, address: Address, *, beside: list[int]) -> Iterator[str]:
@@ -218,8 +212,8 @@ def _user() -> str:
 
 
 @contextmanager
-def _ending_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the server as Ctrl-C does: in order, with everything closed."""
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: end in order, with everything closed."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
