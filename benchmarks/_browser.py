@@ -77,8 +77,16 @@ class Page:
         self.page.on("request", self._request)
         self.page.on("response", self._response)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.goto(f"{url}#/desk/{desk}?reader={reader}")
-        self.page.wait_for_selector("[data-ready]", timeout=30_000)
+        name = json.dumps(reader)
+        self.page.add_init_script(f"localStorage.setItem('nissl-reader', {name})")
+        self.page.goto(f"{url}#/desk/{desk}")
+        self.page.wait_for_selector(".progress b", timeout=60_000)
+        self.page.wait_for_selector("main h1, main h2", timeout=60_000)
+
+    @property
+    def waiting(self) -> int:
+        """Decisions that the page holds and the server hasn't acknowledged."""
+        return int(self.page.evaluate("window.__nissl.waiting()"))
 
     def _endpoint(self, profile: Path) -> str:
         file = profile / "DevToolsActivePort"
@@ -100,9 +108,13 @@ class Page:
         """Press a key, as a reader does."""
         self.page.keyboard.press(key)
 
-    def settle(self, seconds: float = 3.0) -> None:
-        """Give the page time to send what it holds."""
-        self.page.wait_for_timeout(1e3 * seconds)
+    def settle(self, seconds: float = 30.0) -> None:
+        """Wait until the page holds nothing that isn't acknowledged, at most so long."""
+        end = time.monotonic() + seconds
+        self.page.wait_for_timeout(500)
+        while self.waiting and time.monotonic() < end:
+            self.page.wait_for_timeout(100)
+        self.page.wait_for_timeout(200)  # for the last answers to be heard here
 
     def kill(self) -> None:
         """End all of the browser's processes as `kill -9` does."""
