@@ -14,6 +14,7 @@ from nissl.review.desk import Desk
 from nissl.review.progress import answers, decided, standing
 from nissl.review.room import Room
 from nissl.trust.intervals import binomial_interval
+from nissl.trust.reliability import Reliability, reliability
 
 N_BINS = 20
 PAUSE_S = 300.0
@@ -84,12 +85,22 @@ class AuditAnswers:
     confidence : ndarray, shape (n,), float64
     correct : ndarray, shape (n,), bool
     subjects : tuple of str, length n
+    weights : ndarray, shape (n,), float64
+        Inverse probability with which each was drawn.
     """
 
     task: str
     confidence: npt.NDArray[np.float64]
     correct: npt.NDArray[np.bool_]
     subjects: tuple[str, ...]
+    weights: npt.NDArray[np.float64]
+
+    def reliability(self, rng: np.random.Generator) -> Reliability:
+        """How far the method's confidence can be trusted, for all items of the audited kind."""
+        groups = self.subjects if len(set(self.subjects)) > 1 else None
+        return reliability(
+            self.confidence, self.correct, groups=groups, weights=self.weights, rng=rng
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: what was promised, and what came true with its interval."""
@@ -189,23 +200,26 @@ def audit_answers(room: Room) -> list[AuditAnswers]:
     Items that a policy chose are a biased sample and are left out. Of several readers the first
     counts; "unsure" is no agreement.
     """
-    asked: dict[str, set[int]] = {}
+    asked: dict[str, dict[int, float]] = {}
     for question in room.store.questions(policy="audit"):
         if question.answered_by is not None and question.item is not None:
-            asked.setdefault(question.labels, set()).add(question.item)
-    found: dict[str, list[tuple[float, bool, str]]] = {}
+            weight = float(question.body.get("weight", 1.0))
+            asked.setdefault(question.labels, {})[question.item] = weight
+    found: dict[str, list[tuple[float, bool, str, float]]] = {}
     for desk in room.desks:
-        items = asked.get(desk.key, set())
+        items = asked.get(desk.key, {})
         if not items:
             continue
         given = answers(desk, {base: room.edits(base=base) for base in desk.bases})
         said, names = desk.proposals, desk.vocabulary.names
         for place in np.flatnonzero(np.isin(said.items, list(items))).tolist():
             label, confidence = int(said.label[place]), float(said.confidence[place])
-            by_reader = given.get(int(said.items[place]))
+            item = int(said.items[place])
+            by_reader = given.get(item)
             if label >= 0 and by_reader and np.isfinite(confidence):
                 first = next(iter(by_reader.values()))
-                row = (confidence, first == names[label], str(desk.facts()["subject"]))
+                subject = str(desk.facts()["subject"])
+                row = (confidence, first == names[label], subject, items[item])
                 found.setdefault(desk.row.task, []).append(row)
     return [
         AuditAnswers(
@@ -213,6 +227,7 @@ def audit_answers(room: Room) -> list[AuditAnswers]:
             confidence=np.array([row[0] for row in rows]),
             correct=np.array([row[1] for row in rows], bool),
             subjects=tuple(row[2] for row in rows),
+            weights=np.array([row[3] for row in rows]),
         )
         for task, rows in found.items()
     ]

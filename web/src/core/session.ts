@@ -2,13 +2,13 @@
 import { batch, computed, signal } from "@preact/signals";
 import { createApi } from "../api.ts";
 import { applyTheme, systemTheme, theme } from "../theme.ts";
-import type { Api, Columns, DeskInfo, DraftEdit, ItemState, QueueEntry, ViewContext } from "../view.ts";
+import type { Api, DeskInfo, DraftEdit, ItemState, ViewContext } from "../view.ts";
 import { ApiError } from "../view.ts";
 import type { Batch as Bulk } from "./batch.ts";
-import { withColours } from "./colours.ts";
-import { describe, impliedStates, isAnswer, isStructure, targetsOf, toEdits, undoEdits } from "./deciding.ts";
+import { Desks } from "./desks.ts";
+import { describe, isAnswer, isStructure, targetsOf, toEdits, undoEdits } from "./deciding.ts";
 import type { Moment } from "./deciding.ts";
-import { DeskItems } from "./deskitems.ts";
+import type { DeskItems } from "./deskitems.ts";
 import { Keys } from "./keys.ts";
 import type { Batch } from "./outbox.ts";
 import { Outbox } from "./outbox.ts";
@@ -20,10 +20,17 @@ import type { Settings } from "./settings.ts";
 import { DEFAULTS, lastReader, loadSettings, rememberReader, saveSettings } from "./settings.ts";
 import type { Step } from "./undo.ts";
 import { UndoStack } from "./undo.ts";
-import type { Acknowledgement, EditJson, Project, QueueAnswer, StackEntry } from "./wire.ts";
+import type { Acknowledgement, EditJson, QueueAnswer, StackEntry } from "./wire.ts";
 
 /** Decisions after which the server's order of the queue is asked for again. */
 const REFRESH_EVERY = 10;
+
+interface Told {
+  desk: string;
+  item: number;
+  sentence: string;
+  correct: boolean;
+}
 
 export interface Refusal {
   edits: EditJson[];
@@ -33,7 +40,6 @@ export interface Refusal {
 const uuid = (): string => crypto.randomUUID();
 
 export class Session {
-  readonly project = signal<Project | null>(null);
   readonly reader = signal("");
   readonly settings = signal<Settings>(DEFAULTS);
   readonly route = signal<Route>(parseRoute(location.hash));
@@ -53,11 +59,11 @@ export class Session {
   readonly blind = (): boolean => this.settings.value.blind || this.queue.current.value?.blind === true;
   readonly api: Api = createApi(() => this.reader.value, () => this.settings.value.blind);
 
-  private readonly desks = new Map<string, DeskItems>();
-  private readonly loads = new Map<string, Promise<void>>();
-  /** Desk and item -> when it was decided here (ms), to leave it out of answers that are older. */
-  private readonly decided = new Map<string, number>();
-  private readonly pending = new Map<string, number>();
+  readonly desks = new Desks(this.api);
+  readonly project = this.desks.project;
+  /** Task whose gold items this reader trains on: each answer is followed by what is right. */
+  readonly training = signal<string | null>(null);
+  readonly feedback = signal<{ sentence: string; correct: boolean } | null>(null);
   private shownAt = performance.now();
   private refill: Promise<void> | null = null;
   private seen = 0;
@@ -69,9 +75,7 @@ export class Session {
     addEventListener("hashchange", () => void this.follow());
     addEventListener("online", () => this.outbox.value?.wake());
     await this.guard(async () => {
-      const project = await this.api.json<Project>("project");
-      this.project.value = { ...project, desks: project.desks.map(withColours) };
-      this.seen = project.position;
+      this.seen = (await this.desks.load()).position;
       const name = lastReader();
       if (name) await this.enter(name);
     });
@@ -79,15 +83,14 @@ export class Session {
 
   /** Desks as they are now: a model was put into use, a run has ended. */
   async reloadProject(): Promise<void> {
-    const project = await this.api.json<Project>("project");
-    this.project.value = { ...project, desks: project.desks.map(withColours) };
-    for (const key of [...this.loads.keys()]) await this.reloadItems(key);
+    await this.desks.load();
+    await this.desks.reloadLoaded();
     await this.restart();
   }
 
   /** Something other than a decision of this page changed a desk. */
   async refreshAfter(desk: string): Promise<void> {
-    await this.reloadItems(desk);
+    await this.desks.reload(desk);
     this.undoStack.clear();
     await this.loadStack();
     await this.fill();
@@ -108,7 +111,7 @@ export class Session {
       applyTheme(this.settings.value.theme ?? systemTheme());
       this.keys.mapping.value = this.settings.value.keys;
       const left = await outbox.open();
-      for (const waiting of left) await this.paintWaiting(waiting.edits);
+      for (const waiting of left) await this.desks.paint(waiting.edits);
       await this.loadStack();
       await this.follow();
       if (!this.queue.current.value) await this.fill();
@@ -122,43 +125,14 @@ export class Session {
     this.queue.clear();
     this.undoStack.clear();
     this.desks.clear();
-    this.loads.clear();
-    this.decided.clear();
-    this.pending.clear();
   }
 
   deskInfo(key: string | null): DeskInfo | null {
-    return this.project.value?.desks.find((desk) => desk.key === key) ?? null;
-  }
-
-  /** The desk that edits on this base belong to: the base itself or its classes. */
-  private deskOfBase(base: string): DeskInfo | undefined {
-    return this.project.value?.desks.find((desk) => desk.key === base || desk.classes === base);
+    return this.desks.info(key);
   }
 
   itemsOf(desk: string): DeskItems {
-    let items = this.desks.get(desk);
-    if (!items) this.desks.set(desk, (items = new DeskItems()));
-    return items;
-  }
-
-  /** Fetches a desk's item table once. */
-  ensureItems(desk: string): Promise<void> {
-    let load = this.loads.get(desk);
-    if (!load) {
-      load = this.reloadItems(desk).catch((error) => {
-        this.loads.delete(desk);
-        throw error;
-      });
-      this.loads.set(desk, load);
-    }
-    return load;
-  }
-
-  async reloadItems(desk: string): Promise<void> {
-    const table: Columns = await this.api.table(`desks/${desk}/items`);
-    const waiting = [...this.pending.keys()].filter((key) => key.startsWith(`${desk}:`)).map((key) => Number(key.split(":")[1]));
-    this.itemsOf(desk).load(table, new Set(waiting));
+    return this.desks.itemsOf(desk);
   }
 
   context(desk: DeskInfo): ViewContext {
@@ -218,21 +192,13 @@ export class Session {
         revert: () => items.restore(before),
         apply: () => { before = items.patch(patches); },
       });
-      if (answers) for (const [item] of patches) this.mark(desk.key, item, 1);
+      if (answers) for (const edit of edits) for (const item of this.desks.itemsOfEdit(desk, edit)) this.desks.mark(desk.key, item);
       const isEntry = entry?.desk === desk.key && (patches.some(([item]) => item === entry.item) || options.advance === true);
       outbox.add(edits, answers && isEntry ? entry.question : null);
       if (answers) this.queue.fresh.value += Math.max(1, patches.length);
       this.announce(`${describe(edits)}.`);
       if (options.advance) this.next();
     });
-  }
-
-  private mark(desk: string, item: number, by: 1 | -1): void {
-    const key = `${desk}:${item}`;
-    if (by > 0) this.decided.set(key, performance.now());
-    const left = (this.pending.get(key) ?? 0) + by;
-    if (left > 0) this.pending.set(key, left);
-    else this.pending.delete(key);
   }
 
   undo(): void {
@@ -258,14 +224,14 @@ export class Session {
     this.announce(said);
     const at = step.at ?? this.placeOf(step);
     if (!at) return;
-    this.decided.delete(`${at.desk}:${at.item}`);
+    this.desks.reopen(at.desk, at.item);
     void this.visit(at.desk, at.item);
   }
 
   /** Desk and item that a step of an earlier page was about. */
   private placeOf({ about = [] }: Step): Step["at"] {
     const first = about.find(({ items }) => items.length);
-    const desk = first && this.deskOfBase(first.base);
+    const desk = first && this.desks.ofBase(first.base);
     if (!first || !desk) return null;
     const item = first.base === desk.key ? first.items[0] : this.itemsOf(desk.key).ofClass(first.items[0]!);
     return item === undefined ? null : { desk: desk.key, item };
@@ -273,48 +239,33 @@ export class Session {
 
   private acknowledged(sent: Batch, answer: Acknowledgement): void {
     this.seen = Math.max(this.seen, answer.position);
-    this.release(sent.edits);
+    this.desks.release(sent.edits);
     const first = sent.edits[0];
-    const desk = first ? this.deskOfBase(first.base) : undefined;
+    const desk = first ? this.desks.ofBase(first.base) : undefined;
     const refetch = isStructure(sent.edits) || first?.kind === "undo";
-    if (desk && refetch) void this.guard(() => this.reloadItems(desk.key));
+    if (this.training.value && isAnswer(sent.edits) && desk) void this.guard(() => this.tell(desk, sent.edits));
+    if (desk && refetch) void this.guard(() => this.desks.reload(desk.key));
     if (this.queue.fresh.value >= REFRESH_EVERY || first?.kind === "undo" || refetch) void this.fill();
   }
 
+  /** In training: what was right, once the answer is on record. */
+  private async tell(desk: DeskInfo, edits: readonly EditJson[]): Promise<void> {
+    const about = new Set(edits.flatMap((edit) => this.desks.itemsOfEdit(desk, edit)));
+    const { feedback } = await this.api.json<{ feedback: Told[] }>("readers/training", { task: this.training.value });
+    const told = feedback.findLast((one) => one.desk === desk.key && about.has(one.item));
+    this.feedback.value = told ?? null;
+    if (told) this.announce(told.sentence);
+  }
+
   private refused(sent: Batch, error: ApiError): void {
-    this.release(sent.edits);
+    this.desks.release(sent.edits);
     this.undoStack.drop(new Set(sent.edits.flatMap((edit) => [edit.uuid, ...(edit.group ? [edit.group] : [])])));
     this.refusals.value = [...this.refusals.value, { edits: sent.edits, error }];
     this.announce(`The server refused: ${describe(sent.edits)}. ${error.message}`);
-    for (const key of new Set(sent.edits.map((edit) => this.deskOfBase(edit.base)?.key))) {
-      if (key) void this.guard(() => this.reloadItems(key));
+    for (const key of new Set(sent.edits.map((edit) => this.desks.ofBase(edit.base)?.key))) {
+      if (key) void this.guard(() => this.desks.reload(key));
     }
     void this.fill();
-  }
-
-  private release(edits: readonly EditJson[]): void {
-    for (const edit of edits) {
-      const desk = this.deskOfBase(edit.base);
-      if (desk) for (const item of this.itemsOfEdit(desk, edit)) this.mark(desk.key, item, -1);
-    }
-  }
-
-  private itemsOfEdit(desk: DeskInfo, edit: EditJson): number[] {
-    if (edit.kind === "add" && edit.base === desk.classes) {
-      return ((edit.payload.rows ?? []) as Array<{ target: number }>).map((row) => row.target);
-    }
-    return edit.base === desk.key ? edit.items : edit.items.map((item) => this.itemsOf(desk.key).ofClass(item)).filter((i) => i !== undefined);
-  }
-
-  private async paintWaiting(edits: EditJson[]): Promise<void> {
-    for (const edit of edits) {
-      const desk = this.deskOfBase(edit.base);
-      if (!desk) continue;
-      await this.ensureItems(desk.key);
-      const patches = impliedStates(desk, edit, (item) => this.itemsOf(desk.key).ofClass(item));
-      this.itemsOf(desk.key).patch(patches);
-      for (const [item] of patches) this.mark(desk.key, item, 1);
-    }
   }
 
   private async loadStack(): Promise<void> {
@@ -333,22 +284,17 @@ export class Session {
   }
 
   private async ask(): Promise<void> {
-    const started = performance.now();
-    const onTheWay = new Set(this.pending.keys()); // the answer may be older than their acknowledgement
+    const settled = this.desks.settledFromNow();
     this.loading.value = this.queue.current.value === null;
     await this.guard(async () => {
       const { policy } = this.settings.value;
       const answer = await this.api.json<QueueAnswer>("queue", { limit: LIMIT, desk: this.onlyDesk.value, policy });
-      const settled = (entry: QueueEntry) => {
-        const key = `${entry.desk}:${entry.item}`;
-        return onTheWay.has(key) || this.pending.has(key) || (this.decided.get(key) ?? -1) > started;
-      };
       batch(() => this.queue.take(answer, settled));
       this.address();
     });
     this.loading.value = false;
     for (const desk of new Set(this.queue.ahead().map((entry) => entry.desk))) {
-      void this.ensureItems(desk).catch(() => undefined);
+      void this.desks.ensure(desk).catch(() => undefined);
     }
   }
 
@@ -368,7 +314,7 @@ export class Session {
   /** Shows any item of any desk; `next` leads on with the queue. */
   async visit(desk: string, item: number): Promise<void> {
     await this.guard(async () => {
-      await this.ensureItems(desk);
+      await this.desks.ensure(desk);
       const state = this.itemsOf(desk).get(item);
       const hidden = this.settings.value.blind || !state?.proposed;
       this.queue.visit({
@@ -417,9 +363,7 @@ export class Session {
     applyTheme(this.settings.value.theme ?? systemTheme());
     await this.guard(async () => {
       await saveSettings(this.api, this.reader.value, this.settings.value);
-      if (before.blind !== this.settings.value.blind) {
-        for (const desk of this.loads.keys()) await this.reloadItems(desk);
-      }
+      if (before.blind !== this.settings.value.blind) await this.desks.reloadLoaded();
       if (before.blind !== this.settings.value.blind || before.policy !== this.settings.value.policy) await this.restart();
     });
   }
@@ -440,8 +384,7 @@ export class Session {
       const answer = await this.api.json<{ position: number; edits: Array<{ edit: EditJson }> }>("edits", { after: this.seen });
       this.seen = Math.max(this.seen, answer.position);
       const mine = answer.edits.filter(({ edit }) => edit.reviewer === this.reader.value);
-      const keys = new Set(mine.map(({ edit }) => this.deskOfBase(edit.base)?.key));
-      for (const key of keys) if (key && this.loads.has(key)) await this.reloadItems(key);
+      await this.desks.reloadLoaded(new Set(mine.map(({ edit }) => this.desks.ofBase(edit.base)?.key ?? "")));
     });
   }
 

@@ -6,23 +6,28 @@ import { axes, Plot } from "../ui/plot.tsx";
 
 export interface Bin {
   n: number;
+  /** Mean confidence of its items. */
   confidence: number;
-  accuracy: number;
-  low: number | null;
-  high: number | null;
+  accuracy: { estimate: number; low: number | null; high: number | null };
 }
 
 export interface Reliability {
   bins: Bin[];
+  sentence: string;
 }
 
 export function ReliabilityPlot({ given, label }: { given: Reliability; label: string }) {
   const data = useMemo<uPlot.AlignedData>(() => {
     const bins = [...given.bins].sort((a, b) => a.confidence - b.confidence);
-    return [bins.map((bin) => bin.confidence), bins.map((bin) => bin.accuracy), bins.map((bin) => bin.low), bins.map((bin) => bin.high)];
+    return [bins.map((bin) => bin.confidence), bins.map((bin) => bin.accuracy.estimate), bins.map((bin) => bin.accuracy.low), bins.map((bin) => bin.accuracy.high)];
   }, [given]);
   const options = useMemo(() => () => reliabilityOptions(), []);
-  return <Plot options={options} data={data} label={label} height={240} />;
+  return (
+    <>
+      <Plot options={options} data={data} label={label} height={240} />
+      <p class="muted">{given.sentence}</p>
+    </>
+  );
 }
 
 function reliabilityOptions(): Omit<uPlot.Options, "width" | "height"> {

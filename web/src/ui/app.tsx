@@ -41,6 +41,8 @@ function Review({ session }: { session: Session }) {
   return (
     <>
       <Verdict session={session} />
+      {session.training.value && <p class={session.feedback.value?.correct === false ? "feedback wrong" : "feedback"}>
+        <b>Training.</b> {session.feedback.value?.sentence ?? "Decide; then you are told what is right."} <a href="#/readers">Progress</a></p>}
       <div class={showWhy.value ? "work with-why" : "work"}>
         <Stage session={session} />
         {showWhy.value && entry && <Why session={session} />}

@@ -68,7 +68,7 @@ class Performer {
     this.clear();
     const desk = this.session.deskInfo(key);
     if (!desk) throw new Error(`Expected a desk of this project; got ${key.slice(0, 12)}.`);
-    const [view] = await Promise.all([loadView(desk.view), this.session.ensureItems(key)]);
+    const [view] = await Promise.all([loadView(desk.view), this.session.desks.ensure(key)]);
     await view.mount(this.root, this.session.context(desk));
     this.view = view;
     this.desk = key;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter
 
 from nissl.review import auditing
@@ -19,11 +20,15 @@ router = APIRouter()
 def overview(room: InRoom) -> dict[str, Any]:
     """Sessions, confidence, calibration on the audit sample, readers at work."""
     room.refresh()
+    rng = np.random.default_rng(0)
     tasks = dict.fromkeys(desk.row.task for desk in room.desks)
     return {
         "sessions": [vars(row).copy() for row in of.sessions(room)],
         "confidences": [each.to_json() for each in of.confidences(room)],
-        "calibration": [each.to_json() for each in of.audit_answers(room)],
+        "calibration": [
+            each.to_json() | {"reliability": each.reliability(rng).to_json()}
+            for each in of.audit_answers(room)
+        ],
         "residual": {task: _residual(room, task) for task in tasks},
         "readers": [vars(row).copy() for row in of.work(room.edits())],
     }
