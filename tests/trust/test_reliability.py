@@ -18,12 +18,12 @@ def calibrated(rng, n):
 def test_a_calibrated_model_lies_in_its_own_range_nineteen_times_in_twenty():
     rng = np.random.default_rng(0)
     inside = consistent = 0
-    for _ in range(100):
+    for _ in range(80):
         result = reliability(*calibrated(rng, 106), rng=rng)
         inside += result.perfect[0] <= result.ece <= result.perfect[1]
         consistent += result.consistent
-    assert 0.88 <= inside / 100 <= 0.99
-    assert consistent / 100 >= 0.93
+    assert 0.87 <= inside / 80 <= 0.99
+    assert consistent / 80 >= 0.93
 
 
 def test_at_106_items_a_perfect_model_shows_an_ece_of_nine_hundredths():
@@ -47,7 +47,7 @@ def test_debiasing_takes_chance_off():
     rng = np.random.default_rng(3)
     truth = 0.06
     plain, debiased, rms = [], [], []
-    for _ in range(40):
+    for _ in range(30):
         p = rng.uniform(0.6, 0.9, 250)
         result = reliability(p, rng.random(250) < p - truth, rng=rng)
         plain.append(result.ece)

@@ -36,11 +36,11 @@ from nissl.trust.checked import (
     plain,
 )
 from nissl.trust.intervals import Interval, binomial_interval, percentiles, resampled_sums
+from nissl.trust.ranked import Ranked
 
 _BINS = 10
 _LEAST_PER_BIN = 5
 _SMALL = 1e-6
-_RANKED_ITEMS = 20_000_000  # items times resamples of the area under the ROC curve
 _SIMULATIONS = 1000
 _MANY = 5000  # items from which on the sums of bins are normal enough to be drawn directly
 
@@ -245,7 +245,7 @@ def reliability(
             share=float(seen.share[0, b]),
         )
 
-    ranked = _Ranked.of(p, y, w, codes)
+    ranked = Ranked.of(p, y, w, codes)
     off = (seen.confidence - seen.accuracy)[0]
     spread = _spread(seen.accuracy[0], w, bins)
     debiased = max(0.0, float(2 * seen.ece[0] - seen.share[0] @ _folded_mean(off, spread)))
@@ -262,7 +262,7 @@ def reliability(
         perfect=_perfect_range(p, w, bins, level, rng),
         brier_skill=interval(seen.brier_skill, drawn.brier_skill),
         log_loss_skill=interval(seen.log_loss_skill, drawn.log_loss_skill),
-        auroc=interval(np.array([ranked.area(np.ones(resampled))]), ranked.draws(resampled, rng)),
+        auroc=interval(ranked.areas(np.ones((1, resampled))), ranked.draws(resampled, rng)),
         level=level,
     )
 
@@ -395,41 +395,6 @@ def _perfect_range(
         distance = np.abs(rng.normal(0, 1, (_SIMULATIONS, mass.size)) * spread)
     low, high = percentiles(distance.sum(axis=1) / mass.sum(), level)
     return float(low), float(high)
-
-
-@dataclass(frozen=True, eq=False)
-class _Ranked:
-    """Items in order of confidence, for the area under the ROC curve."""
-
-    right: Floats  # (n_items,) weight where right, else 0
-    wrong: Floats
-    codes: Integers
-    starts: Integers  # of every distinct confidence
-
-    @classmethod
-    def of(cls, p: Floats, y: Floats, w: Floats, codes: Integers) -> _Ranked:
-        order = np.argsort(p, kind="stable")
-        starts = np.flatnonzero(np.diff(p[order], prepend=-1.0))
-        weight, right = w[order], y[order]
-        return cls(weight * right, weight * (1 - right), codes[order], starts)
-
-    def area(self, counts: Floats) -> float:
-        """Area where group g counts ``counts[g]`` times; ties count half."""
-        times = counts[self.codes]
-        hits = np.add.reduceat(self.right * times, self.starts)
-        misses = np.add.reduceat(self.wrong * times, self.starts)
-        pairs = hits.sum() * misses.sum()
-        below = np.cumsum(misses) - 0.5 * misses
-        return float(hits @ below / pairs) if pairs > 0 else float("nan")
-
-    def draws(self, n_groups: int, rng: np.random.Generator) -> Floats:
-        """Areas of resampled groups."""
-        if n_groups < 2:
-            return np.full(1, np.nan)
-        even = np.full(n_groups, 1 / n_groups)
-        n = int(np.clip(_RANKED_ITEMS // self.codes.size, 100, 500))
-        counts = (rng.multinomial(n_groups, even).astype(np.float64) for _ in range(n))
-        return np.array([self.area(each) for each in counts])
 
 
 def _reversed(interval: Interval, estimate: float) -> Interval:
