@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 import uuid
 
 import pytest
@@ -323,3 +324,41 @@ def test_the_description_of_the_api_needs_the_token_too(talk):
     assert talk.client.get("/api/openapi.json", headers=stranger).status_code == 401
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert talk.client.get(path).status_code == 404
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def test_shipped_weights_are_a_model_and_nothing_else_is_yet(talk):
+    told = talk.get("/api/models", task="curation")
+    assert [m["digest"] for m in told["models"]] == [""]
+    assert told["models"][0]["in_use"]
+    assert told["history"] == []
+    for task in ("nothing", "spikes/lupin", "\x00"):
+        talk.get("/api/models", task=task, status=422)
+
+
+def test_learning_without_enough_decisions_says_what_is_missing(talk):
+    answer = talk.client.post("/api/learn", json={"task": "curation", "reader": "Ana"})
+    assert answer.status_code == 200
+    run = answer.json()["run"]
+    for _ in range(600):
+        told = talk.get(f"/api/learn/{run}")
+        if told["state"] != "running":
+            break
+        time.sleep(0.05)
+    assert told["state"] == "failed"
+    assert set(told["error"]) == {"expected", "got", "remedy"}
+    assert [r["run"] for r in talk.get("/api/learn")["runs"]] == [run]
+    talk.get("/api/learn/nothing", status=410)
+    for body in ({"task": "nothing", "reader": "Ana"}, {"task": "curation", "reader": "\x00"}):
+        assert talk.client.post("/api/learn", json=body).status_code == 422
+
+
+def test_a_model_that_is_not_there_is_not_put_into_use(talk):
+    body = {"task": "curation", "reader": "Ana", "digest": "0" * 64}
+    assert talk.client.post("/api/models/use", json=body).status_code == 410
+    for digest in ("x", "../../journal.db", None):
+        answer = talk.client.post("/api/models/use", json=body | {"digest": digest})
+        assert answer.status_code == 422
+    assert talk.get("/api/models", task="curation")["history"] == []
