@@ -11,6 +11,7 @@ are for any sorting. It is a simulation of what sorters do wrong, not a sorter's
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ import numpy.typing as npt
 
 from nissl.annotators.spikes.simulate import simulate_truth
 from nissl.annotators.spikes.units import SCHEMA, describe
-from nissl.labels import Kind, LabelSet
+from nissl.data import Recording
+from nissl.labels import ItemTable, Kind, LabelSet
 from nissl.run.context import Context
 from nissl.tasks import Inputs
 
@@ -42,38 +44,61 @@ class Units:
 
 
 def simulated_units(
-    n_sessions: int, *, seed: int, n_units: int = 20, duration_s: float = 60.0
+    sessions: Sequence[int], *, n_units: int = 20, duration_s: float = 60.0
 ) -> Units:
     """Units of simulated sessions.
 
     Parameters
     ----------
-    n_sessions, seed : int
+    sessions : sequence of int
+        Their numbers, which seed them.
     n_units : int
-        True neurons per session, and half as many again made units.
+        True neurons per session; half as many again units are made.
     duration_s : float
 
     Returns
     -------
     Units
     """
-    parts = [_session(seed * 1000 + s, n_units, duration_s) for s in range(n_sessions)]
+    parts = [_session(number, n_units, duration_s) for number in sessions]
     return Units(
         np.concatenate([p[0] for p in parts]),
         np.concatenate([p[1] for p in parts]),
-        np.repeat(np.arange(n_sessions), [p[1].size for p in parts]),
+        np.repeat(np.asarray(sessions), [p[1].size for p in parts]),
         FEATURES,
     )
 
 
 def _session(seed: int, n_units: int, duration_s: float) -> tuple[Any, Ints]:
+    _, _, table, classes = made_sorting(
+        seed, n_neurons=n_units, n_units=n_units * 3 // 2, duration_s=duration_s
+    )
+    measured = [table.table.column(name).to_numpy().astype(np.float64) for name in FEATURES]
+    return np.column_stack(measured), classes
+
+
+def made_sorting(
+    seed: int, *, n_neurons: int, n_units: int, duration_s: float, n_channels: int = 32
+) -> tuple[Recording, LabelSet, ItemTable, Ints]:
+    """Made units of one simulated recording, with their facts.
+
+    Returns
+    -------
+    recording : Recording
+    labels : LabelSet
+        EVENTS of the made units.
+    items : ItemTable
+        Measured on the raw samples.
+    classes : ndarray, shape (n_units,), int64
+        Code of `CLASSES` of each unit of `labels`, in the order of its items.
+    """
     rng = np.random.default_rng(seed)
-    made = simulate_truth(seed, n_units=n_units, duration_s=duration_s, n_channels=32)
+    made = simulate_truth(seed, n_units=n_neurons, duration_s=duration_s, n_channels=n_channels)
     truth = made.truth
     trains = [truth.column("sample")[truth.rows_of(int(i))] for i in truth.items]
     place = np.column_stack([made.items.table.column(c).to_numpy() for c in ("x_um", "y_um")])
     n_samples = made.recording["ap"].clock.n_samples
-    classes = rng.choice(len(CLASSES), size=n_units * 3 // 2, p=_SHARES)
+    classes = rng.choice(len(CLASSES), size=n_units, p=_SHARES)
     units = [_unit(int(c), trains, place, n_samples, rng) for c in classes]
     sample = np.concatenate(units)
     item = np.repeat(np.arange(len(units)), [u.size for u in units])
@@ -84,8 +109,7 @@ def _session(seed: int, n_units: int, duration_s: float) -> tuple[Any, Ints]:
     with tempfile.TemporaryDirectory() as folder:
         context = Context(Path(folder), seed=seed)
         table = describe(labels, Inputs(made.recording, "ap"), context)
-    measured = [table.table.column(name).to_numpy().astype(np.float64) for name in FEATURES]
-    return np.column_stack(measured), classes[table.items].astype(np.int64)
+    return made.recording, labels, table, classes[table.items].astype(np.int64)
 
 
 def _unit(
@@ -112,5 +136,8 @@ def _unit(
     wanted = min(other.size, round(kept * foreign / max(1e-9, 1 - foreign)))
     if code == 2:
         kept, wanted = max(1, round((1 - foreign) * size)), round(foreign * size)
-    parts = (rng.choice(trains[base], kept, replace=False), rng.choice(other, wanted, replace=False))
+    parts = (
+        rng.choice(trains[base], kept, replace=False),
+        rng.choice(other, wanted, replace=False),
+    )
     return np.unique(np.concatenate(parts)).astype(np.int64)

@@ -6,7 +6,8 @@ column of their own. The distance is Mahalanobis' with a covariance shrunk after
 (2004, J. Multivar. Anal. 88, 365-411), or the mean distance to the nearest neighbours; whichever
 tells real items of left-out animals better from damaged ones. It is calibrated to a p-value on
 animals left out (the pooled distribution function of Dunn, Wasserman and Ramdas 2022, J. Am.
-Stat. Assoc. 118, 2491-2502): the share of items of a new animal that would lie at least as far.
+Stat. Assoc. 118, 2491-2502): the share of items of a new animal that would lie at least as far,
+each training animal counting alike; it is off by the order of one over their number.
 
 Recordings: medians of features, their missing rates, their usual relations (principal components
 within animals) and the mean distance are held against those of the training animals by
@@ -140,11 +141,9 @@ class Novelty:
         return Items(distance, self._p(distance), reasons)
 
     def _p(self, distance: Floats) -> Floats:
-        beyond = [
-            (1 + own.size - np.searchsorted(own, distance, side="left")) / (1 + own.size)
-            for own in self.null
-        ]
-        return np.asarray(np.mean(beyond, axis=0))
+        beyond = [1 - np.searchsorted(own, distance, side="left") / own.size for own in self.null]
+        total = sum(own.size for own in self.null)
+        return np.asarray((1 + total * np.mean(beyond, axis=0)) / (1 + total))
 
     def verdict(self, features: npt.ArrayLike, *, level: float = 0.01) -> Verdict:
         """Judge a recording as a whole.
