@@ -9,6 +9,7 @@ time budget is spent; columns that were not reached, or whose window meets a gap
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _WINDOWS_PER_PAGE = 25
 _LONGEST_S = 4.0
 _MOST_POINTS = 1 << 15
 _FEWEST_POINTS = 32
+_COLUMNS_AT_LEAST = 16
+"""Columns whose samples together are as many as a page's; longer windows are shortened."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +100,7 @@ def spectrogram(
             "one trace and a top above 0 Hz", f"{chosen.size} traces, {top_hz} Hz", "Choose them."
         )
     n_columns = min(page.width, MOST_COLUMNS, stop - start)
-    points = _points(signal.rate_hz, (stop - start) / signal.rate_hz)
+    points = _points(signal, stop - start)
     middles = start + (np.arange(n_columns) + 0.5) * (stop - start) / n_columns
     begins = np.rint(middles - points / 2).astype(np.int64)
     power, exact = _power(signal, (shown, chosen[:1]), begins, points, _deadline(budget_s, now))
@@ -120,11 +123,12 @@ def spectrogram(
     )
 
 
-def _points(rate_hz: float, page_s: float) -> int:
-    """Samples of a window: a power of two, a part of the page."""
-    wanted = rate_hz * min(page_s / _WINDOWS_PER_PAGE, _LONGEST_S)
-    power = round(np.log2(max(wanted, 1)))
-    return int(np.clip(1 << power, _FEWEST_POINTS, _MOST_POINTS))
+def _points(signal: Signal, n_samples: int) -> int:
+    """Samples of a window: a power of two, a part of the page, few where a page is only sampled."""
+    wanted = min(n_samples / _WINDOWS_PER_PAGE, _LONGEST_S * signal.rate_hz, _MOST_POINTS)
+    if n_samples * signal.n_channels > PAGE_VALUES:
+        wanted = min(wanted, PAGE_VALUES / (_COLUMNS_AT_LEAST * signal.n_channels))
+    return max(_FEWEST_POINTS, 1 << round(math.log2(max(wanted, 1))))
 
 
 def _deadline(budget_s: float, now: Callable[[], float]) -> Callable[[], bool]:

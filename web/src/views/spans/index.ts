@@ -174,8 +174,9 @@ class SpansView {
 
   private scale_uv(): number {
     if (this.display.scale_uv !== null) return this.display.scale_uv;
-    const { montage, high, low, notch } = this.display;
-    const key = JSON.stringify([montage, high, low, notch, this.paging.page?.notes]);
+    const { montage, high, low, notch, rows } = this.display;
+    const { bin_samples = 1, exact } = this.paging.page ?? {};
+    const key = JSON.stringify([montage, high, low, notch, rows, exact, Math.round(Math.log2(bin_samples) / 3)]);
     if (this.paging.page && this.scale?.key !== key) this.scale = { key, uv: fittingScale(this.paging.page) };
     return this.scale?.uv ?? 100;
   }

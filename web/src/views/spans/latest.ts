@@ -12,7 +12,7 @@ export class Latest<Q, T> {
   private readonly failed: (error: unknown) => void;
   private readonly size: number;
 
-  constructor(load: Load<Q, T>, failed: (error: unknown) => void, size = 48) {
+  constructor(load: Load<Q, T>, failed: (error: unknown) => void, size = 24) {
     this.load = load;
     this.failed = failed;
     this.size = size;

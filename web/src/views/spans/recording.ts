@@ -88,13 +88,23 @@ export function stripQuery(view: Viewport, display: Display): StripQuery {
   };
 }
 
+interface Tiles {
+  made: number;
+  all: number;
+  fault: string | null;
+}
+
+function progress({ made, all, fault }: Tiles): string {
+  return fault ? `It cannot go on: ${fault}` : `${Math.floor((100 * made) / Math.max(1, all))} % is done.`;
+}
+
 export function pageStore(api: Api, desk: string, failed: (error: unknown) => void): Latest<TraceQuery, TracePage> {
   return new Latest(async (query, signal) => {
     const array = await api.array(`desks/${desk}/traces`, { ...query }, signal);
-    const meta = array.meta as { first: number; bin_samples: number; labels: string[]; exact: boolean; notes: string[] };
+    const meta = array.meta as { first: number; bin_samples: number; labels: string[]; exact: boolean; notes: string[]; tiles: Tiles };
     return {
       values: array.data as Float32Array, n_traces: array.shape[0] ?? 0, n_bins: array.shape[1] ?? 0,
-      first: meta.first, bin_samples: meta.bin_samples, labels: meta.labels, exact: meta.exact, notes: meta.notes,
+      first: meta.first, bin_samples: meta.bin_samples, labels: meta.labels, exact: meta.exact, notes: [...meta.notes, ...(meta.exact ? [] : [progress(meta.tiles)])],
     };
   }, failed);
 }

@@ -89,7 +89,8 @@ export function stripImage(strip: Strip): ImageData {
   return image;
 }
 
-/** For each column the one to draw: itself, or, where columns were only sampled, the nearest known. */
+/** For each column the one to draw: itself, or, where columns were only sampled, the nearest known
+ * one that is not far. */
 export function nearestKnown({ values, n_rows, n_columns, exact }: Strip): Int32Array {
   const found = new Int32Array(n_columns).fill(-1);
   for (let column = 0; column < n_columns; column++) {
@@ -104,7 +105,7 @@ export function nearestKnown({ values, n_rows, n_columns, exact }: Strip): Int32
   const known = [...found.keys()].filter((column) => found[column]! >= 0);
   for (let column = 0, k = 0; column < n_columns && known.length; column++) {
     while (k + 1 < known.length && Math.abs(known[k + 1]! - column) <= Math.abs(known[k]! - column)) k += 1;
-    found[column] = known[k]!;
+    if (Math.abs(known[k]! - column) <= n_columns / 12) found[column] = known[k]!;
   }
   return found;
 }

@@ -20,6 +20,9 @@ export interface TracePage {
 }
 
 const MOST_POINTS = 120_000;
+/** Rows lower than this (device pixels), of bins longer than this (samples), are drawn as shades. */
+const LOW_ROW = 6;
+const LONG_BIN = 64;
 
 /** Middle of each row of a page, uV: what is drawn at the row's own height. */
 export function middles(page: TracePage): Float32Array {
@@ -172,7 +175,9 @@ function raster(context: CanvasRenderingContext2D, scene: TraceScene, left: numb
   const image = new ImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
   const [red, green, blue] = rgb(colour);
-  const ink = ((230 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  const shade = (alpha: number): number => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  const ink = shade(230);
+  const shaded = rows / page.n_traces < LOW_ROW && page.bin_samples >= LONG_BIN;
   const low = new Float32Array(columns);
   const high = new Float32Array(columns);
   const per_uv = (height * ratio) / page.n_traces / scale_uv;
@@ -182,6 +187,13 @@ function raster(context: CanvasRenderingContext2D, scene: TraceScene, left: numb
     for (let x = 0; x < columns; x++) {
       const bottom = low[x]!;
       if (bottom !== bottom) continue;
+      if (shaded) {
+        // a curve would fill its row and the next: how far it goes is told by how dark the row is
+        const tone = shade(Math.round(255 * Math.min(1, (high[x]! - bottom) / (2 * scale_uv))));
+        const last = Math.round(((row + 1) * rows) / page.n_traces);
+        for (let y = Math.round((row * rows) / page.n_traces); y < last; y++) pixels[y * columns + x] = tone;
+        continue;
+      }
       const from = Math.max(0, Math.round(y0 - high[x]! * per_uv));
       const to = Math.min(rows - 1, Math.round(y0 - bottom * per_uv));
       for (let y = from; y <= to; y++) pixels[y * columns + x] = ink;
