@@ -27,6 +27,8 @@ from nissl.store import Store
 from nissl.tasks import ANNOTATORS, TASKS, Examples, Learner
 
 FOLDS = 5
+NAMED_GROUPS = ("species", "lab", "region", "probe", "rig")
+"""Facts of subjects and sessions by which a card scores a model apart."""
 FEW = 20
 """Examples below which a model's scores are not computed."""
 
@@ -278,7 +280,8 @@ def _judged(
     if len(examples) >= FEW:
         how, fold = split(examples, rng)
         unseen = out_of_fold(shipped, examples, fold, seed)
-        scores = evaluation(unseen, examples, rng=rng)
+        named = _attributes(store, examples)
+        scores = evaluation(unseen, examples, attributes=named, rng=rng)
         old = learner_of(store, task) if in_use else shipped
         told = old.predict(examples.features).probabilities
         before["evaluation"] = evaluation(told, examples, rng=rng)
@@ -296,6 +299,17 @@ def _judged(
         seed=seed,
         licence="as the project's decisions; starts from weights under MIT-licensed data",
     )
+
+
+def _attributes(store: Store, examples: Examples) -> dict[str, list[str]]:
+    """What the project knows of each item's recording: species, lab, region, probe, rig."""
+    rows = {row.name: row for row in store.sources()}
+    facts = [
+        {**rows[name].session, **{k: v for k, v in rows[name].subject.items() if k != "id"}}
+        for name in examples.features.session
+    ]
+    found = {key: [str(own.get(key) or "unknown") for own in facts] for key in NAMED_GROUPS}
+    return {key: values for key, values in found.items() if set(values) != {"unknown"}}
 
 
 def split(examples: Examples, rng: np.random.Generator) -> Split:

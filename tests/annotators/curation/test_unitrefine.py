@@ -112,12 +112,20 @@ def test_shipped_page_is_that_of_the_shipped_card():
     assert (folder / "CARD.md").read_text() == card.render(LEARNER.card(), VOCABULARY.names)
 
 
-def test_small_groups_have_no_score():
-    names = ["a"] * 19 + ["b"] * 20
-    rows = card.by_group(names, np.zeros(39, np.int64), np.zeros(39, np.int64), np.full(39, 0.9))
-    assert [row["scored"] for row in rows] == [False, True]
-    assert "accuracy" not in rows[0]
-    assert rows[1]["accuracy"] == 1.0
+def test_groups_are_scored_apart_and_small_ones_not_at_all(folder):
+    examples = read_unitrefine(folder).take(np.arange(139))  # 19 units of mouse4
+    p = np.full((139, 3), 0.05)
+    p[np.arange(139), examples.label] = 0.9
+    lab = ["a"] * 100 + ["b"] * 39
+    found = card.evaluation(p, examples, attributes={"lab": lab}, rng=np.random.default_rng(0))
+    rows = {(row["attribute"], row["name"]): row for row in found["groups"]}
+    assert rows["subject", "mouse1"]["accuracy"]["estimate"] == 1.0
+    assert rows["subject", "mouse4"]["n"] == 19
+    assert rows["subject", "mouse4"]["accuracy"] is None
+    assert rows["lab", "b"]["n"] == 39
+    assert found["balanced_accuracy"]["estimate"] == 1.0
+    shares = [row for row in card.composition(examples, "")["composition"]]
+    assert sum(row["share"] for row in shares if row["attribute"] == "subject") == 1.0
 
 
 def test_examples_must_fit_their_features(folder):

@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from nissl.errors import NisslError
 from nissl.tasks import Examples, Learner
+from nissl.trust import bias
+from nissl.trust.bias import FEWEST
 from nissl.trust.intervals import bootstrap_interval
 from nissl.trust.reliability import reliability
 from nissl.trust.selection import select
 
 BUDGETS = (0.05, 0.10, 0.20)
-MIN_GROUP = 20
+AMPLITUDE_EDGES_UV = (50.0, 100.0)
 
 Values = npt.NDArray[np.float64]
 
@@ -82,6 +84,15 @@ def composition(examples: Examples, source: str) -> dict[str, Any]:
         "classes": _counts(examples.label.tolist()),
         "subjects": _by(table.subject, examples.label),
         "sessions": _by(table.session, examples.label),
+        "composition": [
+            share.to_json()
+            for share in bias.composition(
+                attributes_of(examples),
+                classes=[str(code) for code in examples.label.tolist()],
+                subjects=table.subject,
+                edges={"amplitude_uv": AMPLITUDE_EDGES_UV},
+            )
+        ],
         "features": list(table.names),
         "missing": {
             name: round(float(share), 4)
@@ -91,7 +102,11 @@ def composition(examples: Examples, source: str) -> dict[str, Any]:
 
 
 def evaluation(
-    probabilities: Values, examples: Examples, *, rng: np.random.Generator
+    probabilities: Values,
+    examples: Examples,
+    *,
+    attributes: Mapping[str, Sequence[Any]] | None = None,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Scores of predictions for items whose class is known.
 
@@ -100,6 +115,8 @@ def evaluation(
     probabilities : ndarray, shape (n, n_classes), float64
         Calibrated; of items the model has not seen.
     examples : Examples
+    attributes : mapping of str to sequence of length n, optional
+        Further groups to score apart: probe, region, lab, species.
     rng : numpy.random.Generator
 
     Returns
@@ -107,7 +124,7 @@ def evaluation(
     dict
         Scores with intervals (bootstrap over subjects where there are three or more, over
         sessions else, over items where there are too few of both), reliability, selection at
-        error budgets, and scores by subject and session.
+        error budgets, and scores by group.
     """
     truth, table = examples.label, examples.features
     groups = _groups(table.subject, table.session)
@@ -119,22 +136,33 @@ def evaluation(
     def interval(values: npt.NDArray[Any], statistic: Any = np.mean) -> dict[str, Any]:
         return bootstrap_interval(values, groups, statistic, rng=rng, n=500).to_json()
 
+    right = truth == called
+    selected = [selection(confidence, right, budget, groups, rng) for budget in BUDGETS]
+    threshold = _threshold(selected)
+    named = attributes_of(examples) | dict(attributes or {})
     return {
         "n": len(truth),
         "intervals_over": "items" if groups is None else f"{len(set(groups))} groups",
         "balanced_accuracy": interval(pairs, balanced_accuracy),
-        "accuracy": interval(truth == called),
+        "accuracy": interval(right),
         "log_loss": interval(loss),
         "recall": {
             str(k): float(np.mean(called[truth == k] == k)) for k in np.unique(truth).tolist()
         },
-        "reliability": reliability(confidence, truth == called, groups=groups, rng=rng).to_json(),
-        "selection": [
-            selection(confidence, truth == called, budget, groups, rng) for budget in BUDGETS
-        ],
-        "by_subject": by_group(table.subject, truth, called, confidence),
-        "by_session": by_group(table.session, truth, called, confidence),
+        "reliability": reliability(confidence, right, groups=groups, rng=rng).to_json(),
+        "selection": selected,
+        "accepted_from": threshold,
+        "groups": grouped(examples, called, confidence, confidence >= threshold, named, rng),
     }
+
+
+def _threshold(selected: Sequence[Mapping[str, Any]]) -> float:
+    """Least confidence accepted at the smallest budget that can be kept; 0.9 where none can."""
+    for row in selected:
+        found = row["these"]
+        if found.get("n_accepted"):
+            return float(found["threshold"])
+    return 0.9
 
 
 def selection(
@@ -169,25 +197,49 @@ def balanced_accuracy(pairs: npt.NDArray[np.int64]) -> float:
     return float(np.mean([np.mean(called[truth == k] == k) for k in np.unique(truth)]))
 
 
-def by_group(
-    names: Sequence[str],
-    truth: npt.NDArray[np.int64],
+def grouped(
+    examples: Examples,
     called: npt.NDArray[np.int64],
     confidence: Values,
+    accepted: npt.NDArray[np.bool_],
+    attributes: Mapping[str, Sequence[Any]],
+    rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
-    """Score and calibration of each group; below 20 items there is no score."""
+    """Score, calibration and coverage of each named group; none below 20 items.
+
+    Parameters
+    ----------
+    examples : Examples
+    called : ndarray, shape (n,), int64
+    confidence : ndarray, shape (n,), float64
+    accepted : ndarray, shape (n,), bool
+        Items that would be accepted without review.
+    attributes : mapping of str to sequence of length n
+        Names, or numbers in micro-volts for "amplitude_uv".
+    rng : numpy.random.Generator
+    """
+    right = examples.label == called
+    edges = {name: AMPLITUDE_EDGES_UV for name in attributes if name == "amplitude_uv"}
+    scores = bias.by_group(confidence, right, accepted, attributes, edges=edges, rng=rng)
     out = []
-    for name in sorted(set(names)):
-        own = np.asarray([n == name for n in names], bool)
-        n = int(own.sum())
-        row: dict[str, Any] = {"group": name, "n": n, "scored": n >= MIN_GROUP}
-        if n >= MIN_GROUP:
-            pairs = np.stack([truth[own], called[own]], axis=1)
-            right = truth[own] == called[own]
-            row["balanced_accuracy"] = balanced_accuracy(pairs)
-            row["accuracy"] = float(right.mean())
-            row["confidence"] = float(confidence[own].mean())
+    for score in scores:
+        row = score.to_json()
+        if score.calibration is not None:
+            row["calibration"] = {
+                key: row["calibration"][key] for key in ("ece", "perfect", "mean_confidence")
+            }
         out.append(row)
+    return out
+
+
+def attributes_of(examples: Examples) -> dict[str, Sequence[Any]]:
+    """Groups that every feature table tells: subject, session, band of amplitude."""
+    table = examples.features
+    out: dict[str, Sequence[Any]] = {"subject": table.subject, "session": table.session}
+    if "amplitude_uv" in table.names:
+        values = table.values[:, table.names.index("amplitude_uv")]
+        if np.all(np.isfinite(values)):
+            out["amplitude_uv"] = values.tolist()
     return out
 
 
@@ -256,14 +308,7 @@ def _scores(scores: Mapping[str, Any], named: Mapping[str, str]) -> list[str]:
         chosen.append(
             [f"{row['budget']:.0%}", _coverage(row["these"]), _coverage(row["others"])],
         )
-    groups = [
-        [
-            g["group"],
-            g["n"],
-            *(_number(g.get(k)) for k in ("balanced_accuracy", "accuracy", "confidence")),
-        ]
-        for g in [*scores["by_subject"], *scores["by_session"]]
-    ]
+    groups = [_group(row) for row in scores["groups"]]
     return [
         f"{scores['n']} items; intervals of 95 % by bootstrap over {scores['intervals_over']}.",
         "",
@@ -279,9 +324,25 @@ def _scores(scores: Mapping[str, Any], named: Mapping[str, str]) -> list[str]:
         "",
         "### By group",
         "",
-        _table(["group", "n", "balanced accuracy", "accuracy", "mean confidence"], groups),
+        _table(
+            ["group", "n", "accuracy", "mean confidence", "calibration error", "accepted", "wrong"],
+            groups,
+        ),
         "",
-        f"A group with fewer than {MIN_GROUP} items has no score.",
+        f"Accepted: confidence of at least {scores['accepted_from']:.3f}; wrong: of the accepted. "
+        f"A group with fewer than {FEWEST} items has no score.",
+    ]
+
+
+def _group(row: Mapping[str, Any]) -> list[Any]:
+    told = row.get("calibration") or {}
+    return [
+        f"{row['attribute']}: {row['name']}",
+        row["n"],
+        *(_told(row[key]) if row.get(key) else "–" for key in ("accuracy",)),
+        _number(told.get("mean_confidence")),
+        _number(told.get("ece")),
+        *(_told(row[key]) if row.get(key) else "–" for key in ("coverage", "error")),
     ]
 
 
