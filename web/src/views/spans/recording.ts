@@ -14,8 +14,10 @@ export interface Recording {
   segments: Segment[];
   channels: string[];
   montages: Record<string, string[]>;
-  /** False where the raw data are not there: spans are shown and decided without traces. */
+  /** False where the raw data do not open: spans are shown and decided without traces. */
   raw: boolean;
+  /** Why they do not open. */
+  fault: string;
 }
 
 export interface TraceQuery {
@@ -39,16 +41,16 @@ export interface StripQuery {
 }
 
 export async function openRecording(api: Api, desk: DeskInfo, least_samples: () => number): Promise<Recording> {
-  if (desk.has_raw !== false) {
-    try {
-      return { ...(await api.json<Omit<Recording, "raw">>(`desks/${desk.key}/traces/channels`)), raw: true };
-    } catch (error) {
-      if (!desk.rate_hz && !least_samples()) throw error;
-    }
+  try {
+    return { ...(await api.json<Omit<Recording, "raw" | "fault">>(`desks/${desk.key}/traces/channels`)), raw: true, fault: "" };
+  } catch (error) {
+    const rate_hz = desk.rate_hz ?? 1;
+    const n_samples = Math.max(Math.round((desk.duration_s ?? 0) * rate_hz), least_samples(), 1);
+    return {
+      stream: "", kind: "", rate_hz, n_samples, segments: [[0, n_samples, 0, rate_hz]], channels: [], montages: { recorded: [] },
+      raw: false, fault: error instanceof Error ? error.message : String(error),
+    };
   }
-  const rate_hz = desk.rate_hz ?? 1;
-  const n_samples = Math.max(Math.round((desk.duration_s ?? 0) * rate_hz), least_samples(), 1);
-  return { stream: "", kind: "", rate_hz, n_samples, segments: [[0, n_samples, 0, rate_hz]], channels: [], montages: {}, raw: false };
 }
 
 /** Rows of a montage; "reference X" is every other channel against X. */

@@ -101,7 +101,7 @@ export class Scene {
   private paintTraces(state: SceneState): void {
     const surface = this.traces;
     if (!surface.begin()) return;
-    this.empty.textContent = state.recording.raw ? "" : "The raw data are not here: spans are shown and decided without traces.";
+    this.empty.textContent = state.recording.raw ? "" : `Spans are shown and decided without traces. ${state.recording.fault}`;
     paintGuides(surface, state.view, state.recording.segments, null, this.colours, true);
     const { page } = state;
     if (!page) return;

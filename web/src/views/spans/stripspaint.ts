@@ -105,7 +105,7 @@ export function nearestKnown({ values, n_rows, n_columns, exact }: Strip): Int32
   const known = [...found.keys()].filter((column) => found[column]! >= 0);
   for (let column = 0, k = 0; column < n_columns && known.length; column++) {
     while (k + 1 < known.length && Math.abs(known[k + 1]! - column) <= Math.abs(known[k]! - column)) k += 1;
-    if (Math.abs(known[k]! - column) <= n_columns / 12) found[column] = known[k]!;
+    if (Math.abs(known[k]! - column) <= n_columns / 24) found[column] = known[k]!;
   }
   return found;
 }
