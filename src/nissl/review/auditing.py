@@ -23,8 +23,7 @@ from nissl.store import QuestionRow, Store
 from nissl.trust.acceptance import Acceptance, judge
 from nissl.trust.audit import AuditSample, Residual, draw, residual
 from nissl.trust.bounds import check_budget
-from nissl.trust.intervals import Interval
-from nissl.trust.selection import Selection
+from nissl.trust.selection import Selection, claimed
 
 BUDGET = 0.05
 """Share of wrong labels among those accepted without review that a project allows by default."""
@@ -119,7 +118,8 @@ def reserve(
         return known
     refs, confidence, labels = _undecided(room, desks)
     try:
-        sample = draw(confidence, confidence >= selection.threshold, size=size, rng=rng)
+        accepted = confidence >= selection.threshold
+        sample = draw(confidence, accepted, size=size, budget=budget, rng=rng)
     except EvaluationError:
         return None
     chosen = tuple(refs[i] for i in sample.indices)
@@ -214,25 +214,7 @@ def selection_of(room: Room, task: str, budget: float) -> Selection | None:
     if not confidence.size:
         return None
     known = _of_card(room.store, CLASSES_OF.get(task, task), budget)
-    return known or claimed(confidence, budget / 2)
-
-
-def claimed(confidence: npt.NDArray[np.float64], budget: float) -> Selection:
-    """Threshold above which the claimed share of wrong labels is the budget.
-
-    Parameters
-    ----------
-    confidence : ndarray, shape (n_items,), float64
-    budget : float
-    """
-    order = np.sort(confidence)[::-1]
-    risk = np.cumsum(1 - order) / np.arange(1, order.size + 1)
-    within = np.flatnonzero(risk <= budget)
-    n = int(within[-1]) + 1 if within.size else 0
-    gone = float("nan")
-    share = Interval(n / order.size, gone, gone, 0.95, int(order.size))
-    threshold = float(order[n - 1]) if n else float("inf")
-    return Selection(budget, 0.95, threshold, share, int(order.size), n, 0, 1.0, "claimed")
+    return known or claimed(confidence, budget=budget / 2)
 
 
 def _of_card(store: Store, task: str, budget: float) -> Selection | None:
