@@ -42,6 +42,18 @@ def test_two_readers_are_recovered_within_three_points_with_gold_items():
     np.testing.assert_allclose(found.confusion, READERS[:2], atol=0.03)
 
 
+@pytest.mark.parametrize(
+    ("n", "three", "two"), [(300, 0.2, 0.2), (1000, 0.12, 0.1), (3000, 0.06, 0.06)]
+)
+def test_the_manual_says_how_many_items_it_takes(n, three, two):
+    for seed in range(10, 15):
+        truth, ratings = simulated(n, READERS, seed)
+        assert np.abs(dawid_skene(ratings, 3).confusion - READERS).max() < three
+        gold = np.where(np.arange(n) < 0.4 * n, truth, np.nan)
+        found = dawid_skene(ratings[:, :2], 3, gold=gold)
+        assert np.abs(found.confusion - READERS[:2]).max() < two
+
+
 def test_two_readers_alone_are_said_not_to_be_identified():
     _, ratings = simulated(2000, READERS[:2], 2)
     assert not dawid_skene(ratings, 3).identified.any()
