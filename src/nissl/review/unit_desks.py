@@ -23,9 +23,9 @@ from nissl.annotators.spikes.grouping import Grouping, grouping_of
 from nissl.annotators.spikes.live import LiveUnits
 from nissl.annotators.spikes.similarity import Likeness, Templates, likely_merges
 from nissl.annotators.spikes.snippets import (
-    N_SAMPLED,
     SnippetReader,
     SpikeSample,
+    n_sampled,
     plan_of,
     take_sample,
 )
@@ -196,7 +196,7 @@ def _job(desk: Desk) -> dict[str, Any]:
         "what": "sample of waveforms",
         "labels": desk.key,
         "items": desk.row.items,
-        "n": N_SAMPLED,
+        "n": n_sampled(desk.row.n_items),
         "seed": SEED,
     }
 

@@ -232,6 +232,17 @@ def test_waveforms_are_read_where_the_spikes_are(planted):
     assert np.isnan(reader.read(np.asarray([3, n - 3]))).all()
 
 
+def test_many_spikes_are_read_in_pieces_that_fit_into_memory(planted, monkeypatch):
+    sorting, _, _ = planted
+    whole = sorting.reader.read(sorting.sample, np.asarray([1]))
+    monkeypatch.setattr("nissl.annotators.spikes.snippets._VALUES_AT_ONCE", 8 * 3000)
+    monkeypatch.setattr("nissl.annotators.spikes.snippets._READ_TOGETHER", 2500)
+    pieces = sorting.reader._pieces(sorting.sample)
+    assert [p[0] for p in pieces[1:]] == [p[1] for p in pieces[:-1]]
+    assert max(stop - start for _, _, start, stop in pieces) <= 3000 + sum(sorting.reader.window)
+    assert sorting.reader.read(sorting.sample, np.asarray([1])) == pytest.approx(whole, abs=0.05)
+
+
 def test_a_sample_comes_back_from_its_arrays(planted):
     sorting, _, _ = planted
     kept = SpikeSample.of(sorting.kept.arrays())

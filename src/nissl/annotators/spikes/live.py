@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from nissl.annotators.spikes.grouped import Sorting, Unit, describe_group
 from nissl.annotators.spikes.grouping import Grouping, Ints, Rows
+from nissl.annotators.spikes.similarity import Templates
 from nissl.annotators.spikes.snippets import SnippetReader, SpikeSample
 from nissl.errors import BadEditError
 from nissl.labels import ItemTable
@@ -55,6 +56,7 @@ class LiveUnits:
         self.sorting = sorting
         self._memo: OrderedDict[bytes, Unit] = OrderedDict()
         self._tables: OrderedDict[bytes, ItemTable] = OrderedDict()
+        self._templates: tuple[ItemTable, Templates] | None = None
         self._lock = Lock()
 
     def equip(
@@ -108,6 +110,18 @@ class LiveUnits:
                 while len(self._tables) > TABLES:
                     self._tables.popitem(last=False)
         return found
+
+    def templates(self, grouping: Grouping) -> Templates:
+        """Templates of all units that there are now, ready for comparison."""
+        table = self.facts(grouping)
+        with self._lock:
+            known = self._templates
+        if known is None or known[0] is not table:
+            known = (table, Templates.of(table, among=grouping.items))
+            known[1].prepare()
+            with self._lock:
+                self._templates = known
+        return known[1]
 
     def some(self, grouping: Grouping, items: Sequence[int]) -> ItemTable:
         """Facts of some units, which is quicker than those of all; `BadEditError` when gone."""

@@ -63,6 +63,10 @@ class Templates:
         ]
         return np.sqrt(np.asarray(sums, dtype=np.float64))
 
+    def prepare(self) -> None:
+        """Compute now what the first comparison would wait for."""
+        _ = self.norm
+
     @classmethod
     def of(cls, items: ItemTable, among: Ints | None = None) -> Templates:
         """Templates of an item table; without any, none is like another.

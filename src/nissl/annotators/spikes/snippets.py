@@ -21,10 +21,14 @@ from nissl.annotators.spikes.sampling import read_uv
 from nissl.data import Signal
 from nissl.labels import ItemTable, LabelSet
 
-N_SAMPLED = 200
-"""Spikes of a unit of which the waveforms are kept."""
+SAMPLED = 20_000
+"""Spikes of a sorting of which the waveforms are kept, about."""
+
+LEAST_SAMPLED, MOST_SAMPLED = 50, 300
+"""Of each unit."""
 
 _READ_TOGETHER = 2000  # samples between spikes that are read in one piece
+_VALUES_AT_ONCE = 4_000_000
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -107,15 +111,23 @@ class SnippetReader:
                     out[k] = np.where(wanted[k] >= 0, own[:, np.maximum(wanted[k], 0)], np.nan)
         return out
 
+    def _cuts(self, sample: Ints, offset: int) -> list[int]:
+        """Where spikes are divided: at long gaps, and where a piece would be large."""
+        if not sample.size:
+            return []
+        longest = max(_READ_TOGETHER, _VALUES_AT_ONCE // max(self.signal.n_channels, 1))
+        cell = (sample - sample[0]) // longest
+        apart = (np.diff(sample) > _READ_TOGETHER) | (np.diff(cell) > 0)
+        inner = np.flatnonzero(apart) + 1
+        return [offset, *(offset + inner).tolist(), offset + sample.size]
+
     def _pieces(self, sample: Ints) -> list[tuple[int, int, int, int]]:
         """Spikes read together: first, last, and the interval, all half-open."""
         before, after = self.window
         pieces = []
         for segment in self.signal.clock.segments:
             low, high = np.searchsorted(sample, [segment.start, segment.stop]).tolist()
-            far = np.flatnonzero(np.diff(sample[low:high]) > _READ_TOGETHER) + 1
-            edges = [low, *(low + far).tolist(), high] if high > low else []
-            for first, last in pairwise(edges):
+            for first, last in pairwise(self._cuts(sample[low:high], low)):
                 start = max(segment.start, int(sample[first]) - before)
                 stop = min(segment.stop, int(sample[last - 1]) + after)
                 pieces.append((first, last, start, stop))
@@ -182,8 +194,18 @@ class SpikeSample:
         return np.where(known[:, None, :], out, np.float32(np.nan))
 
 
+def n_sampled(n_units: int) -> int:
+    """Spikes of each unit of which the waveforms are kept."""
+    return int(np.clip(SAMPLED // max(n_units, 1), LEAST_SAMPLED, MOST_SAMPLED))
+
+
 def take_sample(
-    labels: LabelSet, items: ItemTable, reader: SnippetReader, *, seed: int, n: int = N_SAMPLED
+    labels: LabelSet,
+    items: ItemTable,
+    reader: SnippetReader,
+    *,
+    seed: int,
+    n: int | None = None,
 ) -> SpikeSample:
     """Read the waveforms of up to `n` spikes of every unit, at random.
 
@@ -196,8 +218,10 @@ def take_sample(
     reader : SnippetReader
     seed : int
         Of the choice of spikes.
-    n : int
+    n : int, optional
+        As `n_sampled` says by default.
     """
+    n = n_sampled(labels.items.size) if n is None else n
     unit = np.searchsorted(labels.items, labels.column("item")).astype(np.int64)
     row = np.flatnonzero(choose_spikes(unit, labels.items.size, n, seed)).astype(np.int64)
     near = _near(labels, items, reader)

@@ -13,7 +13,7 @@ from nissl.annotators.spikes.correlograms import correlogram
 from nissl.annotators.spikes.grouping import Grouping
 from nissl.annotators.spikes.live import preview_merge, preview_split
 from nissl.annotators.spikes.projecting import AXES, Cut, cut, fit_projection, scatter
-from nissl.annotators.spikes.similarity import Templates, neighbours
+from nissl.annotators.spikes.similarity import neighbours
 from nissl.errors import BadArgumentError, BadEditError
 from nissl.review.room import Room
 from nissl.review.unit_desks import UnitDesk, unit_desk
@@ -161,9 +161,8 @@ def similar(
     """Units near this one, the most alike first."""
     desk, grouping = _units(room, key, reader)
     grouping.rows(item)
-    table = desk.units.facts(grouping)
     found = neighbours(
-        Templates.of(table, among=grouping.items),
+        desk.units.templates(grouping),
         int(np.searchsorted(grouping.items, item)),
         grouping.train,
         desk.units.sorting.rate_hz,
