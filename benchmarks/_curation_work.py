@@ -28,6 +28,7 @@ Values = npt.NDArray[np.float64]
 BUDGETS = (0.05, 0.10, 0.20)
 SEEN = (0, 20, 50, 100, 200)
 AUDIT = 150
+SHARES = (0.05, 0.1, 0.3, 0.5, 0.7, 1.0)
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ def scored(
     rows = [_calibration(p, truth, mouse, rng) for p in pooled]
     found["log_loss"] = float(np.mean([row["log_loss"] for row in rows]))
     found["calibration"] = rows[0]
+    found["risk"] = {str(share): _risk(pooled[0], truth, share) for share in SHARES}
     found["ece_seeds"] = [row["ece"] for row in rows]
     found["ece_by_mouse"] = {
         name: reliability(*top_label(pooled[0][mouse == name], truth[mouse == name]), rng=rng).ece
@@ -192,6 +194,13 @@ def _calibration(
     told = reliability(*top_label(p, truth), groups=mouse, rng=rng).to_json()
     told["log_loss"] = float(-np.log(np.maximum(p[np.arange(len(truth)), truth], 1e-6)).mean())
     return told
+
+
+def _risk(p: Values, truth: npt.NDArray[np.int64], share: float) -> float:
+    """Share of wrong classes among the most confident units."""
+    confidence, right = top_label(p, truth)
+    kept = np.argsort(-confidence, kind="stable")[: round(share * len(truth))]
+    return float(np.mean(~right[kept]))
 
 
 def acceptance(cuts: list[tuple[str, Data, Data]], seeds: int) -> list[dict[str, Any]]:
