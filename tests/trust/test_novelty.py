@@ -138,6 +138,7 @@ def test_too_little_is_no_ground_for_acceptance(novelty, animals):
     few = per_channel(animals[0])[:4]
     assert not novelty.verdict(few).automatic
     assert "4 items" in novelty.verdict(few).reason
+    assert novelty.verdict(few).to_json()["p"] is None
     rng = np.random.default_rng(6)
     two = fit_novelty(rng.normal(size=(40, 2)), [0, 1] * 20, names=("a", "b"), rng=rng)
     assert "2 animals" in two.verdict(rng.normal(size=(40, 2))).reason

@@ -89,6 +89,11 @@ class Verdict:
     features: tuple[str, ...]
     reason: str
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is not known is None."""
+        values = vars(self) | {"features": list(self.features)}
+        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in values.items()}
+
 
 @dataclass(frozen=True, eq=False)
 class Novelty:
