@@ -191,7 +191,7 @@ function paintBar(context: CanvasRenderingContext2D, lane: LaneScene, bar: Bar, 
   }
   const text = state === "unsure" ? `${name} ?` : name;
   if (width > 30 && bar.count === 1) {
-    context.fillStyle = open ? colours.text : inkOn(colour);
+    context.fillStyle = open || !lane.own ? colours.text : inkOn(colour);
     context.save();
     context.beginPath();
     context.rect(x0, top, width - 3, LANE_HEIGHT);
