@@ -110,20 +110,22 @@ def test_a_merge_gives_what_measuring_the_merged_unit_gives(planted, tmp_path):
     assert str(seen.after.table.to_pylist()[0]) == str(facts.table.to_pylist()[0])  # NaN too
 
 
-def test_parts_are_measured_on_the_recording_and_without_it_on_kept_waveforms(planted):
+def test_parts_are_measured_on_kept_waveforms_or_on_the_recording(planted):
     sorting, _, large = planted
     rows = sorting.labels.rows_of(0)
     part = rows[large[rows]]
-    bare = Sorting(sorting.labels, sorting.items, sorting.clock, None, sorting.kept)
-    for with_what, rest in ((sorting, 0.1), (bare, 0.15)):
-        template = group_template(with_what, part)
-        whole = sorting.items.arrays["template"][0]
-        known = np.isfinite(template).all(axis=0)
-        assert known[:5].all()
+    whole = sorting.items.arrays["template"][0]
+    read = Sorting(sorting.labels, sorting.items, sorting.clock, sorting.reader)
+    kept = Sorting(sorting.labels, sorting.items, sorting.clock, None, sorting.kept)
+    for known in (read, kept, sorting):
+        template = group_template(known, part)
         gain = np.ptp(template[:, 1]) / np.ptp(whole[:, 1])
-        assert gain == pytest.approx(200 / np.where(large[rows], 200, 120).mean(), rel=rest)
+        assert gain == pytest.approx(200 / np.where(large[rows], 200, 120).mean(), rel=0.1)
+    far = np.setdiff1d(np.arange(8), sorting.kept.near[0])
+    assert far.size
+    assert template[:, far] == pytest.approx(whole[:, far])
     nothing = Sorting(sorting.labels, sorting.items, sorting.clock)
-    assert group_template(nothing, part) == pytest.approx(sorting.items.arrays["template"][0])
+    assert group_template(nothing, part) == pytest.approx(whole)
 
 
 def test_a_split_shares_spikes_and_an_undo_gives_the_very_facts_back(planted):

@@ -1,8 +1,8 @@
 """Facts about any group of a sorting's spikes, without a pass over the raw data.
 
 What the trains and amplitudes say is computed anew. Templates of whole units are averaged,
-weighted by their spikes; that of a part of a unit is the mean of up to `N_AVERAGED` of its
-spikes, read from the recording or taken from the kept sample of waveforms.
+weighted by their spikes; that of a part of a unit is the mean of its kept waveforms or, where
+too few of them are kept, of some that are read from the recording.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from nissl.clock import Clock
 from nissl.labels import ItemTable, LabelSet
 from nissl.run.limits import single_threaded_blas
 
-N_AVERAGED = 100
 N_FROM_SAMPLE = 10
-"""Spikes in the kept sample from which a part's template is taken without reading more."""
+"""Kept waveforms from which a part's template is taken without reading more."""
+
+N_READ = 30
 
 N_COMPARED = 100
 N_COMPETITORS = 8
@@ -152,8 +153,7 @@ def group_template(sorting: Sorting, rows: Rows) -> Floats | None:
         whole = _template_of(sorting, known, unit)
         own = whole
         if in_uv and counts[k] < sorting.labels.rows_of(unit).size:
-            part = _part_template(sorting, rows[index == k])
-            own = whole if part is None or part.shape != whole.shape else part
+            own = _part_template(sorting, rows[index == k], whole)
         total += own.astype(np.float64) * (counts[k] / rows.size)
     return np.asarray(total, dtype=np.float32)
 
@@ -165,18 +165,21 @@ def _template_of(sorting: Sorting, known: npt.NDArray[Any], unit: int) -> Floats
     return np.full(known.shape[1:], np.nan, np.float32)
 
 
-def _part_template(sorting: Sorting, rows: Rows) -> Floats | None:
-    """Template of a part of one unit, all channels where the recording is there."""
-    if sorting.reader is not None:
-        chosen = rows[spread(rows.size, N_AVERAGED)]
-        return _mean(sorting.reader.read(sorting.sample[chosen]))
-    if sorting.kept is None:
-        return None
-    places = sorting.kept.among(rows)
-    if places.size < min(N_FROM_SAMPLE, rows.size):
-        return None
-    n_channels = len(sorting.position_um) or int(sorting.kept.near.max()) + 1
-    return _mean(sorting.kept.on(places, np.arange(n_channels)))
+def _part_template(sorting: Sorting, rows: Rows, whole: Floats) -> Floats:
+    """Template of a part of one unit: from kept waveforms, else a few that are read.
+
+    Reading takes milliseconds per spike on large probes, so it is done only where too few are
+    kept. On channels that were not kept the template of the whole unit stands.
+    """
+    places = np.empty(0, np.intp) if sorting.kept is None else sorting.kept.among(rows)
+    if sorting.kept is not None and places.size >= min(N_FROM_SAMPLE, rows.size):
+        part = _mean(sorting.kept.on(places, np.arange(whole.shape[1])))
+    elif sorting.reader is not None:
+        chosen = rows[spread(rows.size, N_READ)]
+        part = _mean(sorting.reader.read(sorting.sample[chosen]))
+    else:
+        return whole
+    return np.where(np.isfinite(part), part, whole) if part.shape == whole.shape else whole
 
 
 def _mean(waveforms: Floats) -> Floats:
