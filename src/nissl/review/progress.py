@@ -28,8 +28,7 @@ _GONE = frozenset({EditKind.REJECT, EditKind.REMOVE})
 
 def standing(edits: Iterable[Edit]) -> dict[str, list[Edit]]:
     """Edits that are not undone, by reader, in the order of the journal."""
-    known, _ = journal.unique(edits)
-    return {name: journal.active(own)[0] for name, own in journal.by_reviewer(known).items()}
+    return {name: journal.active(own)[0] for name, own in journal.by_reviewer(edits).items()}
 
 
 def decided(desk: Desk, edits: dict[str, list[Edit]]) -> dict[int, set[str]]:

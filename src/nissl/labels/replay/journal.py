@@ -51,16 +51,19 @@ def active(edits: Sequence[Edit]) -> tuple[list[Edit], list[Question]]:
     edits : sequence of Edit
         All of one reviewer.
     """
-    names = [{e.uuid, e.group} - {None} for e in edits]
+    targets = {undo_target(edit) for edit in edits if edit.kind is EditKind.UNDO}
+    if not targets:
+        return list(edits), []
     first: dict[UUID | None, int] = {}
-    for index, own in enumerate(names):
-        for name in own:
-            first.setdefault(name, index)
+    for index, edit in enumerate(edits):
+        for name in (edit.uuid, edit.group):
+            if name in targets:
+                first.setdefault(name, index)
     undone: set[UUID | None] = set()
     kept, questions = [], []
     for index in range(len(edits) - 1, -1, -1):
         edit = edits[index]
-        if names[index] & undone:
+        if edit.uuid in undone or (edit.group is not None and edit.group in undone):
             continue
         if edit.kind is not EditKind.UNDO:
             kept.append(edit)
