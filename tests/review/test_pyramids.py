@@ -70,6 +70,15 @@ def test_a_damaged_tile_is_not_there_and_is_made_anew(
     )
 
 
+def test_what_a_killed_process_left_is_swept_later(tmp_path: Path, signal: Signal) -> None:
+    old, fresh = tmp_path / ".000001.tile.ab.partial", tmp_path / ".000002.tile.cd.partial"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    Tiles(tmp_path, signal, LADDER)
+    assert (old.exists(), fresh.exists()) == (False, True)
+
+
 def test_tiles_of_another_signal_are_not_taken(tmp_path: Path, signal: Signal) -> None:
     Tiles(tmp_path, signal, LADDER).make(0)
     other = Signal.from_array(signal.read_raw().astype(np.int32), 100.0)

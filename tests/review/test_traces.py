@@ -151,6 +151,7 @@ def test_a_page_too_long_to_filter_says_so(monkeypatch: pytest.MonkeyPatch) -> N
         {"start": 10, "stop": 10},
         {"start": 0, "stop": 10, "width": 0},
         {"start": 0, "stop": 10, "traces": (9,)},
+        {"start": 0, "stop": 10, "traces": (1, 1)},
         {"start": 0, "stop": 10, "montage": "nonsense"},
         {"start": 0, "stop": 10, "filters": Filters(low_hz=70.0)},
     ],

@@ -12,6 +12,8 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.project import open_project
@@ -111,6 +113,40 @@ def test_impossible_pages_are_refused_with_words(
     wanted = {"start": 0, "stop": 100, **query}
     answer = client.get(f"/api/desks/{desk.key}/traces", params=wanted)
     assert answer.status_code == 422
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    route=st.sampled_from(["traces", "spectrogram", "spans", "spans/lanes"]),
+    query=st.fixed_dictionaries(
+        {"reader": st.text(max_size=5)},
+        optional={
+            "start": st.integers(-2, 9000),
+            "stop": st.integers(-2, 9000),
+            "width": st.integers(-1, 9000),
+            "channels": st.from_regex(r"[-0-9:,a]{0,7}", fullmatch=True),
+            "channel": st.integers(-1, 6),
+            "montage": st.sampled_from(["average", "median", "bipolar", "reference F3", "x"]),
+            "high": st.floats(),
+            "low": st.floats(0, 70),
+            "notch": st.floats(0, 70),
+            "top": st.floats(),
+            "lanes": st.from_regex(r"[-0-9,]{0,4}", fullmatch=True),
+            "asked": st.integers(),
+            "blind": st.booleans(),
+        },
+    ),
+)
+def test_no_request_brings_the_server_down(
+    client: TestClient, room: Room, route: str, query: dict[str, Any]
+) -> None:
+    (desk,) = room.desks
+    answer = client.get(f"/api/desks/{desk.key}/{route}", params=query)
+    assert answer.status_code in (200, 422), answer.text
 
 
 def test_an_hour_of_a_probe_opens_at_once_and_becomes_exact(tmp_path: Path) -> None:

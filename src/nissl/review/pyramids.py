@@ -34,6 +34,7 @@ MAGIC = b"NISSLPYR"
 _HEADER_BYTES = 4096
 _KEPT_VALUES = 1 << 17
 _KEPT_BYTES = 1 << 26
+_ABANDONED_S = 3600
 
 
 class Tiles:
@@ -52,10 +53,18 @@ class Tiles:
         self.signal = signal
         self.ladder = ladder or Ladder()
         self.n_tiles = self.ladder.n_tiles(signal.n_samples)
+        self._sweep()
         self._made = {t for t in range(self.n_tiles) if self.path(t).exists()}
         self._sound: set[tuple[int, int]] = set()
         self._kept: dict[tuple[int, int], npt.NDArray[Any]] = {}
         self._kept_bytes = 0
+
+    def _sweep(self) -> None:
+        """Remove what a process that was killed left half-written an hour ago or earlier."""
+        for path in self.folder.glob(".*.partial"):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                    path.unlink()
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -179,10 +179,11 @@ def chosen_traces(page: Page, signal: Signal) -> tuple[Montage, npt.NDArray[np.i
     if page.traces is None:
         return shown, np.arange(shown.n_traces)
     chosen = np.asarray(page.traces, dtype=np.intp)
-    if chosen.size and (chosen.min() < 0 or chosen.max() >= shown.n_traces):
+    beyond = chosen.size and (chosen.min() < 0 or chosen.max() >= shown.n_traces)
+    if beyond or np.unique(chosen).size < chosen.size:
         raise BadArgumentError(
-            f"traces 0 to {shown.n_traces - 1} of the montage {shown.name!r}",
-            f"{chosen.min()} to {chosen.max()}",
+            f"traces 0 to {shown.n_traces - 1} of the montage {shown.name!r}, each once",
+            f"{chosen.size} traces, {chosen.min()} to {chosen.max()}",
             "Scroll to traces that are there.",
         )
     return shown, chosen

@@ -46,7 +46,7 @@ def spans(
     stop: Sample = None,
     lanes: Annotated[str, Query(max_length=400, pattern=r"^(\d+(,\d+)*)?$")] = "",
     blind: bool = False,
-    asked: int | None = None,
+    asked: Annotated[int | None, Query(gt=-(2**53), lt=2**53)] = None,
 ) -> Response:
     """Spans that meet a window, as an Arrow stream; see `nissl.review.lanes.SCHEMA`."""
     _check_spans(room, key)
