@@ -347,6 +347,7 @@ export class Session {
       if (this.queue.isShort) await this.fill();
     }
     if (!this.queue.current.value) await this.fill();
+    this.address();
   }
 
   /** A new queue from the start: another policy, desk or mode. */

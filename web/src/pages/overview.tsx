@@ -78,8 +78,9 @@ export function Overview({ session }: { session: Session }) {
       <div class="row"><h1>{session.project.value?.name}</h1><button onClick={again}>Refresh</button></div>
       <div class="cards">
         <Sessions rows={answer.sessions} />
-        {Object.entries(answer.residual).map(([task, left]) => <Trust key={task} task={task} left={left} calibration={answer.calibration.find((one) => one.task === task)} />)}
-        {answer.confidences.map((one) => <Histogram key={one.task} given={one} />)}
+        {answer.confidences.map((one) => (
+          <Trust key={one.task} given={one} left={answer.residual[one.task] ?? null} calibration={answer.calibration.find((each) => each.task === one.task)} />
+        ))}
         <Readers rows={answer.readers} />
         {tasks.map((task) => <Models key={task} session={session} task={task} />)}
       </div>
@@ -114,10 +115,10 @@ function Sessions({ rows }: { rows: SessionRow[] }) {
   );
 }
 
-function Trust({ task, left, calibration }: { task: string; left: Left | null; calibration: Calibration | undefined }) {
+function Trust({ given, left, calibration }: { given: Confidences; left: Left | null; calibration: Calibration | undefined }) {
   return (
     <section class="card">
-      <h2>{task}: what may be trusted</h2>
+      <h2>{given.task}: what may be trusted</h2>
       {left
         ? <>
             <p><b>Automatic acceptance is {left.on ? "on" : "off"}</b> at a budget of {percent(left.budget)}. {left.reason}</p>
@@ -126,7 +127,8 @@ function Trust({ task, left, calibration }: { task: string; left: Left | null; c
           </>
         : <p class="muted">No audit sample is reserved: nothing is accepted without a person, and no residual error is stated.</p>}
       {calibration && <p>On {calibration.n} audited items the method said {percent(calibration.mean_confidence)} and was right in {percent(calibration.accuracy.estimate)} ({percent(calibration.accuracy.low)} to {percent(calibration.accuracy.high)}).</p>}
-      {calibration?.reliability && <ReliabilityPlot given={calibration.reliability} label={`Reliability of ${task}`} />}
+      {calibration?.reliability && <ReliabilityPlot given={calibration.reliability} label={`Reliability of ${given.task}`} />}
+      <Histogram given={given} />
     </section>
   );
 }
@@ -140,13 +142,12 @@ function Histogram({ given }: { given: Confidences }) {
   const options = useMemo(() => () => histogramOptions(), []);
   const n = given.decided.reduce((a, b) => a + b, 0) + given.open.reduce((a, b) => a + b, 0);
   return (
-    <section class="card">
-      <h2>{given.task}: confidence</h2>
+    <>
       {n > 0
         ? <><Plot options={options} data={data} label={`Histogram of the confidence of ${n} items`} />
             <p class="muted"><i class="dot all" /> all <i class="dot done" /> decided{given.n_without > 0 && ` · ${given.n_without} items without a confidence`}</p></>
         : <p class="muted">The method says no confidence for any of {given.n_without} items.</p>}
-    </section>
+    </>
   );
 }
 

@@ -56,11 +56,11 @@ export function Readers({ session }: { session: Session }) {
       {!answer ? <p class="muted">Reading the answers …</p> : (
         <div class="cards">
           <AgreementCard answer={answer} />
-          <Adjudication session={session} answer={answer} />
           <Confusion answer={answer} />
           <Assigning session={session} task={task} answer={answer} again={again} />
           <Training key={task} session={session} task={task} />
           <Bias answer={answer} />
+          <Adjudication session={session} answer={answer} />
         </div>
       )}
     </div>
@@ -115,7 +115,7 @@ function Adjudication({ session, answer }: { session: Session; answer: Answer })
     setSettled({ ...settled, [`${one.desk}:${one.item}`]: label });
   });
   return (
-    <section class="card">
+    <section class="card full">
       <h2>To settle</h2>
       {answer.disagreements.length === 0 ? <p class="muted">Readers contradict each other nowhere.</p> : (
         <table>
@@ -127,7 +127,7 @@ function Adjudication({ session, answer }: { session: Session; answer: Answer })
                 <tr key={`${one.desk}:${one.item}`}>
                   <td><a href={`#/desk/${one.desk}/item/${one.item}`}>{session.deskInfo(one.desk)?.source_name} {one.item}</a></td>
                   <td>{Object.entries(one.said).map(([reader, label]) => `${reader}: ${label ?? "unsure"}`).join("; ")}</td>
-                  <td>{done ? <b>{done}</b> : <span class="chips">{answer.classes.map((name) => <button key={name} onClick={() => settle(one, name)}>{name}</button>)}</span>}</td>
+                  <td>{done ? <b>{done}</b> : <span class="chips settle">{answer.classes.map((name) => <button key={name} onClick={() => settle(one, name)}>{name}</button>)}</span>}</td>
                 </tr>
               );
             })}
@@ -148,7 +148,7 @@ function Confusion({ answer }: { answer: Answer }) {
         <div key={reader}>
           <h3>{reader}: right in {percent(found.accuracy[r]!)}{found.identified[r] ? "" : " (a guess: too few items in common with others or with gold)"}</h3>
           <table class="confusion">
-            <thead><tr><th>is ＼ says</th>{found.classes.map((name) => <th key={name} class="num">{name}</th>)}</tr></thead>
+            <thead><tr><th>is, says</th>{found.classes.map((name) => <th key={name} class="num">{name}</th>)}</tr></thead>
             <tbody>
               {found.classes.map((name, i) => (
                 <tr key={name}><th>{name}</th>{found.classes.map((_, j) => <Cell key={j} share={found.confusion[r]![i]![j]!} />)}</tr>

@@ -4,7 +4,7 @@ import { normaliseKey } from "../core/keys.ts";
 import type { Session } from "../core/session.ts";
 import { acceptItem, decideClass, flagItem, noteItem, rejectItem, unsureItem } from "../decisions.ts";
 import type { Command, DeskInfo, DraftEdit, QueueEntry } from "../view.ts";
-import { dialog, showWhy } from "./open.ts";
+import { dialog, showWhy, typed } from "./open.ts";
 
 interface Here {
   desk: DeskInfo;
@@ -45,14 +45,14 @@ export function shellCommands(session: Session): Command[] {
       const at = here();
       if (!at) return;
       if (rest) session.decide(at.desk, [noteItem(context(at.desk), at.entry.item, rest)]);
-      else dialog.value = "note";
+      else { typed.value = ""; dialog.value = "note"; }
     } },
     { name: "flag", help: "Flag the item for a second reader", key: "f", run: (rest) => {
       const at = here();
       if (at) session.decide(at.desk, [flagItem(context(at.desk), at.entry.item, rest)]);
     } },
     { name: "help", help: "Show or hide all keys; there they can be changed", key: "?", run: () => { dialog.value = dialog.value === "help" ? null : "help"; } },
-    { name: "command", help: "Command line", key: "/", run: () => { dialog.value = "command"; } },
+    { name: "command", help: "Command line", key: "/", run: () => { typed.value = ""; dialog.value = "command"; } },
     { name: "label", help: "`/label good selection`, `/label mua snr<3`: one class for many items", run: (rest) => {
       const [name = "", ...words] = rest.trim().split(/\s+/);
       bulk(session, words.join(" "), name);
@@ -70,7 +70,7 @@ export function shellCommands(session: Session): Command[] {
       void session.restart();
     } },
     { name: "policy", help: "`/policy random`: what is asked first; alone: as the project chooses", run: (rest) => void session.change({ policy: rest.trim() || null }) },
-    { name: "blind", help: "Hide or show the model's answer until one has decided", key: "b", run: () => {
+    { name: "blind", help: "Hide or show the model's answer until one has decided", key: "h", run: () => {
       const blind = !session.settings.value.blind;
       session.announce(blind ? "Blind: the model's answer is hidden until you decide." : "The model's answer is shown.");
       void session.change({ blind });

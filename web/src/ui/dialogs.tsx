@@ -1,16 +1,16 @@
 // Dialogs: keys, command line, note, reader, batch preview, refused decisions.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { describe } from "../core/deciding.ts";
 import { keyName } from "../core/keys.ts";
 import type { Session } from "../core/session.ts";
 import { noteItem } from "../decisions.ts";
 import { remap } from "./commands.ts";
-import { dialog } from "./open.ts";
+import { dialog, typed } from "./open.ts";
 
 export function Dialogs({ session }: { session: Session }) {
   const open = dialog.value;
-  const close = () => { dialog.value = null; };
+  const close = () => { dialog.value = null; typed.value = ""; };
   const needsReader = session.project.value !== null && !session.reader.value;
   return (
     <>
@@ -29,7 +29,7 @@ export function Modal({ title, children, onClose, wide = false }: {
   title: string; children: ComponentChildren; onClose: () => void; wide?: boolean;
 }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     element.current?.showModal();
     return () => { if (before instanceof HTMLElement && before.isConnected) before.focus(); };
@@ -83,14 +83,15 @@ function Help({ session, onClose }: { session: Session; onClose: () => void }) {
 }
 
 function CommandLine({ session, onClose }: { session: Session; onClose: () => void }) {
-  const [text, setText] = useState("");
+  const text = typed.value;
+  const setText = (next: string) => { typed.value = next; };
   const [said, setSaid] = useState("");
   const commands = session.keys.bound().map((one) => one.command);
   const word = text.replace(/^\//, "").split(/\s/)[0] ?? "";
   const fitting = commands.filter((command) => command.name.startsWith(word)).slice(0, 8);
   const run = () => {
     const [name = "", ...rest] = text.replace(/^\//, "").trim().split(/\s+/);
-    const command = session.keys.named(name) ?? (fitting.length === 1 ? fitting[0] : undefined);
+    const command = session.keys.named(name);
     if (!command) return setSaid(`No command is called ${name || "so"}.`);
     onClose();
     void session.guard(async () => command.run(rest.join(" ")));
@@ -114,7 +115,7 @@ function CommandLine({ session, onClose }: { session: Session; onClose: () => vo
 }
 
 function Note({ session, onClose }: { session: Session; onClose: () => void }) {
-  const [text, setText] = useState("");
+  const text = typed.value;
   const entry = session.queue.current.value;
   const desk = session.desk.value;
   const save = (event: Event) => {
@@ -125,7 +126,7 @@ function Note({ session, onClose }: { session: Session; onClose: () => void }) {
   return (
     <Modal title={`Note on item ${entry?.item ?? ""}`} onClose={onClose}>
       <form onSubmit={save}>
-        <textarea autoFocus rows={4} value={text} aria-label="Note" onInput={(event) => setText(event.currentTarget.value)}
+        <textarea autoFocus rows={4} value={text} aria-label="Note" onInput={(event) => { typed.value = event.currentTarget.value; }}
           onKeyDown={(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save(event); }} />
         <footer><button type="submit" class="primary">Save note (Ctrl+Enter)</button></footer>
       </form>

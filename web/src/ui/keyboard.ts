@@ -2,7 +2,7 @@
 import { keyPressed } from "../core/latency.ts";
 import { keyName } from "../core/keys.ts";
 import type { Session } from "../core/session.ts";
-import { dialog } from "./open.ts";
+import { dialog, typed } from "./open.ts";
 
 function isWriting(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
@@ -19,6 +19,12 @@ export function listenToKeys(session: Session): () => void {
   const onKey = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.isComposing || isWriting(event.target)) return;
     const key = keyName(event);
+    if ((dialog.value === "command" || dialog.value === "note") && event.key.length === 1 && !event.ctrlKey && !event.metaKey) {
+      if (event.target instanceof HTMLButtonElement) return;
+      event.preventDefault();
+      typed.value += event.key;
+      return;
+    }
     if (session.bulk.value || session.refusals.value.length) return;
     if (dialog.value && !(dialog.value === "help" && session.keys.find(key)?.name === "help")) return;
     if (!session.reader.value || presses(event.target, key)) return;
@@ -28,6 +34,15 @@ export function listenToKeys(session: Session): () => void {
     keyPressed(command.name, event.timeStamp);
     void session.guard(async () => command.run(""));
   };
+  /** A button that was clicked gives the focus back, so that Space accepts and does not click again. */
+  const onClick = (event: MouseEvent): void => {
+    const pressed = event.target instanceof Element ? event.target.closest("button, a, summary") : null;
+    if (event.detail > 0 && pressed instanceof HTMLElement) pressed.blur();
+  };
   addEventListener("keydown", onKey);
-  return () => removeEventListener("keydown", onKey);
+  addEventListener("click", onClick);
+  return () => {
+    removeEventListener("keydown", onKey);
+    removeEventListener("click", onClick);
+  };
 }

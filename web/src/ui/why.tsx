@@ -32,20 +32,22 @@ export function Why({ session }: { session: Session }) {
   const [answer, setAnswer] = useState<WhyAnswer | string | null>(null);
   const desk = entry?.desk;
   const item = entry?.item;
-  const blind = session.settings.value.blind;
+  const state = desk && item !== undefined ? session.itemsOf(desk).get(item)?.state : undefined;
+  if (desk) void session.itemsOf(desk).version.value;
+  const hidden = (session.settings.value.blind || entry?.blind === true) && state === "untouched";
   useEffect(() => {
-    if (!desk || item === undefined) return;
+    if (!desk || item === undefined || hidden) return;
     const control = new AbortController();
     setAnswer(null);
     session.api.json<WhyAnswer>(`desks/${desk}/items/${item}/why`, {}, control.signal).then(setAnswer, (error: Error) => {
       if (error.name !== "AbortError") setAnswer(error.message);
     });
     return () => control.abort();
-  }, [session, desk, item, blind]);
+  }, [session, desk, item, hidden]);
   return (
     <aside class="why" aria-label="Why">
       <header><h2>Why</h2><button class="quiet" onClick={() => { showWhy.value = false; }} aria-label="Close">✕</button></header>
-      {answer === null ? <p class="muted">…</p> : typeof answer === "string" ? <p>{answer}</p> : <Answer answer={answer} session={session} />}
+      {hidden ? <p class="muted">Hidden until you have decided.</p> : answer === null ? <p class="muted">…</p> : typeof answer === "string" ? <p>{answer}</p> : <Answer answer={answer} session={session} />}
     </aside>
   );
 }
