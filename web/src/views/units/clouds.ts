@@ -44,7 +44,7 @@ export class CloudPanel {
     const host = element("div", { class: "unit-cloud" });
     body.append(host, this.note);
     this.scatter = createScatter(host, {
-      palette: palette(), pointSize: 3, opacity: 0.65, trim: 0.01, label: `${options.title}: spikes as points; draw a lasso to split`,
+      palette: palette(), pointSize: 3, opacity: 0.65, trim: 0.03, label: `${options.title}: spikes as points; draw a lasso to split`,
       onLasso: (indices, polygon) => this.lasso(indices, polygon),
     });
     if (!this.scatter.webgl) {

@@ -55,7 +55,7 @@ class Plot {
     this.root = element("div", { class: "unit-plot-box" }, this.label, this.host);
     this.plot = new uPlot({
       width: 200, height: 80, padding: [8, 8, 0, 0], legend: { show: false }, cursor: { show: false }, axes: axes(),
-      scales: { x: { time: false }, y: { range: (_u, _low, high) => [0, Math.max(high, 1e-9)] } },
+      scales: { x: { time: false }, y: { range: (_u, _low, high) => [0, high > 0 ? high : 1] } },
       series: [{}, series],
       hooks: lines ? { draw: [refractoryLines] } : {},
     }, [[], []], this.host);

@@ -43,7 +43,7 @@ export class UnitsView implements View {
   private spike = 0;
   private open = false;
   private plan: Plan | null = null;
-  private merges: Likeness[] = [];
+  private merges: Likeness[] | null = null;
   private asked = 0;
   private planned = 0;
   private wanted: number | null = null;
@@ -187,6 +187,7 @@ export class UnitsView implements View {
   /** The units changed: what is known of them is void. */
   private async reload(): Promise<void> {
     this.store.clear();
+    this.merges = null;
     this.dropPlan();
     this.marked = new Set();
     if (this.item !== null) await this.load();

@@ -38,7 +38,7 @@ export class WorkspacePanel {
     this.body.replaceChildren(element("p", { class: "unit-note muted", role: "status" }, text));
   }
 
-  paint(plan: Plan | null, merges: readonly Likeness[]): void {
+  paint(plan: Plan | null, merges: readonly Likeness[] | null): void {
     this.body.replaceChildren(...(plan ? this.compared(plan) : [
       element("p", { class: "unit-note" }, "Choose a neighbour to see the merge, or draw a lasso to see the split."),
     ]), ...this.proposals(merges));
@@ -69,7 +69,7 @@ export class WorkspacePanel {
       }
     }
     const n = preview.rows?.length ?? 0;
-    const sentence = merged ? `Units ${items.join(" and ")} become one.`
+    const sentence = merged ? `Units ${items.slice(0, -1).join(", ")} and ${items.at(-1)} become one.`
       : `${n.toLocaleString("en")} spikes of unit ${items[0]} become a new unit.`;
     return [
       element("p", { class: "unit-note" }, sentence), table,
@@ -77,7 +77,8 @@ export class WorkspacePanel {
     ];
   }
 
-  private proposals(merges: readonly Likeness[]): HTMLElement[] {
+  private proposals(merges: readonly Likeness[] | null): HTMLElement[] {
+    if (!merges) return [];
     if (!merges.length) return [element("p", { class: "unit-note muted" }, "No pair of units looks like one neuron.")];
     const list = element("ol", { class: "unit-proposals" }, ...merges.slice(0, 20).map((one) => {
       const go = button(`${one.a} + ${one.b}`, one.sentence, () => this.act.open(one));
