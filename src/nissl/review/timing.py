@@ -247,7 +247,7 @@ class TimeModel:
         Interval
             Minutes; `n` is the number of decisions left.
         """
-        from scipy.stats import norm
+        from scipy.special import ndtri
 
         left = sum(len(ambiguity) for _, ambiguity in parts)
         if not left:
@@ -265,7 +265,7 @@ class TimeModel:
         slope = each @ design / total
         shared = self._stranger(reader) + float(slope @ self.covariance @ slope)
         spread = math.sqrt(math.log1p(single) + shared)
-        far = float(norm.ppf((1 + level) / 2)) * spread
+        far = float(ndtri((1 + level) / 2)) * spread
         minutes = total / 60
         return Interval(minutes, minutes * math.exp(-far), minutes * math.exp(far), level, left)
 

@@ -37,7 +37,7 @@ _IDLE_S = 60
 _SWITCH_S = 0.0005
 """Acknowledging a decision changes between waiting and computing some ten times; at Python's own
 5 ms each, one queue that is computed beside it would hold it up by 50 ms."""
-_WANTED = ("scipy.stats", "scipy.special", "nissl.review.policies", "nissl.review.timing")
+_WANTED = ("scipy.special", "nissl.review.policies", "nissl.review.timing", "nissl.review.queue")
 
 
 @dataclass(frozen=True)
