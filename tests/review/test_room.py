@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nissl.errors import BadArgumentError, BadEditError, DiskFullError, MissingInputError
+from nissl.labels import Author
 from nissl.labels.digest import digest_table
 from nissl.labels.replay import by_reviewer, replay
 from nissl.project import open_project
@@ -17,6 +18,7 @@ from nissl.review.names import reader_name
 from nissl.review.room import Room
 from nissl.review.stack import stacks
 from nissl.store import Store
+from nissl.testing.studies import proposed_classes
 
 
 def undo(write, step, reader="Ada"):
@@ -251,3 +253,35 @@ def test_classes_decided_in_review_reach_the_dossier(open_study, write):
     assert names[said[new]] == "noise"
     assert 3 not in said  # what is left of a split unit was not looked at again
     assert new in dossier.labels.items
+
+
+def reproposed(desk, seed=5):
+    """Other classes proposed for the same units by a newer model."""
+    labels = proposed_classes(desk.labels, np.random.default_rng(seed))[1]
+    provenance = replace(
+        labels.provenance, author=Author("model", "curation/simulated", "2"), parameters={"use": 1}
+    )
+    return replace(labels, provenance=provenance)
+
+
+def test_decisions_on_an_earlier_models_classes_hold_for_the_newer_ones(open_study, write):
+    room, _ = open_study(n_units=6)
+    old = room.desks[0]
+    early = write(old.classes.digest, "relabel", 1, label="noise")
+    room.decide([early])
+    newer = reproposed(old)
+    room.store.record_labels(room.store.put_labels(newer))
+    (desk,) = room.refresh()
+    assert desk.classes.digest == newer.digest
+    claimed = {d: d.classes.column("label").tolist() for d in (old, desk)}
+    other = next(i for i in range(6) if claimed[old][i] != claimed[desk][i])
+    late = write(old.classes.digest, "accept", other)
+    room.decide([late])
+    again = room.decide([late, early])  # sent again by a browser that heard nothing
+    assert again[0] == [late.uuid, early.uuid]
+    with room.reading(desk.key, "Ada") as reading:
+        assert reading.label(1) == "noise"
+        assert reading.label(other) == old.vocabulary.names[claimed[old][other]]
+        assert reading.state(other) == "changed"
+    with pytest.raises(BadEditError, match="Reload"):
+        room.decide([write(old.classes.digest, "undo", target=str(early.uuid))])

@@ -11,11 +11,11 @@ from nissl.project.source import Source
 from nissl.review.auditing import BUDGET, chosen_budget, current, reserve, selection_of
 from nissl.review.decided import benches
 from nissl.review.desk import CLASSES_OF, UNLABELLED
-from nissl.review.loop import learner_of
+from nissl.review.loop import learner_of, propose
 from nissl.review.rerun import carry_forward
 from nissl.review.room import Room
 from nissl.store import SourceRow, Store
-from nissl.tasks import TASKS
+from nissl.tasks import TASKS, Finding
 
 
 def open_room(store: Store) -> Room:
@@ -67,16 +67,19 @@ def _propose(room: Room) -> list[tuple[str, str]]:
     for task in CLASSES_OF.values():
         learner = None
         for bench in benches(room.store, task):
-            if any(row.author.kind == "model" for row in bench.classes):
+            ours = (f"{task}/", UNLABELLED)
+            if any(row.author.name.startswith(ours) for row in bench.classes):
                 continue
+            findings: list[Finding] = []
             try:
                 learner = learner or learner_of(room.store, task)
-                labels = learner.propose(bench.labels, bench.proposed_features(learner))
+                labels, findings = propose(bench, learner)
                 text = f"{task} is proposed by {learner.name}."
             except NisslError as error:
                 labels = unlabelled(bench.labels, task)
                 text = f"nothing proposes {task} ({error.expected}: {error.got})."
             room.store.record_labels(room.store.put_labels(labels))
+            room.store.record_findings(labels.digest, [f.to_json() for f in findings])
             said.append((bench.source.name, text))
     return said
 

@@ -253,7 +253,7 @@ def _name(task: str) -> str:
 def _undecided(
     room: Room, desks: list[Desk]
 ) -> tuple[list[tuple[str, int]], npt.NDArray[np.float64], list[str]]:
-    """Items with a proposal that nobody decided on, their confidence and proposed class."""
+    """Items that might be accepted, as nobody decided on them and the model knows their like."""
     refs: list[tuple[str, int]] = []
     confidence: list[npt.NDArray[np.float64]] = []
     labels: list[str] = []
@@ -261,7 +261,10 @@ def _undecided(
         edits = {base: room.edits(base=base) for base in desk.bases}
         by = decided(desk, edits) if any(edits.values()) else {}
         said, names = desk.proposals, desk.vocabulary.names
-        keep = (said.label >= 0) & ~np.isin(said.items, list(by))
+        if None in desk.unlike:
+            continue
+        out = [*by, *(item for item in desk.unlike if item is not None)]
+        keep = (said.label >= 0) & ~np.isin(said.items, out)
         refs += [(desk.key, int(item)) for item in said.items[keep]]
         confidence.append(said.confidence[keep])
         labels += [names[code] for code in said.label[keep].tolist()]

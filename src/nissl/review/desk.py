@@ -109,6 +109,15 @@ class Desk:
         """What the machine says of every item, in the order of `item_ids`."""
         return propose(self)
 
+    @cached_property
+    def unlike(self) -> dict[int | None, str]:
+        """Why items lie outside what the model has seen; under None, why the recording does.
+
+        Nothing of such an item, or of such a recording, is accepted automatically.
+        """
+        found = self.store.findings(self.bases[-1])
+        return {f.get("item"): str(f.get("sentence")) for f in found if f.get("check") == "novelty"}
+
     @property
     def proposals_are_empty(self) -> bool:
         """Whether no method has proposed classes; the set only waits for people's."""

@@ -24,13 +24,16 @@ from nissl.labels.replay import Question, Rule, rebase
 from nissl.review.decided import Bench, benches, gather
 from nissl.run.progress import Progress, Silent
 from nissl.store import Store
-from nissl.tasks import ANNOTATORS, TASKS, Examples, Learner
+from nissl.tasks import ANNOTATORS, TASKS, Examples, Finding, Learner
 
 FOLDS = 5
 NAMED_GROUPS = ("species", "lab", "region", "probe", "rig")
 """Facts of subjects and sessions by which a card scores a model apart."""
 FEW = 20
 """Examples below which a model's scores are not computed."""
+
+NOVELTY = "novelty"
+"""Name of the check that tells what lies outside the model's experience."""
 
 Split = tuple[str, npt.NDArray[np.int64]]
 
@@ -167,13 +170,21 @@ def learn(
     return Learned(digest, card, time.perf_counter() - begun)
 
 
-def novel(bench: Bench, learner: Learner) -> str | None:
-    """Why a recording lies outside what a model has seen; None where it does not, or none can tell.
+def propose(bench: Bench, learner: Learner, *, use: int = 0) -> tuple[LabelSet, list[Finding]]:
+    """Classes of a bench's items, and how far these lie from what the model has seen.
 
-    Automatic acceptance is off where it does.
+    A finding of the check `NOVELTY` without an item means that the recording as a whole lies
+    outside, and that nothing of it is accepted automatically; one with an item means so of it.
     """
-    verdict, _ = learner.unlike(bench.proposed_features(learner))
-    return None if verdict is None or verdict.automatic else verdict.reason
+    features = bench.proposed_features(learner)
+    verdict, reasons = learner.unlike(features)
+    found = []
+    if verdict is not None and not verdict.automatic:
+        found.append(Finding(NOVELTY, "warning", verdict.reason))
+    for item, reason in zip(features.items.tolist(), reasons, strict=True):
+        if reason:
+            found.append(Finding(NOVELTY, "note", reason, item=item))
+    return learner.propose(bench.labels, features, use=use), found
 
 
 def use(store: Store, task: str, digest: str, *, by: str) -> Used:
@@ -197,14 +208,13 @@ def use(store: Store, task: str, digest: str, *, by: str) -> Used:
     made: list[str] = []
     carried, questions = 0, list[Question]()
     found = list(benches(store, task))
-    proposals = [
-        learner.propose(bench.labels, bench.proposed_features(learner), use=turn) for bench in found
-    ]
-    for bench, labels in zip(found, proposals, strict=True):
+    proposals = [propose(bench, learner, use=turn) for bench in found]
+    for bench, (labels, findings) in zip(found, proposals, strict=True):
         made.append(store.put_labels(labels))
         edits, doubtful = carry(store, bench, labels)
         store.append(edits)
         store.record_labels(labels.digest)
+        store.record_findings(labels.digest, [finding.to_json() for finding in findings])
         store.append(carry(store, bench, labels)[0])  # what was decided in the meantime
         carried, questions = carried + len(edits), questions + doubtful
     store.set_model_head(task, digest, by=by)
@@ -359,13 +369,14 @@ def _try_fit(learner: Learner, examples: Examples, seed: int) -> Learner:
 
 
 __all__ = [
+    "NOVELTY",
     "Learned",
     "Used",
     "carry",
     "learn",
     "learner_of",
-    "novel",
     "out_of_fold",
+    "propose",
     "split",
     "use",
 ]

@@ -209,9 +209,11 @@ def _leave_out_accepted(room: Room, waiting: _Waiting) -> int:
         return acceptance(room, task)
 
     verdict = room.remembered(f"acceptance:{task}", room.position, judged)
-    if verdict is None or not verdict.on:
+    unlike = waiting.desk.unlike
+    if verdict is None or not verdict.on or None in unlike:
         return 0
     sure = verdict.accepts(waiting.desk.proposals.confidence[waiting.places])
+    sure &= ~np.isin(waiting.desk.item_ids[waiting.places], [i for i in unlike if i is not None])
     waiting.places = waiting.places[~sure]
     return int(sure.sum())
 
@@ -366,7 +368,7 @@ def _entry(
         item=item,
         proposed=desk.vocabulary.names[label] if label >= 0 else None,
         confidence=confidence if np.isfinite(confidence) else None,
-        reason=reason or _why_asked(confidence, label),
+        reason=reason or desk.unlike.get(item) or _why_asked(confidence, label),
         policy=policy,
         probability=probability,
         question=question,

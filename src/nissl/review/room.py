@@ -11,10 +11,13 @@ from uuid import UUID
 from nissl.data import Recording
 from nissl.errors import BadEditError, MissingInputError
 from nissl.labels import Edit, Kind
+from nissl.review.decided import benches
 from nissl.review.desk import CLASSES_OF, Desk, find_desks
+from nissl.review.loop import carry
 from nissl.review.names import reader_name
 from nissl.review.reading import Reading
 from nissl.review.stack import Step, stacks
+from nissl.review.superseded import translated
 from nissl.store import LabelRow, SourceRow, Store
 
 T = TypeVar("T")
@@ -52,11 +55,14 @@ class Room:
         found = find_desks(self.store, self.raw)
         with self._lock:
             known = {desk.key: desk for desk in self._listed}
+            anew = [d for d in found if d.key in known and d.bases != known[d.key].bases]
             self._listed = [_kept(known.get(desk.key), desk) for desk in found]
             for desk in self._listed:
                 if self._desks.get(desk.key) is not desk:
                     self._desks[desk.key] = desk
                     self._forget_readings(desk.key)
+        for desk in anew:
+            self._carry_classes(desk)
         self.sync()
         return self.desks
 
@@ -156,11 +162,11 @@ class Room:
         MissingInputError
             The label set is gone.
         """
-        edits = list(edits)
+        edits, told = list(edits), [edit.uuid for edit in edits]
         if not edits:
             return [], self._position
         reader = reader_name(edits[0].reviewer)
-        desk = self.desk(edits[0].base)
+        desk, edits = self._in_use(self.desk(edits[0].base), edits)
         strangers = {e.base for e in edits} - set(desk.bases)
         if strangers or any(e.reviewer != reader for e in edits):
             raise BadEditError(
@@ -174,13 +180,13 @@ class Room:
             fresh = [edit for edit in edits if edit.uuid not in self._positions]
             reading.attempt(fresh)
             try:
-                uuids = self.store.append(edits, answering=question)
+                self.store.append(edits, answering=question)
             except BaseException:
                 reading.forget()
                 raise
             position = self.sync()
             self._update(reading)
-        return uuids, position
+        return told, position
 
     def remembered(self, name: str, version: Hashable, make: Callable[[], T]) -> T:
         """What `make` gave for this version of something, without making it again."""
@@ -196,6 +202,29 @@ class Room:
         """What a reader can undo and redo, the next step last."""
         self.sync()
         return stacks(self.edits(reader=reader))
+
+    def _in_use(self, desk: Desk, edits: list[Edit]) -> tuple[Desk, list[Edit]]:
+        """The desk with the classes proposed now, and edits on earlier ones said about these."""
+        with self._lock:
+            now = self._desks.get(desk.key, desk)
+            held = {e.uuid: e for base in now.bases for e in self._by_base.get(base, [])}
+        if now is desk or desk.classes is None or now.classes is None:
+            return desk, edits
+        fresh = [e for e in edits if e.uuid not in self._positions]
+        known = [held[e.uuid] for e in edits if e.uuid in held]  # as they were recorded then
+        early = [e for e in edits if e.uuid in self._positions and e.uuid not in held]
+        if early and not fresh and not known:
+            return desk, edits
+        return now, [*known, *translated(fresh, desk.classes, now.classes)]
+
+    def _carry_classes(self, desk: Desk) -> None:
+        """Bring decisions that another process recorded on earlier classes to those in use."""
+        task = CLASSES_OF.get(desk.row.task)
+        if desk.classes is None or task is None or not self.store.writable:
+            return
+        for bench in benches(self.store, task):
+            if bench.base.digest == desk.key:
+                self.store.append(carry(self.store, bench, desk.classes)[0])
 
     def _reading(self, desk: Desk, reader: str) -> Reading:
         known = self._readings.get((desk.key, reader))
