@@ -76,6 +76,17 @@ def test_two_readers_share_the_work_and_an_undone_decision_comes_back(open_study
     assert item in {e.item for e in build(room, "Ben", rng).entries}
 
 
+def test_what_is_asked_of_another_reader_comes_last_not_never(open_study, rng):
+    room, _ = open_study(n_units=40)
+    ada = [e.item for e in build(room, "Ada", rng, limit=100).entries[:BATCH]]
+    ben = [e.item for e in build(room, "Ben", rng, limit=100).entries]
+    assert sorted(ben) == sorted(set(ben))
+    assert len(ben) == 40
+    assert set(ben[-len(ada) :]) == set(ada)
+    few, _ = open_study(n_units=3)
+    assert len(build(few, "Ada", rng).entries) == len(build(few, "Ben", rng).entries) == 3
+
+
 def test_what_a_split_made_is_asked_and_what_was_merged_away_is_not(open_study, write, rng):
     room, _ = open_study(n_units=5)
     desk = room.desks[0]

@@ -252,7 +252,10 @@ def _ranked(
     policy: str,
     rng: np.random.Generator,
 ) -> Iterator[Entry]:
-    """The batch on record first, then what the policy would ask after it."""
+    """The batch on record first, then what the policy would ask after it.
+
+    What is asked of other readers now comes last: nobody should wait for them.
+    """
     asked = {(w.desk.key, item): row for w, item, row in questions}
     mine = [
         (w, item, row)
@@ -269,6 +272,11 @@ def _ranked(
             for item in w.extra:
                 yield _entry(w.desk, item, "made", "A merge or split made it; it has no class yet.")
         yield from _chosen(room, those, asked, reader, policy, rng, fresh=not batch)
+    own = {(w.desk.key, item) for w, item, _ in mine}
+    chosen = {(w.desk.key, i): w for w, i, row in questions if row.policy in POLICIES.names()}
+    for (key, item), w in chosen.items():
+        if (key, item) not in own:
+            yield _entry(w.desk, item, policy, "")
 
 
 def _chosen(
