@@ -266,7 +266,7 @@ class SpansView {
 
   /** Fetches what is wanted where it is not there; the promise holds until it is painted. */
   private refresh(): Promise<void> | undefined {
-    if (!this.recording.raw) return undefined;
+    if (!this.recording.raw || !this.root.isConnected) return undefined;
     return this.paging.refresh()?.then((shown) => { if (shown) this.flush(); });
   }
 
