@@ -12,7 +12,7 @@ from nissl.annotators.spikes.units import describe
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.project import open_project
 from nissl.review.room import Room
-from nissl.review.unit_desks import unit_desk
+from nissl.review.unit_desks import merge_questions, unit_desk
 from nissl.run.context import Context
 from nissl.tasks import Inputs
 from nissl.web.app import create_app
@@ -156,7 +156,16 @@ def test_the_likeliest_neighbour_is_the_same_neuron(units):
     assert near[0]["b"] == 2
     assert near[0]["similarity"] > 0.97
     assert all(one["similarity"] <= near[0]["similarity"] for one in near)
-    assert {(one["a"], one["b"]) for one in units.ask("/merges")["merges"]} <= {(1, 2)}
+    assert [(one["a"], one["b"]) for one in units.ask("/merges")["merges"]] == [(1, 2)]
+
+
+def test_likely_merges_are_questions_that_are_asked_once(units):
+    (one,) = merge_questions(units.live)
+    assert (one.labels, one.item, one.policy, one.body["beside"]) == (units.key, 1, "merge", 2)
+    assert one.body["reason"].startswith("Units 1 and 2 may be one neuron. The templates are")
+    assert 0.5 <= one.score < 0.9
+    assert merge_questions(units.live, least=0.9) == []
+    assert merge_questions(units.live)[0].uuid == one.uuid
 
 
 def test_the_recording_around_a_spike_shows_the_spikes_in_it(units):

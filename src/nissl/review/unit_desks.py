@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -36,8 +37,9 @@ from nissl.labels.digest import digest_json
 from nissl.review.desk import Desk
 from nissl.review.reading import Reading
 from nissl.review.room import Room
-from nissl.store import Store
+from nissl.store import QuestionRow, Store
 
+LEAST_SCORE = 0.5  # from which two units are named as likely one
 SEED = 0  # of the sample of waveforms: the same for everybody who opens the project
 
 _ARRAYS = ("row", "unit", "near", "waveform")
@@ -65,7 +67,7 @@ class UnitDesk:
         self._groupings: WeakKeyDictionary[Reading, tuple[tuple[Any, ...], Grouping]] = (
             WeakKeyDictionary()
         )
-        self._merges: list[Likeness] | None = None
+        self._merges: tuple[float, list[Likeness]] | None = None
         self._thread = threading.Thread(target=self._equip, name="waveforms", daemon=True)
         self._thread.start()
 
@@ -78,9 +80,9 @@ class UnitDesk:
             self._groupings[reading] = known
         return known[1]
 
-    def likely_merges(self) -> list[Likeness]:
+    def likely_merges(self, *, least: float = LEAST_SCORE) -> list[Likeness]:
         """Pairs of units of the base that are likely one neuron, the likeliest first."""
-        if self._merges is None:
+        if self._merges is None or self._merges[0] != least:
             sorting = self.units.sorting
             labels = sorting.labels
 
@@ -88,8 +90,9 @@ class UnitDesk:
                 return sorting.sample[labels.rows_of(item)]
 
             templates = Templates.of(sorting.items, among=labels.items)
-            self._merges = likely_merges(templates, train, sorting.rate_hz)
-        return self._merges
+            found = likely_merges(templates, train, sorting.rate_hz, least=least)
+            self._merges = (least, found)
+        return self._merges[1]
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until the waveforms are there, or cannot be had."""
@@ -241,3 +244,26 @@ def current_facts(room: Room, key: str, reader: str) -> ItemTable | None:
         live = unit_desk(desk)
         grouping = live.grouping(reading)
     return live.units.facts(grouping)
+
+
+def merge_questions(
+    desk: UnitDesk, *, least: float = LEAST_SCORE, most: int = 50
+) -> list[QuestionRow]:
+    """Likely merges as questions for `Store.ask`: the same pairs are the same questions.
+
+    Parameters
+    ----------
+    desk : UnitDesk
+    least : float
+        Score from which a pair is asked about.
+    most : int
+        The likeliest are asked.
+    """
+    key = desk.desk.key
+    rows = []
+    for one in desk.likely_merges(least=least)[:most]:
+        reason = f"Units {one.a} and {one.b} may be one neuron. {one.sentence}"
+        name = uuid5(NAMESPACE_OID, f"merge {key} {one.a} {one.b}")
+        body = {"reason": reason, "beside": one.b}
+        rows.append(QuestionRow(name, key, one.a, "merge", score=one.score, body=body))
+    return rows
