@@ -37,9 +37,11 @@ def _n(results: Mapping[str, Any], policy: str) -> np.ndarray:
     return np.array(first[0]["n"], dtype=float)
 
 
-def areas(results: Mapping[str, Any], policy: str, end: int) -> np.ndarray:
+def areas(
+    results: Mapping[str, Any], policy: str, end: int, name: str = "balanced_accuracy"
+) -> np.ndarray:
     """Mean height of the learning curve by mouse and seed."""
-    y = curve(results, policy, "balanced_accuracy", end)
+    y = curve(results, policy, name, end)
     x = _n(results, policy)[: y.shape[2]]
     return np.asarray(np.trapezoid(y, x, axis=2) / (x[-1] - x[0]))
 
@@ -50,7 +52,7 @@ def labels_to(
     """Answers until the mean curve of each mouse reaches the aim; NaN where it does not.
 
     The aim is a share of the full-data score; for labels of the pool (where all data means all
-    answers) it is what random reaches at the end of its longer budget.
+    answers) it is what random reaches by the end of the others' budget.
 
     Returns
     -------
@@ -62,7 +64,8 @@ def labels_to(
     x = _n(results, policy)
     aims = [share * results["full"][s]["balanced_accuracy"] for s in results["subjects"]]
     if name != "balanced_accuracy":
-        aims = curve(results, "random", name)[:, :, -1].mean(1).tolist()
+        last = _n(results, "margin" if "margin" in results["curves"] else "random")[-1]
+        aims = curve(results, "random", name, int(last))[:, :, -1].mean(1).tolist()
     rng = np.random.default_rng(0)
     picks = rng.integers(0, y.shape[1], (1000, y.shape[1]))
     estimate = np.array([_first(x, y[m].mean(0), aim) for m, aim in enumerate(aims)])
@@ -86,15 +89,14 @@ def _label(value: float, most: float) -> str:
     return f"> {most:.0f}" if np.isnan(value) else f"{value:.0f}"
 
 
-def _areas_table(results: Mapping[str, Any], end: int) -> str:
+def _areas_table(results: Mapping[str, Any], end: int, name: str = "balanced_accuracy") -> str:
     rng = np.random.default_rng(0)
-    base = areas(results, "random", end)
+    base = areas(results, "random", end, name)
     rows = []
     for policy in results["curves"]:
-        found = areas(results, policy, end)
+        found = areas(results, policy, end, name)
         gain = bootstrap_interval((found - base).mean(0), rng=rng)
-        last = curve(results, policy, "balanced_accuracy", end)[:, :, -1].mean()
-        pool = curve(results, policy, "pool_balanced_accuracy", end)[:, :, -1].mean()
+        last = curve(results, policy, name, end)[:, :, -1].mean()
         minutes = curve(results, policy, "minutes", end)[:, :, -1].mean()
         verdict = "–" if policy == "random" else _verdict(gain.low, gain.high)
         difference = None if policy == "random" else _signed(gain.estimate)
@@ -109,13 +111,12 @@ def _areas_table(results: Mapping[str, Any], end: int) -> str:
                 mice,
                 verdict,
                 number(last),
-                number(pool),
                 f"{minutes:.0f}",
             ]
         )
     rows.sort(key=lambda row: -float(row[1]))
     columns = ["Policy", "area", "against random", "95 % interval", "by mouse", "better?"]
-    columns += [f"at {end}, new mouse", f"at {end}, pool", "minutes"]
+    columns += [f"at {end} answers", "minutes"]
     return table(columns, rows)
 
 
@@ -227,7 +228,7 @@ def _aims(results: Mapping[str, Any], end: int) -> str:
         )
     else:
         first = "Labels to 95 % of the full-data score: not reached on every mouse (**missed**)."
-    lines = [first]
+    lines = [first, *_better(results, end)]
     for label, name in ESTIMATES.items():
         off = [
             abs(
@@ -247,14 +248,35 @@ def _aims(results: Mapping[str, Any], end: int) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+def _better(results: Mapping[str, Any], end: int) -> list[str]:
+    """Which policies beat random, on the held-out mouse and in the pool."""
+    lines = []
+    for what, name in (
+        ("a new mouse", "balanced_accuracy"),
+        ("the pool", "pool_balanced_accuracy"),
+    ):
+        base = areas(results, "random", end, name)
+        verdicts: dict[str, list[str]] = {}
+        for policy in results["curves"]:
+            if policy != "random":
+                gain = (areas(results, policy, end, name) - base).mean(0)
+                found = bootstrap_interval(gain, rng=np.random.default_rng(0))
+                verdicts.setdefault(_verdict(found.low, found.high), []).append(policy)
+        text = "; ".join(f"{key}: {', '.join(value)}" for key, value in sorted(verdicts.items()))
+        lines.append(f"Better than random by area, on {what}: {text}.")
+    return lines
+
+
 def markdown(results: Mapping[str, Any], picture: str) -> str:
     """The page."""
     end = 80 if results["quick"] else BUDGET
     m, full = results["machine"], results["full"]
-    sizes = ", ".join(
-        f"mouse {s}: pool of {full[s]['n']} units, tested on {full[s]['n_test']}, full-data score "
-        f"{full[s]['balanced_accuracy']:.3f}"
-        for s in results["subjects"]
+    sizes = table(
+        ["Held out", "units in the pool", "units tested", "score with the whole pool"],
+        [
+            [f"mouse {s}", full[s]["n"], full[s]["n_test"], number(full[s]["balanced_accuracy"])]
+            for s in results["subjects"]
+        ],
     )
     errors = "\n".join(f"- {k}: {v}" for k, v in results["errors"].items())
     peers = ", ".join(f"{k} {v}" for k, v in results["peers"].items()) or "none installed"
@@ -264,7 +286,7 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
 Human curation of Neuropixels units (good, mua, noise; 38 quality metrics; the majority vote of
 two to five curators; UnitRefine, Jain et al. 2025), one mouse held out at a time. The units of the
 other mice are the pool: every policy starts from the same 20 random answers and asks 20 at a time,
-and the learner is fitted anew to all answers. Held out: {sizes}. {results["seeds"]} seeds.
+and the learner is fitted anew to all answers. {results["seeds"]} seeds.
 nissl {results["nissl"]}, Python {m["python"]}; peers: {peers}.
 
 The learner is a small ensemble made for this benchmark (four boosted-tree models, classes weighted
@@ -274,16 +296,23 @@ What the policies do is in [the manual](../manual/asking.md).
 
 Written by `python benchmarks/active_learning.py`.
 
+{sizes}
 ![Learning curves](active_learning.png)
 
 ## Area under the learning curve
 
 Mean balanced accuracy on the held-out mouse from 20 to {end} answers. Differences to random are
 paired by seed and mouse; intervals are bootstrapped over seeds and hold for these
-{len(results["subjects"])} mice, not for mice in general. "Pool" is the balanced accuracy of all
-labels of the pool, answers included. scikit-activeml's strategies take the best 20 without chance.
+{len(results["subjects"])} mice, not for mice in general. scikit-activeml's strategies take the best
+20 without chance.
 
 {_areas_table(results, end)}
+## The same for the units under review
+
+Balanced accuracy of all labels of the pool, answers included: what a review of one's own units
+gains.
+
+{_areas_table(results, end, "pool_balanced_accuracy")}
 ## Answers to 95 % of the full-data score
 
 Where the mean curve over seeds first reaches 95 % of the score of the same learner on the whole
@@ -294,8 +323,8 @@ pool. The ratio to random is the geometric mean over mice; random went on to
 The same to 90 %:
 
 {_labels_table(results, 0.9)}
-And on the pool itself: answers until all its labels, answers included, are as right as with
-{_n(results, "random")[-1]:.0f} random answers. This is what a review of one's own units gains.
+And for the units under review: answers until all labels of the pool, answers included, are as
+right as with {end} random answers.
 
 {_labels_table(results, name="pool_balanced_accuracy")}
 ## Predicted against true residual error
@@ -305,8 +334,7 @@ difference ± mean absolute difference to the true one, in points. "Model": conf
 "Asked": confidence recalibrated on the answers, each predicted by the member that had not seen it
 and weighted by its logged chance (`nissl.review.stopping.remaining`). "Unweighted": the same
 without the chances. "Audit": 120 units drawn before the first question, neither asked nor learned
-from.
-"Bound holds": how often the one-sided 95 % bound of "asked" lies above the true error.
+from. "Bound holds": how often the one-sided 95 % bound of "asked" lies above the true error.
 
 {_residual_table(results)}
 ## Stopping
@@ -316,7 +344,9 @@ from.
 ## Aims
 
 {_aims(results, end)}
-{"## Failed" if errors else ""}
+
+{"## Not in this run" if errors else ""}
+
 {errors}
 """.rstrip()
         + "\n"

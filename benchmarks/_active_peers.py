@@ -13,7 +13,7 @@ from nissl.review.policies import Pool, Ranking
 
 Floats = npt.NDArray[np.float64]
 
-PEERS = ("UncertaintySampling", "QueryByCommittee", "CoreSet")
+PEERS = ("UncertaintySampling", "QueryByCommittee")
 
 
 def available() -> Mapping[str, str]:
