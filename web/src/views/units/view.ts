@@ -256,11 +256,18 @@ export class UnitsView implements View {
     }
     const [kept, ...gone] = items;
     const optimistic: DraftEdit["optimistic"] = gone.map((item) => [item, { state: "removed" as const }]);
-    this.context.decide([{ kind: "merge", items, payload: {}, optimistic }]);
+    this.context.decide([{ kind: "merge", items, payload: {}, optimistic }, ...this.withoutClass(gone)]);
     this.context.announce(`Units ${items.join(", ")} are one: unit ${kept}.`);
     this.dropPlan();
     this.marked = new Set();
     if (kept !== undefined && kept !== this.item) this.context.goto(kept);
+  }
+
+  /** A unit that went into another has no class of its own any more. */
+  private withoutClass(gone: readonly number[]): DraftEdit[] {
+    const base = this.context.desk.classes;
+    const items = gone.map((item) => this.context.state(item)?.class_item ?? null).filter((item) => item !== null);
+    return base !== null && items.length ? [{ kind: "reject", base, items, payload: {} }] : [];
   }
 
   private async split(rest: string): Promise<void> {
