@@ -368,7 +368,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     )
     for at, mouse in enumerate(mice):
         axis = axes[at]
-        for policy, colour, marker in zip(shown, COLOURS, MARKERS, strict=False):
+        for policy, colour, marker in _styles(shown):
             y = curve(results, policy, "balanced_accuracy", end)[at]
             x = _n(results, policy)[: y.shape[1]]
             axis.plot(
@@ -384,7 +384,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
         full = results["full"][mouse]["balanced_accuracy"]
         axis.axhline(full, color="0.5", lw=1, ls=":")
         axis.axhline(SHARE * full, color="0.5", lw=1, ls="--")
-        axis.text(end, full, "all labels", ha="right", va="bottom", fontsize=8, color="0.35")
+        axis.text(end, full, "all labels", ha="right", va="top", fontsize=8, color="0.35")
         axis.text(end, SHARE * full, "95 %", ha="right", va="bottom", fontsize=8, color="0.35")
         axis.set(title=f"Mouse {mouse} held out", xlabel="answers")
         axis.grid(alpha=0.25)
@@ -395,10 +395,16 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
+def _styles(shown: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Name, colour and marker; a policy keeps its own whichever others are there."""
+    every = zip(DRAWN, COLOURS, MARKERS, strict=True)
+    return [style for style in every if style[0] in shown]
+
+
 def _plot_residual(axis: Any, results: Mapping[str, Any], shown: Sequence[str], end: int) -> None:
-    for policy, colour, marker in zip(shown, COLOURS, MARKERS, strict=False):
+    for policy, colour, marker in _styles(shown):
         truth = 100 * curve(results, policy, "true_error", end)[:, :, -1].ravel()
-        said = 100 * curve(results, policy, "asked_error", end)[:, :, -1].ravel()
+        said = 100 * curve(results, policy, "both_error", end)[:, :, -1].ravel()
         axis.plot(
             truth,
             said,
@@ -413,9 +419,9 @@ def _plot_residual(axis: Any, results: Mapping[str, Any], shown: Sequence[str], 
     axis.plot(line, line, color="0.5", lw=1)
     axis.fill_between(line, line - 2, line + 2, color="0.5", alpha=0.15, lw=0)
     axis.set(
-        title=f"Error of what nobody looked at, {end} answers",
+        title=f"Wrong labels left at {end} answers",
         xlabel="true, %",
-        ylabel="predicted from the answers, %",
+        ylabel="predicted (audit and asked), %",
         xlim=line,
         ylim=line,
     )
