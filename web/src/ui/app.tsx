@@ -43,7 +43,7 @@ function Review({ session }: { session: Session }) {
       <Verdict session={session} />
       {session.training.value && <p class={session.feedback.value?.correct === false ? "feedback wrong" : "feedback"}>
         <b>Training.</b> {session.feedback.value?.sentence ?? "Decide; then you are told what is right."} <a href="#/readers">Progress</a></p>}
-      <div class={showWhy.value ? "work with-why" : "work"}>
+      <div class={`work${showWhy.value ? " with-why" : ""}${entry ? "" : " idle"}`}>
         <Stage session={session} />
         {showWhy.value && entry && <Why session={session} />}
       </div>
@@ -58,7 +58,7 @@ function Done({ session }: { session: Session }) {
   const empty = session.project.value?.desks.length === 0;
   return (
     <div class="empty">
-      <h1>{empty ? "Nothing to review yet" : "Nothing is left in this queue"}</h1>
+      <h1>{empty ? "Nothing to review yet" : session.queue.summary.value?.left ? "Nothing more for you just now" : "Nothing is left in this queue"}</h1>
       <p>{empty ? "Annotate a recording first: nissl annotate." : session.queue.summary.value?.residual?.sentence ?? "Every item that was asked for is answered."}</p>
       <p>
         {only && <button onClick={() => { session.onlyDesk.value = null; void session.restart(); }}>All desks</button>}
