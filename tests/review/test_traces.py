@@ -70,7 +70,7 @@ def test_a_page_holds_the_range_of_every_pixel(
     assert found.first <= start
     n_bins = found.values.shape[1]
     assert found.first + n_bins * found.bin_samples >= min(page.stop, n)
-    assert n_bins <= 2 * width + 2
+    assert n_bins <= 2.5 * width + 3
     np.testing.assert_array_equal(
         found.values, _brute(signal, found.first, found.bin_samples, n_bins)
     )

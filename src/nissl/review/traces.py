@@ -48,8 +48,8 @@ class Page:
     start, stop : int
         Samples, half-open; cut at the ends of the recording.
     width : int
-        Pixels; the answer has at least as many bins (where there are as many samples) and
-        fewer than twice as many.
+        Pixels; the answer has at least as many bins and little more than twice as many, where
+        there are as many samples and the pyramid's first level is as fine.
     traces : tuple of int, optional
         Which traces of the montage, in order; all by default.
     montage : str
@@ -127,14 +127,14 @@ def traces(
     CorruptSourceError
         The recording does not read.
     """
-    start, stop = cut_to(page, signal)
+    start, end = cut_to(page, signal)
     shown, chosen = chosen_traces(page, signal)
     if page.filters:
         page.filters.sections(signal.rate_hz)  # refuses here whatever the length of the page
     plain = shown.as_recorded and not page.filters
-    bin_samples = max(1, (stop - start) // page.width)
+    bin_samples = max(1, (end - start) // page.width)
     first = start // bin_samples * bin_samples
-    stop = min(-(-stop // bin_samples) * bin_samples, signal.n_samples)
+    stop = min(-(-end // bin_samples) * bin_samples, signal.n_samples)
     labels = tuple(shown.labels[i] for i in chosen)
     columns = shown.columns(chosen, signal.n_channels)
     if not plain:
@@ -153,7 +153,7 @@ def traces(
         return Traces(values, labels, first, bin_samples, True, notes)
     ladder = tiles.ladder if tiles is not None else Ladder()
     wide = _nested(ladder, bin_samples)
-    first, stop = first // wide * wide, min(-(-stop // wide) * wide, signal.n_samples)
+    first, stop = start // wide * wide, min(-(-end // wide) * wide, signal.n_samples)
     late = now() + budget_s
     values, exact = _from_tiles(signal, tiles, (first, stop), channels, wide, lambda: now() >= late)
     if not exact:
