@@ -98,7 +98,11 @@ def _cell(task: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     given.write_text(json.dumps(task), encoding="utf-8")
     command = (sys.executable, __file__, "--test", str(args.test.resolve()), "--cell", str(given))
     print(f"{name} ...", end=" ", flush=True)
-    cell = Cell(name, shown | {"nissl": nissl.__version__, "version": 1}, command)
+    cell = Cell(
+        name,
+        shown | {"nissl": nissl.__version__, "version": 2 if task["how"] == "search" else 1},
+        command,
+    )
     outcome = run_cell(cell, folder, timeout_s=args.timeout, fresh=args.fresh)
     print(outcome.get("error") or f"{outcome['process_s']:.0f} s", flush=True)
     return outcome
@@ -209,7 +213,7 @@ def _scored(labels: Ints, bad: npt.NDArray[np.bool_], proba: Floats) -> dict[str
         "cleanlab self_confidence": np.argsort(get_label_quality_scores(labels, proba)),
     }
     return {
-        "noise": found.noise,
+        "noise": found.rate,
         "expected_precision": found.expected_precision,
         "picks": {name: _pick(mask, bad) for name, mask in picks.items()},
         "rankings": {name: _ranking(order, bad) for name, order in orders.items()},

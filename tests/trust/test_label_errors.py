@@ -40,9 +40,24 @@ def test_a_planted_twentieth_is_found_also_when_the_model_is_too_flat_or_too_sha
     assert bad[found.selected].mean() >= 0.7
     assert found.selected[bad].mean() >= 0.5
     assert found.expected_precision >= 0.7
-    assert abs(found.noise - 0.05) < 0.02
+    assert abs(found.rate - 0.05) < 0.025
     hits = found.selected & bad
     assert np.mean(found.suggested[hits] == truth[hits]) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_errors_between_two_classes_alone_are_found_and_told(seed):
+    rng = np.random.default_rng(seed)
+    truth, _, _, _ = planted(seed)
+    x = np.eye(3, 6)[truth] * 4 + rng.normal(size=(truth.size, 6))
+    groups = rng.integers(0, 8, truth.size)
+    bad = (truth < 2) & (rng.random(truth.size) < 0.08)
+    labels = np.where(bad, 1 - truth, truth)
+    proba = cross_validated(gaussian_classes, x, labels, groups, n_classes=3, rng=rng)
+    found = find_label_errors(labels, proba)
+    assert bad[found.selected].mean() >= 0.7
+    assert found.selected[bad].mean() >= 0.5
+    assert found.noise[0, 1] > 0.04 > found.noise[0, 2]
 
 
 def test_the_probability_of_an_error_is_calibrated():

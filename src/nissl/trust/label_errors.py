@@ -23,9 +23,11 @@ Bools = npt.NDArray[np.bool_]
 FitPredict = Callable[[Floats, Ints, Floats], Floats]
 """From training features, training codes and test features to (n_test, k) probabilities."""
 
-_NOISE_RATES = np.append(0.0, np.geomspace(0.002, 0.4, 24))
-_POWERS = np.geomspace(0.01, 10.0, 40)
-_PRIOR_COUNT = 5.0  # right labels seen beforehand: a model that knows nothing accuses nobody
+_POWERS = np.geomspace(0.05, 10.0, 30)
+_ITERATIONS = 40
+_MIN_RIGHT = 0.6
+_PRIOR_RIGHT, _PRIOR_WRONG = 5.0, 0.2
+"""Labels seen beforehand: without evidence labels are right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +45,9 @@ class LabelErrors:
         The most probable other class, by position.
     selected : ndarray, shape (n,), bool
         Labels worth a second look at the wanted precision, by position.
-    noise : float
-        Estimated share of wrong labels among all. Natural disagreement counts as well; where
-        classes overlap so much that a model cannot know them, it is underestimated.
+    noise : ndarray, shape (k, k), float64
+        Estimated probability of a label (column) given the true class (row). What a model could
+        not know counts in part as noise.
     expected_precision : float
         Mean probability among the selected; NaN where none is.
     """
@@ -54,8 +56,13 @@ class LabelErrors:
     probability: Floats
     suggested: Ints
     selected: Bools
-    noise: float
+    noise: Floats
     expected_precision: float
+
+    @property
+    def rate(self) -> float:
+        """Estimated share of wrong labels among all."""
+        return float(self.probability.mean())
 
     def to_json(self) -> dict[str, Any]:
         """Plain values of the selected labels, the most doubtful first."""
@@ -64,7 +71,7 @@ class LabelErrors:
             "items": chosen.tolist(),
             "probability": self.probability[chosen].tolist(),
             "suggested": self.suggested[chosen].tolist(),
-            "noise": self.noise,
+            "noise": self.noise.tolist(),
             "expected_precision": None
             if np.isnan(self.expected_precision)
             else self.expected_precision,
@@ -76,12 +83,13 @@ def find_label_errors(
 ) -> LabelErrors:
     """Rank labels by the probability that they are wrong, and select those worth a look.
 
-    A share of the labels is taken to be wrong, any other class being as likely, and the model's
+    Labels are taken to turn each true class into others at fixed rates, and the model's
     probabilities to be too sharp or too flat by one power (a temperature); both are fitted to
-    the given labels by maximum likelihood. Bayes' rule then gives the probability that a label
-    is wrong. Labels are selected from the top while their mean probability stays at `precision`
-    or above, and only where cleanlab's pruning by noise rates (confident learning) finds them
-    too: two opinions that fail differently.
+    the given labels (maximum a posteriori, the rates by expectation maximisation). Bayes' rule
+    then gives the probability that a label is wrong. Labels are selected from the top while
+    their mean probability stays at `precision` or above, and only where cleanlab's pruning by
+    noise rates (confident learning) finds them too: two opinions that fail differently. A model
+    that contradicts 40 % of a class knows too little to accuse, and nothing is selected.
 
     Parameters
     ----------
@@ -103,18 +111,17 @@ def find_label_errors(
     """
     given, proba = _checked(labels, probabilities, precision)
     n = given.size
-    proba, noise = _sharpened(given, proba)
+    proba, noise = _fitted(given, proba)
     rows = np.arange(n)
-    right = proba[rows, given] * (1 - noise)
-    wrong = (1 - proba[rows, given]) * noise / (proba.shape[1] - 1)
-    wrong = wrong / np.maximum(wrong + right, 1e-300)
+    joint = proba * noise[:, given].T
+    wrong = np.clip(1 - joint[rows, given] / joint.sum(axis=1), 0.0, 1.0)
     others = proba.copy()
     others[rows, given] = -1.0
     order = np.argsort(-wrong, kind="stable")
     running = np.cumsum(wrong[order]) / np.arange(1, n + 1)
     selected = np.zeros(n, dtype=bool)
     selected[order[running >= precision]] = True
-    selected &= _pruned(given, proba)
+    selected &= _pruned(given, proba) & (np.diag(noise).min() >= _MIN_RIGHT)
     mean = float(wrong[selected].mean()) if selected.any() else float("nan")
     suggested = others.argmax(axis=1).astype(np.int64)
     return LabelErrors(order.astype(np.int64), wrong, suggested, selected, noise, mean)
@@ -174,22 +181,33 @@ def cross_validated(
     return out
 
 
-def _sharpened(given: Ints, proba: Floats) -> tuple[Floats, float]:
-    """Probabilities raised to the best power, and the share of wrong labels, (n, k) and 0 to 1."""
+def _fitted(given: Ints, proba: Floats) -> tuple[Floats, Floats]:
+    """Probabilities (n, k) raised to the best power, and rates of labels given classes (k, k)."""
     log = np.log(np.clip(proba, 1e-12, 1.0))
-    rows, k = np.arange(given.size), proba.shape[1]
-    prior = -_PRIOR_COUNT * np.log(1 - _NOISE_RATES) / given.size
-    best, found = np.inf, (proba, 0.0)
+    log -= log.max(axis=1, keepdims=True)
+    prior = np.where(np.eye(proba.shape[1]) == 1, _PRIOR_RIGHT, _PRIOR_WRONG)
+    best, found = -np.inf, (proba, prior)
     for power in _POWERS.tolist():
-        raised = np.exp(power * (log - log.max(axis=1, keepdims=True)))
+        raised = np.exp(power * log)
         raised /= raised.sum(axis=1, keepdims=True)
-        fits = raised[rows, given][:, None]
-        mixed = (1 - _NOISE_RATES) * fits + _NOISE_RATES / (k - 1) * (1 - fits)
-        surprise = -np.log(np.maximum(mixed, 1e-300)).mean(axis=0) + prior
-        index = int(surprise.argmin())
-        if surprise[index] < best:
-            best, found = float(surprise[index]), (raised, float(_NOISE_RATES[index]))
+        noise = _rates(given, raised, prior)
+        fits = np.einsum("nk,kn->n", raised, noise[:, given])
+        worth = float(np.log(fits).sum() + (prior * np.log(noise)).sum())
+        if worth > best:
+            best, found = worth, (raised, noise)
     return found
+
+
+def _rates(given: Ints, proba: Floats, prior: Floats) -> Floats:
+    k = len(prior)
+    label = np.eye(k)[given]
+    noise = prior / prior.sum(axis=1, keepdims=True)
+    for _ in range(_ITERATIONS):
+        true = proba * noise[:, given].T
+        true /= np.maximum(true.sum(axis=1, keepdims=True), 1e-300)
+        counts = true.T @ label + prior
+        noise = counts / counts.sum(axis=1, keepdims=True)
+    return np.asarray(noise)
 
 
 def _pruned(given: Ints, proba: Floats) -> Bools:
