@@ -24,6 +24,8 @@ import type { Acknowledgement, EditJson, QueueAnswer, StackEntry } from "./wire.
 
 /** Decisions after which the server's order of the queue is asked for again. */
 const REFRESH_EVERY = 10;
+/** Answers of others are gathered for so long before the queue is asked for again. */
+const OTHERS_MS = 1000;
 
 interface Told {
   desk: string;
@@ -66,6 +68,7 @@ export class Session {
   readonly feedback = signal<{ sentence: string; correct: boolean } | null>(null);
   private shownAt = performance.now();
   private refill: Promise<void> | null = null;
+  private others: ReturnType<typeof setTimeout> | undefined;
   private seen = 0;
   private events: EventSource | null = null;
 
@@ -259,7 +262,12 @@ export class Session {
 
   private refused(sent: Batch, error: ApiError): void {
     this.desks.release(sent.edits);
-    this.undoStack.drop(new Set(sent.edits.flatMap((edit) => [edit.uuid, ...(edit.group ? [edit.group] : [])])));
+    const names = sent.edits.flatMap((edit) => [edit.uuid, ...(edit.group ? [edit.group] : [])]);
+    for (const step of this.undoStack.drop(new Set(names))) step.revert?.();
+    if (sent.edits[0]?.kind === "undo") {
+      this.undoStack.clear(); // what stands on it is the journal's to say
+      void this.guard(() => this.loadStack());
+    }
     this.refusals.value = [...this.refusals.value, { edits: sent.edits, error }];
     this.announce(`The server refused: ${describe(sent.edits)}. ${error.message}`);
     for (const key of new Set(sent.edits.map((edit) => this.desks.ofBase(edit.base)?.key))) {
@@ -386,7 +394,17 @@ export class Session {
       this.seen = Math.max(this.seen, answer.position);
       const mine = answer.edits.filter(({ edit }) => edit.reviewer === this.reader.value);
       await this.desks.reloadLoaded(new Set(mine.map(({ edit }) => this.desks.ofBase(edit.base)?.key ?? "")));
+      if (answer.edits.some(({ edit }) => edit.reviewer !== this.reader.value && this.isAhead(edit))) {
+        this.others ??= setTimeout(() => { this.others = undefined; void this.fill(); }, OTHERS_MS);
+      }
     });
+  }
+
+  /** Whether somebody else answered what this reader would be asked soon. */
+  private isAhead(edit: EditJson): boolean {
+    const desk = isAnswer([edit]) ? this.desks.ofBase(edit.base) : undefined;
+    const items = new Set(desk ? this.desks.itemsOfEdit(desk, edit) : []);
+    return this.queue.ahead().some((entry) => entry.desk === desk?.key && items.has(entry.item));
   }
 
   /** Shows what failed instead of losing it; a lost connection is the outbox's matter. */
