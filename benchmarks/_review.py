@@ -59,7 +59,7 @@ def make_study(
     database: str = "sqlite",
     n_units: int = 60,
     n_spans: int = 2_000,
-    spikes_per_unit: int = 200,
+    spikes_per_unit: int = 60,
     seed: int = 0,
 ) -> Study:
     """Make a project of one small recording with everything that is decided on.

@@ -65,7 +65,7 @@ def kill(out, server, browser):
 def test_two_killed_servers_lose_nothing_that_was_acknowledged(tmp_path, capsys):
     result = kill(tmp_path / "out", 2, 0)
     assert result["server"]["kills"] == 2
-    assert result["undo"]["undos"] > 0 or result["server"]["acknowledged"] == 0
+    assert result["server"]["undos"] > 0 or result["server"]["acknowledged"] == 0
 
 
 @pytest.mark.slow
@@ -80,7 +80,7 @@ def test_killed_servers_and_browsers_lose_nothing_that_was_acknowledged(tmp_path
     assert result["server"]["acknowledged"] > 4
     assert result["browser"]["acknowledged"] > 4
     assert result["browser"]["sent_but_never_recorded"] == 0  # the browser kept them
-    assert result["undo"]["undos"] > 8
+    assert min(result[part]["undos"] for part in ("server", "browser")) > 3
 
 
 def test_a_loss_is_seen(tmp_path):
