@@ -19,7 +19,7 @@ function finished(transaction: IDBTransaction): Promise<void> {
 }
 
 /** Opens at the first use; a browser without IndexedDB fails every call, which the outbox says. */
-export function indexedDbKeep(): Keep {
+export function indexedDbKeep(): Keep & { reader(project: string): Promise<string> } {
   let opened: Promise<IDBDatabase> | undefined;
   const database = (): Promise<IDBDatabase> => {
     opened ??= new Promise((resolve, reject) => {
@@ -40,6 +40,13 @@ export function indexedDbKeep(): Keep {
       const store = (await database()).transaction(STORE).objectStore(STORE);
       const range = IDBKeyRange.bound([place, -Infinity], [place, Infinity]);
       return (await done(store.getAll(range))) as Batch[];
+    },
+    /** Whose decisions about a project wait here; "" where none do. */
+    async reader(project) {
+      const store = (await database()).transaction(STORE).objectStore(STORE);
+      const range = IDBKeyRange.bound([`${project}|`], [`${project}|\uffff`]);
+      const [key] = await done(store.getAllKeys(range, 1));
+      return key ? String((key as string[])[0]).slice(project.length + 1) : "";
     },
     put: (batch) => write((store) => store.put(batch)),
     remove: (batch) => write((store) => store.delete([batch.place, batch.order])),

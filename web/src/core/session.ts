@@ -79,7 +79,8 @@ export class Session {
     addEventListener("online", () => this.outbox.value?.wake());
     await this.guard(async () => {
       this.seen = (await this.desks.load()).position;
-      const name = lastReader();
+      // a browser that was killed may have lost the name, but not the decisions
+      const name = lastReader() || (await indexedDbKeep().reader(this.project.value?.id ?? "").catch(() => ""));
       if (name) await this.enter(name);
     });
   }

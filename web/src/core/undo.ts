@@ -65,11 +65,13 @@ export class UndoStack {
     return step;
   }
 
-  /** A step that the server refused never happened. */
-  drop(uuids: ReadonlySet<string>): void {
-    const without = (steps: Step[]) => steps.filter((step) => !step.targets.some(({ target }) => uuids.has(target)));
-    this.done.value = without(this.done.value);
-    this.undone.value = without(this.undone.value);
+  /** Steps that the server refused never happened; returns them, newest first, to be painted back. */
+  drop(uuids: ReadonlySet<string>): Step[] {
+    const refused = (step: Step) => step.targets.some(({ target }) => uuids.has(target));
+    const dropped = this.done.value.filter(refused).reverse();
+    this.done.value = this.done.value.filter((step) => !refused(step));
+    this.undone.value = this.undone.value.filter((step) => !refused(step));
+    return dropped;
   }
 }
 

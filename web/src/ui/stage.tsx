@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { painted } from "../core/latency.ts";
 import type { Session } from "../core/session.ts";
 import type { QueueEntry, View } from "../view.ts";
-import { loadView } from "../views/index.ts";
+import { loadView, warmView } from "../views/index.ts";
 import { classCommands } from "./commands.ts";
 
 const PREFETCHED = 20;
@@ -81,6 +81,7 @@ class Performer {
   private prefetch(): void {
     for (const entry of this.session.queue.ahead(PREFETCHED)) {
       if (entry.desk === this.desk) this.view?.prefetch?.(entry);
+      else warmView(this.session.deskInfo(entry.desk)?.view ?? "");
     }
   }
 

@@ -17,3 +17,8 @@ export async function loadView(name: string): Promise<View> {
   if (!load) throw new Error(`Expected a view of ${Object.keys(VIEWS).join(", ")}; got ${name}.`);
   return (await load()).create();
 }
+
+/** Fetches a view's code ahead of its first use; what fails is told when it is used. */
+export function warmView(name: string): void {
+  void VIEWS[name]?.().catch(() => undefined);
+}
