@@ -332,8 +332,8 @@ Mean balanced accuracy on the held-out mouse from 20 to {end} answers. Differenc
 paired by seed and mouse; intervals are bootstrapped over seeds and hold for these
 {len(results["subjects"])} mice, not for mice in general. scikit-activeml's strategies take the best
 20 without chance. "In equal time": the area over the minutes that random needs for {end} answers,
-since doubtful items take longer (simulated: up to {np.exp(READER.pace.slowing):.1f} times as long as
-clear ones; with another reader this column would differ).
+since doubtful items take longer (simulated: {np.exp(READER.pace.slowing):.1f} times as long as
+clear ones at most; with another reader this column would differ).
 
 {_areas_table(results, end)}
 ## The same for the units under review
