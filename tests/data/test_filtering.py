@@ -79,6 +79,13 @@ def test_impossible_filters_are_refused() -> None:
             Filters(**wrong)
     with pytest.raises(BadArgumentError, match="half the sampling rate"):
         Filters(low_hz=300.0).sections(RATE_HZ)
+    for name in ("high_hz", "low_hz", "notch_hz"):
+        samples = np.ones((400, 1), np.float32)
+        for value in (1e-300, 1e-9):
+            with pytest.raises(BadArgumentError):
+                filtered(samples, RATE_HZ, Filters(**{name: value}))
+        for rate_hz in (RATE_HZ, 30_000.0):
+            assert np.isfinite(filtered(samples, rate_hz, Filters(**{name: rate_hz * 1e-6}))).all()
     assert not Filters()
     samples = _tone(3.0)
     assert filtered(samples, RATE_HZ, Filters()) is samples

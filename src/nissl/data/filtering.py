@@ -23,6 +23,8 @@ NOTCH_QUALITY = 30.0
 MOST_HALO_S = 10.0
 _HALO_PERIODS = 2.0
 _NOTCH_HALO_S = 1.0
+_LEAST_PART = 1e-6
+"""Of the sampling rate: below it the poles are not told from 1 in double precision."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +74,19 @@ class Filters:
         Raises
         ------
         BadArgumentError
-            A frequency that is not below half the sampling rate.
+            A frequency that is not below half the sampling rate, or so far below it that the
+            filter cannot be computed.
         """
         from scipy import signal as dsp
 
         for name in ("high_hz", "low_hz", "notch_hz"):
             value = getattr(self, name)
-            if value is not None and value >= rate_hz / 2:
+            if value is not None and not _LEAST_PART * rate_hz <= value < rate_hz / 2:
                 raise BadArgumentError(
-                    f"{name} below {rate_hz / 2:g} Hz, half the sampling rate",
+                    f"{name} from {_LEAST_PART * rate_hz:g} Hz to below {rate_hz / 2:g} Hz, "
+                    "half the sampling rate",
                     f"{value:g} Hz",
-                    "Lower the frequency, or leave the filter out.",
+                    "Change the frequency, or leave the filter out.",
                 )
         parts: list[Any] = []
         if self.high_hz is not None:
