@@ -15,7 +15,11 @@ export function shellCommands(session: Session): Command[] {
   const here = (): Here | null => {
     const entry = session.queue.current.value;
     const desk = session.desk.value;
-    if (session.route.value.page === "review" && entry && desk) return { entry, desk };
+    if (session.route.value.page === "review" && entry && desk) {
+      if (session.itemsOf(desk.key).table.value) return { entry, desk };
+      session.announce("One moment: the items of this desk are on their way.");
+      return null; // what a key means depends on what stands
+    }
     session.announce("No item is shown.");
     return null;
   };
