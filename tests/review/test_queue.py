@@ -106,7 +106,9 @@ def test_what_a_split_made_is_asked_and_what_was_merged_away_is_not(open_study, 
 def test_blind_entries_tell_nothing_of_the_machine(open_study, rng):
     room, _ = open_study(n_units=5)
     for entry in build(room, "Ada", rng, blind=True).entries:
-        assert entry.to_json()["proposed"] is None
+        told = entry.to_json()
+        assert told["proposed"] is None
+        assert f"{entry.confidence:.0%}" not in told["reason"]
 
 
 def test_only_known_policies(open_study, rng):

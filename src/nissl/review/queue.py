@@ -30,6 +30,8 @@ from nissl.trust.intervals import Interval
 DEFAULT_POLICY = "entropy"
 BLIND = ("audit", "gold", "second")
 """Policies whose questions are asked without showing the machine's answer."""
+HIDDEN = "The machine's answer is hidden until you have decided."
+"""What a blind reader is told instead of the reason, which would give the answer away."""
 MIXED_EVERY = 4
 """Of so many questions one is from the blind sample, as long as there are any."""
 _TIMES_EVERY = 20  # decisions after which the model of times is fitted anew
@@ -77,7 +79,7 @@ class Entry:
             "desk": self.desk,
             "item": self.item,
             "proposed": shown,
-            "reason": self.reason,
+            "reason": HIDDEN if self.blind else self.reason,
             "policy": "" if self.blind else self.policy,
             "probability": self.probability,
             "question": None if self.question is None else str(self.question),
