@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nissl.errors import BadArgumentError
@@ -24,6 +24,7 @@ def test_the_confusion_is_the_one_that_was_set():
     assert reader.effective_confusion[2, 0] == pytest.approx(0.02)  # lapses alone
 
 
+@settings(max_examples=40, deadline=None)
 @given(k=st.integers(2, 6), accuracy=st.floats(0, 1), lapse=st.floats(0, 1))
 def test_an_accurate_reader_has_that_accuracy(k, accuracy, lapse):
     reader = SimulatedReader.accurate("a", k, accuracy, lapse=lapse)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nissl.errors import BadArgumentError
@@ -75,9 +75,13 @@ def test_an_audit_gives_the_bound_and_pulls_the_estimate():
     assert remaining(left, None, Audited(5, 5)).upper == 1.0
 
 
+REVIEWED = campaign(1)
+
+
+@settings(max_examples=40, deadline=None)
 @given(wrong=st.integers(0, 40), more=st.integers(0, 400))
-def test_a_larger_audit_counts_for_more(wrong, more):
-    left, _, asked = campaign(1)
+def test_an_audit_and_what_was_asked_are_averaged(wrong, more):
+    left, _, asked = REVIEWED
     alone = remaining(left, asked).estimate
     n = 40 + more
     found = remaining(left, asked, Audited(wrong, n)).estimate
@@ -106,6 +110,7 @@ def test_what_would_change_counts_errors_found_and_model_drift():
     assert change_ahead(np.zeros(0), 10, steady) == 0
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     errors=st.lists(st.floats(0, 1), max_size=40),
     ahead=st.integers(1, 60),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nissl.review.policies import POLICIES, Pool
@@ -58,6 +58,7 @@ def test_disagreement_is_not_doubt_that_all_members_share():
     assert score("entropy", pool)[0] == pytest.approx(score("entropy", pool)[1])
 
 
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 99), m=st.integers(1, 5))
 def test_mutual_information_is_at_most_the_entropy_and_none_for_one_member(seed, m):
     votes = np.random.default_rng(seed).dirichlet(np.ones(3), (m, 8))
@@ -113,6 +114,7 @@ def test_error_reduction_of_lone_items_is_their_own_error_per_second():
     assert score("error_reduction", lone) == pytest.approx([0.05])
 
 
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 99))
 def test_error_reduction_is_at_least_the_own_error_and_nothing_is_learned_from_the_sure(seed):
     rng = np.random.default_rng(seed)
