@@ -94,6 +94,7 @@ def test_a_pool_no_larger_than_a_batch_is_asked_whole_by_score():
     assert ranking.probability.tolist() == [1, 1, 1]
 
 
+@settings(deadline=None)
 @given(weights=st.lists(st.floats(1e-6, 1e6), min_size=3, max_size=40), share=st.floats(0.05, 0.95))
 def test_inclusion_probabilities_sum_to_the_size_and_follow_the_weights(weights, share):
     w = np.array(weights)
