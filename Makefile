@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 STUDY ?= study
+# the review app's sources: installing builds it, with a Node of its own
+FRONT_END := hatch_build.py $(shell find web -type f -not -path "*/node_modules/*" -not -name "*.md" 2>/dev/null)
 export NISSL_DATA ?= ../shared/data
 
 .PHONY: demo test lint docs benchmark clean
@@ -35,14 +37,14 @@ $(BIN)/python:
 		{ echo "nissl needs Python 3.11 or newer; found: $$($(PYTHON) --version). Give one: make demo PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt $(FRONT_END)
 	@echo "Installing nissl[ephys] into $(VENV) (one to three minutes, once) ..."
 	$(PIP) -e ".[ephys]"
 	@echo "Compiling the sorter's functions, once ..."
 	@$(BIN)/python -W ignore -m nissl.annotators.spikes.warm spikes/tridesclous2
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt $(FRONT_END)
 	@echo "Installing nissl[dev] into $(VENV) (one to three minutes, once) ..."
 	$(PIP) -e ".[dev]"
 	@touch $@

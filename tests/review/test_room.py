@@ -200,6 +200,17 @@ def test_a_new_decision_empties_what_could_be_done_again(write):
     assert [len(s) for s in stacks([first, second, back, write("a" * 64, "accept", 3)])] == [2, 0]
 
 
+def test_a_step_done_again_is_taken_back_by_either_of_its_names(write):
+    a = write("a" * 64, "accept", 1)
+    back = write("a" * 64, "undo", target=str(a.uuid))
+    again = write("a" * 64, "undo", target=str(back.uuid))
+    assert [len(s) for s in stacks([a, back, again])] == [1, 0]
+    for name in (a.uuid, again.uuid):
+        once_more = write("a" * 64, "undo", target=str(name))
+        undo, redo = stacks([a, back, again, once_more])
+        assert (len(undo), [step.target for step in redo]) == (0, [once_more.uuid])
+
+
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 81, "\x00", "a\u2028b"])
 def test_a_reader_has_a_printable_name(name):
     with pytest.raises(BadArgumentError):

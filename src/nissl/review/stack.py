@@ -51,33 +51,33 @@ def stacks(edits: Iterable[Edit]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     -------
     undo, redo : tuple of Step
     """
-    undo: list[Step] = []
+    undo: list[tuple[Step, set[UUID | None]]] = []  # the step, and what an undo may call it
     redo: list[tuple[Step, UUID]] = []  # the step, and the undo to take back
     for edit in edits:
+        name = edit.group or edit.uuid
         if edit.kind is not EditKind.UNDO:
             redo.clear()
-            name = edit.group or edit.uuid
-            if undo and undo[-1].target == name:
-                undo[-1] = _with(undo[-1], edit)
+            if undo and undo[-1][0].target == name:
+                step = _with(undo[-1][0], edit)
             else:
-                undo.append(Step(name, (edit.base,), (edit,)))
+                step = Step(name, (edit.base,), (edit,))
+                undo.append((step, set()))
+            undo[-1] = (step, {name, *(e.uuid for e in step.edits)})
             continue
-        target, name = undo_target(edit), edit.group or edit.uuid
+        target = undo_target(edit)
         if redo and redo[-1][1] == name:
             continue  # the same step on its second set
         if any(was == target for _, was in redo):
             while redo and redo[-1][1] != target:
                 redo.pop()
-            undo.append(redo.pop()[0])
+            step = redo.pop()[0]
+            undo.append((step, {step.target, name, edit.uuid, *(e.uuid for e in step.edits)}))
             continue
-        place = next((k for k in reversed(range(len(undo))) if _names(undo[k], target)), None)
+        place = next((k for k in reversed(range(len(undo))) if target in undo[k][1]), None)
         if place is not None:
-            redo.append((undo.pop(place), name))
-    return tuple(undo), tuple(Step(was, step.bases, step.edits) for step, was in redo)
-
-
-def _names(step: Step, target: UUID | None) -> bool:
-    return target == step.target or any(target == edit.uuid for edit in step.edits)
+            redo.append((undo.pop(place)[0], name))
+    steps = tuple(step for step, _ in undo)
+    return steps, tuple(Step(was, step.bases, step.edits) for step, was in redo)
 
 
 def _with(step: Step, edit: Edit) -> Step:
