@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -43,18 +45,71 @@ def decided(desk: Desk, edits: dict[str, list[Edit]]) -> dict[int, set[str]]:
     edits : dict of str to list of Edit
         All edits on each base of the desk.
     """
-    found: dict[int, set[str]] = {}
-    for name, own in standing(edits.get(desk.key, ())).items():
-        for edit in own:
-            for item in _by_base(desk, edit):
+    with _LOCK:
+        tally = _TALLIES.get(desk)
+        if tally is None or not tally.extend(edits):
+            tally = _TALLIES[desk] = Tally(desk)
+            tally.extend(edits)
+        return tally.decided()
+
+
+class Tally:
+    """Who decided on what at a desk, kept as the journal grows.
+
+    A decision costs the same however long the journal is; an undo goes through its reader's own
+    decisions on one set once.
+
+    Parameters
+    ----------
+    desk : Desk
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        # not the desk itself, which is what this is remembered under
+        self._bases = desk.bases
+        self._has_classes = desk.classes_row is not None
+        self._target = _targets(desk)
+        self._seen: dict[str, list[Edit]] = {base: [] for base in desk.bases}
+        self._own: dict[tuple[str, str], list[Edit]] = {}
+        self._items: dict[tuple[str, str], set[int]] = {}
+
+    def extend(self, edits: Mapping[str, Sequence[Edit]]) -> bool:
+        """Take in all edits on each base; False, and nothing done, where they do not go on."""
+        for base in self._bases:
+            seen, now = self._seen[base], edits.get(base, ())
+            if len(now) < len(seen) or (seen and now[len(seen) - 1] is not seen[-1]):
+                return False
+        undone: set[tuple[str, str]] = set()
+        for base in self._bases:
+            for edit in edits.get(base, ())[len(self._seen[base]) :]:
+                key = (base, edit.reviewer)
+                self._seen[base].append(edit)
+                self._own.setdefault(key, []).append(edit)
+                if edit.kind is EditKind.UNDO:
+                    undone.add(key)
+                else:
+                    self._items.setdefault(key, set()).update(self._of(edit))
+        for key in undone:
+            standing_now = journal.active(self._own[key])[0]
+            self._items[key] = {item for edit in standing_now for item in self._of(edit)}
+        return True
+
+    def decided(self) -> dict[int, set[str]]:
+        """Readers who decided on each item."""
+        found: dict[int, set[str]] = {}
+        for (_, name), items in self._items.items():
+            for item in items:
                 found.setdefault(item, set()).add(name)
-    if desk.classes is not None:
-        target = _targets(desk)
-        for name, own in standing(edits.get(desk.classes.digest, ())).items():
-            for edit in own:
-                for item in _by_class(edit, target):
-                    found.setdefault(item, set()).add(name)
-    return found
+        return found
+
+    def _of(self, edit: Edit) -> Iterable[int]:
+        if edit.base == self._bases[0]:
+            return _by_base(edit, has_classes=self._has_classes)
+        return _by_class(edit, self._target)
+
+
+_TALLIES: WeakKeyDictionary[Desk, Tally] = WeakKeyDictionary()
+_LOCK = threading.Lock()
 
 
 def answers(desk: Desk, edits: dict[str, list[Edit]]) -> dict[int, dict[str, str | None]]:
@@ -88,13 +143,13 @@ def structured(desk: Desk, edits: dict[str, list[Edit]], reader: str) -> bool:
     return any(edit.kind in makes for edit in edits.get(desk.key, ()) if edit.reviewer == reader)
 
 
-def _by_base(desk: Desk, edit: Edit) -> tuple[int, ...]:
+def _by_base(edit: Edit, *, has_classes: bool) -> tuple[int, ...]:
     if edit.kind is EditKind.MERGE:
         gone = tuple(sorted(set(edit.items)))[1:]
-        return gone if desk.classes_row is not None else edit.items
+        return gone if has_classes else edit.items
     if edit.kind in _GONE:
         return edit.items
-    if desk.classes_row is None and edit.kind in PLACE_DECISIONS:
+    if not has_classes and edit.kind in PLACE_DECISIONS:
         return edit.items
     return ()
 
