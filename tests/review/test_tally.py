@@ -1,7 +1,6 @@
 """Who decided on what: kept edit by edit, it is what one counts from nothing."""
 
 import uuid
-from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +12,10 @@ BASE = "a" * 64
 KINDS = [EditKind.ACCEPT, EditKind.RELABEL, EditKind.UNSURE, EditKind.NOTE, EditKind.MOVE]
 
 
-def desk():
-    return SimpleNamespace(bases=(BASE,), key=BASE, classes_row=None, classes=None)
+class Table:
+    """As much of a desk as the count needs."""
+
+    bases, key, classes_row, classes = (BASE,), BASE, None, None
 
 
 @st.composite
@@ -29,7 +30,7 @@ def journals(draw):
             payload = {"target": str(target)}
             made.append(
                 Edit(uuid.UUID(int=n + 1), EditKind.UNDO, items=(), payload=payload, **common)
-            )  # noqa: E501
+            )
         else:
             items = tuple(draw(st.lists(st.integers(0, 5), min_size=1, max_size=3)))
             kind = draw(st.sampled_from(KINDS))
@@ -49,7 +50,7 @@ def counted(edits):
 
 @given(journals(), st.lists(st.integers(0, 25), max_size=6))
 def test_kept_as_the_journal_grows_it_is_what_one_counts(edits, cuts):
-    kept, same = Tally(desk()), desk()
+    kept, same = Tally(Table()), Table()
     for cut in sorted(cuts):
         part = edits[:cut]
         assert kept.extend({BASE: part})
@@ -61,7 +62,7 @@ def test_kept_as_the_journal_grows_it_is_what_one_counts(edits, cuts):
 
 def test_another_journal_is_not_a_longer_one():
     one, two = (Edit(uuid.UUID(int=n), EditKind.ACCEPT, BASE, (n,), "Ana", 0.0) for n in (1, 2))
-    tally = Tally(desk())
+    tally = Tally(Table())
     assert tally.extend({BASE: [one]})
     assert not tally.extend({BASE: [two, one]})
     assert not tally.extend({})
