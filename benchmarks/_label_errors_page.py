@@ -56,6 +56,10 @@ def markdown(results: Row, image: str) -> str:
     return "\n".join(parts)
 
 
+def _ours_first(by_name: Row) -> list[tuple[str, Any]]:
+    return sorted(by_name.items(), key=lambda pair: (pair[0] != "nissl", pair[0]))
+
+
 def _section(row: Row, results: Row) -> str:
     head = f"## {TITLES[row['data']]}, changed {results['changes'][row['change']]}\n"
     if row["error"]:
@@ -67,7 +71,7 @@ def _section(row: Row, results: Row) -> str:
     )
     picks = table(
         ("Selected by", "labels", "precision", "95 % interval", "recall", "95 % interval"),
-        [_pick_row(name, pick) for name, pick in summary["picks"].items()],
+        [_pick_row(name, pick) for name, pick in _ours_first(summary["picks"])],
     )
     ranks = table(
         ("Ranked by", "recall at 5 % looked at", "lift", "recall at 10 % looked at", "lift"),
@@ -79,7 +83,7 @@ def _section(row: Row, results: Row) -> str:
                 _told(rank["at_10"]),
                 number(rank["at_10"]["estimate"] / 0.1, 1),
             )
-            for name, rank in summary["rankings"].items()
+            for name, rank in _ours_first(summary["rankings"])
         ]
         + [("at random", "0.050", "1.0", "0.100", "1.0")],
     )
@@ -127,7 +131,9 @@ def _aims(results: Row) -> str:
             f"{AIM_PRECISION} or more at recall {AIM_RECALL} or more: "
             f"{'met' if met else '**missed**'} ({shown} at {number(recall)})."
         )
-    lines.append("- Real labels: no aim; recall against the share looked at, and lift over random.")
+    lines.append(
+        "- Real labels: no aim; recall against the share looked at, and lift over random, above."
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -152,19 +158,19 @@ def plot(results: Row, path: Path) -> None:
 def _panel(axis: Any, row: Row, results: Row) -> None:
     fractions = [100 * f for f in results["fractions"]]
     styles = ("-", "--")
-    for k, (name, rank) in enumerate(row["summary"]["rankings"].items()):
+    for k, (name, rank) in enumerate(_ours_first(row["summary"]["rankings"])):
         colour = COLOURS[k]
         axis.plot(fractions, rank["recall"], styles[k], color=colour, label=f"{name}, ranked")
         spread = list(zip(*(t["rankings"][name]["recall"] for t in row["tries"]), strict=True))
         low, high = [min(s) for s in spread], [max(s) for s in spread]
         axis.fill_between(fractions, low, high, color=colour, alpha=0.15, linewidth=0)
     axis.plot(fractions, [f / 100 for f in fractions], ":", color="#777777", label="at random")
-    for k, (name, pick) in enumerate(row["summary"]["picks"].items()):
+    for k, (name, pick) in enumerate(_ours_first(row["summary"]["picks"])):
         axis.plot(
             100 * pick["n"]["estimate"] / row["n"],
             pick["recall"]["estimate"],
             MARKERS[k],
-            color=COLOURS[0] if name == "nissl" else COLOURS[k + 1],
+            color=COLOURS[0] if k == 0 else COLOURS[k + 1],
             markersize=6,
             linestyle="none",
             label=f"{name}, selected",
