@@ -103,9 +103,7 @@ class Study:
         place = "" if item is None else f"/item/{item}"
         return f"{self.server.url}#/desk/{self.desks[view]['key']}{place}"
 
-    def page(
-        self, browser: Any, reader: str, view: str = "units", item: int | None = None
-    ) -> Any:
+    def page(self, browser: Any, reader: str, view: str = "units", item: int | None = None) -> Any:
         """A page in a context of its own, on the first item (or this one) of a view."""
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         page = self.watched(context.new_page())
@@ -163,8 +161,11 @@ def own(made: Path, bench: Any, browser: Any, tmp_path: Path) -> Iterator[Study]
 
 
 def ready(page: Any) -> Any:
+    """The page, once it takes keys: what isn't shown yet can't be decided."""
     page.wait_for_selector(".verdict h1")
-    page.wait_for_selector(".detail, .spans-traces, .unit-facts tr, .plain canvas, .stage *")
+    page.wait_for_selector(".detail, .spans-traces, .unit-facts tr")
+    if page.locator(".spans-traces").count():
+        says(page, ".status", " s.")
     return page
 
 
@@ -410,7 +411,8 @@ def test_decisions_outlive_a_killed_server_and_browser(
         page.wait_for_function(
             """() => new Promise(done => { const open = indexedDB.open('nissl-review');
             open.onsuccess = () => { const all = open.result.transaction('decisions')
-            .objectStore('decisions').count(); all.onsuccess = () => done(all.result === 2); }; })"""
+            .objectStore('decisions').count();
+            all.onsuccess = () => done(all.result === 2); }; })"""
         )
     finally:
         os.killpg(process.pid, signal.SIGKILL)
@@ -429,3 +431,153 @@ def test_decisions_outlive_a_killed_server_and_browser(
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+UNTOUCHED_BY_MOUSE = """
+window.mouse = 0;
+for (const name of ['mousedown', 'pointerdown', 'wheel', 'touchstart'])
+  addEventListener(name, () => { window.mouse += 1; }, true);
+"""
+
+
+def test_a_whole_session_by_keys_alone(study: Study, browser: Any) -> None:
+    page = study.watched(browser.new_context(viewport={"width": 1440, "height": 900}).new_page())
+    page.add_init_script(UNTOUCHED_BY_MOUSE)
+    page.goto(study.address(item=2))
+    page.wait_for_selector("dialog[open] input")
+    page.keyboard.type("Ida")
+    press(page, "Enter")
+    ready(page)
+    press(page, "?")
+    page.wait_for_selector("dialog.wide[open] .keyrow")
+    press(page, "Escape")
+    page.wait_for_selector("dialog", state="detached")
+    command(page, "key merge Shift+m")
+    says(page, ".status", "merge is now Shift+m")
+    page.wait_for_selector(".unit-row[aria-selected=true]")
+    press(page, "ArrowDown", "ArrowUp", "Shift+M")
+    study.edits("Ida", 2)
+    command(page, "goto 4")
+    says(page, ".verdict h1", " 4")
+    page.wait_for_selector(".unit-facts tr")
+    command(page, "split time < 0.8")
+    says(page, ".status", "makes a new unit of")
+    press(page, "k")
+    study.edits("Ida", 3)
+    press(page, "Alt+3")
+    page.wait_for_selector("table.history tbody tr:nth-child(3)")
+    for _ in range(40):  # to the first edit's box, as Tab goes
+        if page.evaluate("document.activeElement.type === 'checkbox'"):
+            break
+        press(page, "Tab")
+    press(page, "Space")
+    page.wait_for_selector("table.history input:checked")
+    press(page, "Alt+1")
+    ready(page)
+    press(page, "Control+z", "Control+z")
+    study.edits("Ida", 6)
+    assert page.evaluate("window.mouse") == 0
+
+
+def test_a_blind_reader_of_units_is_sent_no_answer(study: Study, browser: Any) -> None:
+    page = study.page(browser, "Jo")
+    press(page, "h")
+    says(page, ".claim", "hidden")
+    answers: list[Any] = []
+    page.on("response", lambda answer: answers.append(answer))
+    page.reload()
+    ready(page)
+    says(page, ".claim", "hidden")
+    press(page, "Space")
+    says(page, ".status", "choose a class")
+    queues = [answer.json() for answer in answers if "/queue?" in answer.url]
+    assert queues
+    assert all(entry["proposed"] is None for queue in queues for entry in queue["entries"])
+    tables = [answer.body() for answer in answers if "/items?" in answer.url]
+    rows = [row for body in tables for row in pa.ipc.open_stream(body).read_all().to_pylist()]
+    assert rows
+    assert not any(row["proposed"] or row["confidence"] or row["label"] for row in rows)
+    asked = item(page)
+    press(page, "2")
+    (edit,) = study.edits("Jo", 1)
+    moved_from(page, asked)
+    assert (edit["kind"], edit["payload"]) == ("relabel", {"label": "mua", "blind": True})
+
+
+def test_a_batch_of_units_has_a_preview_and_one_undo(study: Study, browser: Any) -> None:
+    page = study.page(browser, "Kim")
+    rows = study.items("Kim").values()
+    fit = [r for r in rows if r["proposed"] == "good" and r["confidence"] > 0.6]
+    command(page, "accept confidence>0.6 label=good")
+    says(page, "dialog[open]", f"{len(fit)} items")
+    wrong = sum(1 - row["confidence"] for row in fit)
+    says(page, "dialog[open]", f"({wrong:.1f} of {len(fit)})")
+    assert page.locator("dialog .preview li").count() == len(fit)
+    press(page, "Enter")
+    (edit,) = study.edits("Kim", 1)
+    assert sorted(edit["items"]) == sorted(row["class_item"] for row in fit)
+    press(page, "Control+z")
+    study.edits("Kim", 2)
+    assert all(row["state"] == "untouched" for row in study.items("Kim").values())
+
+
+def test_without_webgl_it_says_so_and_works(study: Study, chromium: tuple[Any, str]) -> None:
+    engine, program = chromium
+    with_none = engine.launch(executable_path=program, args=[*FLAGS, "--disable-3d-apis"])
+    try:
+        page = study.page(with_none, "Lee", item=3)
+        says(page, ".unit-no-webgl", "no WebGL")
+        page.wait_for_selector(".unit-facts tr")
+        painted = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
+        canvas = page.locator(".unit-cloud-time canvas").first.element_handle()
+        page.wait_for_function(painted, arg=canvas)
+        press(page, "1")
+        moved_from(page, 3)
+        study.edits("Lee", 1)
+    finally:
+        with_none.close()
+
+
+def test_spans_and_items_of_the_same_project(study: Study, browser: Any) -> None:
+    page = study.page(browser, "Mia", "spans", item=4)
+    assert item(page) == 4  # a deep link
+    press(page, "2")
+    moved_from(page, 4)
+    asked = item(page)
+    press(page, "Space")
+    moved_from(page, asked)
+    study.edits("Mia", 2)
+    command(page, "desk cell-kind")
+    page.wait_for_function("key => location.hash.includes(key)", arg=study.desks["classes"]["key"])
+    ready(page)
+    asked = item(page)
+    press(page, "3")
+    moved_from(page, asked)
+    edits = study.edits("Mia", 3)
+    assert [edit["base"] for edit in edits] == [
+        *[study.desks["spans"]["key"]] * 2,
+        study.desks["classes"]["key"],
+    ]
+    page.go_back()
+    ready(page)
+
+
+NAMELESS = """() => [...document.querySelectorAll('button, a[href], input, select, textarea')]
+  .filter(e => e.checkVisibility() && !(e.ariaLabel || e.textContent.trim() || e.title ||
+    [...(e.labels ?? [])].some(l => l.textContent.trim())))
+  .map(e => e.outerHTML)"""
+
+
+def test_every_control_has_a_name_on_every_page(study: Study, browser: Any) -> None:
+    page = study.page(browser, "Nia")
+    for view in VIEWS:
+        page.evaluate(f"location.hash = '#/desk/{study.desks[view]['key']}'")
+        page.wait_for_function("key => location.hash.includes(key)", arg=study.desks[view]["key"])
+        ready(page)
+        assert page.evaluate(NAMELESS) == [], view
+        assert page.locator("h1").count() == 1, view
+    for name in ("overview", "history", "readers"):
+        page.evaluate(f"location.hash = '#/{name}'")
+        page.wait_for_selector(".page h1")
+        assert page.evaluate(NAMELESS) == [], name
+    assert page.evaluate("document.documentElement.lang") == "en"
