@@ -258,6 +258,9 @@ class Learner(Annotator, Protocol):
     def unlike(self, features: FeatureTable) -> tuple[Verdict | None, Sequence[str]]:
         """Whether a recording, and each of its items, lies outside what the model has seen."""
 
+    def embedded(self, features: FeatureTable) -> npt.NDArray[np.float64]:
+        """Features on one scale without NaN, (n_items, d), for policies that compare items."""
+
     def propose(self, labels: LabelSet, features: FeatureTable, *, use: int = 0) -> LabelSet:
         """Classes of the items of `labels` as a set; `use` tells apart proposals made anew."""
 

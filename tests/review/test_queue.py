@@ -7,6 +7,8 @@ import pytest
 
 from nissl.errors import BadArgumentError
 from nissl.review.auditing import acceptance, current, reserve, residual_error, wrong_answers
+from nissl.review.decided import benches
+from nissl.review.loop import keep, learner_of, propose
 from nissl.review.policies import BATCH
 from nissl.review.queue import build
 from nissl.trust.audit import required
@@ -52,7 +54,7 @@ def test_a_batch_is_on_record_with_its_chances_and_stays_until_it_is_answered(
 ):
     room, _ = open_study(n_units=40)
     first = build(room, "Ada", rng)
-    asked = room.store.questions(policy="entropy")
+    asked = room.store.questions(policy="margin")
     assert len(asked) == BATCH
     assert {q.uuid for q in asked} == {e.question for e in first.entries[:BATCH]}
     assert all(0 < q.body["probability"] <= 1 for q in asked)
@@ -63,7 +65,7 @@ def test_a_batch_is_on_record_with_its_chances_and_stays_until_it_is_answered(
     after = build(room, "Ada", rng)
     assert (after.done, after.left) == (BATCH, 20)
     assert not {e.item for e in after.entries} & {e.item for e in first.entries[:BATCH]}
-    answered = [q for q in room.store.questions(policy="entropy") if q.answered_by]
+    answered = [q for q in room.store.questions(policy="margin") if q.answered_by]
     assert len(answered) == BATCH
 
 
@@ -183,3 +185,30 @@ def test_a_hundred_sessions_open_and_queue_in_two_seconds(open_study, rng):
     queue = build(room, "Ada", rng)
     assert queue.total == sum(desk.row.n_items for desk in room.desks) > 3000
     assert time.perf_counter() - start < 2.0
+
+
+@pytest.mark.parametrize("policy", ["learned", "coreset", "disagreement", "bandit"])
+def test_policies_that_compare_items_have_votes_and_features(open_study, write, rng, policy):
+    room, _ = open_study(n_units=30, n_sessions=2)
+    for bench in benches(room.store, "curation"):
+        keep(room.store, propose(bench, learner_of(room.store, "curation")))
+    room.refresh()
+    for _ in range(2):
+        queue = build(room, "Ada", rng, policy=policy, limit=100)
+        assert len({(e.desk, e.item) for e in queue.entries}) == queue.left
+        for entry in queue.entries[:BATCH]:
+            accept(room, write, entry)
+    rows = room.store.questions(policy=policy)
+    assert len(rows) == 2 * BATCH
+    assert all(row.body["wanted"] == policy for row in rows)
+    assert all(row.answered_by for row in rows)
+
+
+def test_without_votes_a_policy_that_needs_them_gives_way_and_says_so(open_study, rng):
+    room, _ = open_study(n_units=30)
+    first = build(room, "Ada", rng, policy="disagreement")
+    assert {row.policy for row in room.store.questions()} == {"margin"}
+    again = build(room, "Ada", rng, policy="disagreement")
+    assert {e.question for e in again.entries[:BATCH]} == {
+        e.question for e in first.entries[:BATCH]
+    }

@@ -11,11 +11,11 @@ from nissl.project.source import Source
 from nissl.review.auditing import BUDGET, chosen_budget, current, reserve, selection_of
 from nissl.review.decided import benches
 from nissl.review.desk import CLASSES_OF, UNLABELLED
-from nissl.review.loop import learner_of, propose
+from nissl.review.loop import keep, learner_of, propose
 from nissl.review.rerun import carry_forward
 from nissl.review.room import Room
 from nissl.store import SourceRow, Store
-from nissl.tasks import TASKS, Finding
+from nissl.tasks import TASKS
 
 
 def open_room(store: Store) -> Room:
@@ -70,16 +70,14 @@ def _propose(room: Room) -> list[tuple[str, str]]:
             ours = (f"{task}/", UNLABELLED)
             if any(row.author.name.startswith(ours) for row in bench.classes):
                 continue
-            findings: list[Finding] = []
             try:
                 learner = learner or learner_of(room.store, task)
-                labels, findings = propose(bench, learner)
+                keep(room.store, propose(bench, learner))
                 text = f"{task} is proposed by {learner.name}."
             except NisslError as error:
-                labels = unlabelled(bench.labels, task)
+                empty = unlabelled(bench.labels, task)
+                room.store.record_labels(room.store.put_labels(empty))
                 text = f"nothing proposes {task} ({error.expected}: {error.got})."
-            room.store.record_labels(room.store.put_labels(labels))
-            room.store.record_findings(labels.digest, [f.to_json() for f in findings])
             said.append((bench.source.name, text))
     return said
 

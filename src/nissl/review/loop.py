@@ -170,12 +170,31 @@ def learn(
     return Learned(digest, card, time.perf_counter() - begun)
 
 
-def propose(bench: Bench, learner: Learner, *, use: int = 0) -> tuple[LabelSet, list[Finding]]:
-    """Classes of a bench's items, and how far these lie from what the model has seen.
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """What a model says of a bench's items.
 
-    A finding of the check `NOVELTY` without an item means that the recording as a whole lies
-    outside, and that nothing of it is accepted automatically; one with an item means so of it.
+    Parameters
+    ----------
+    labels : LabelSet
+        CLASSES.
+    findings : tuple of Finding
+        Of the check `NOVELTY`: without an item it means that the recording as a whole lies
+        outside what the model has seen, and that nothing of it is accepted automatically; with
+        an item it means so of the item.
+    votes : ndarray, shape (n_members, n_items, n_classes), float64
+    features : ndarray, shape (n_items, d), float64
+        On one scale, no NaN; items in the order of `labels`.
     """
+
+    labels: LabelSet
+    findings: tuple[Finding, ...]
+    votes: npt.NDArray[np.float64]
+    features: npt.NDArray[np.float64]
+
+
+def propose(bench: Bench, learner: Learner, *, use: int = 0) -> Proposal:
+    """Classes of a bench's items by a model, and what policies need to choose among them."""
     features = bench.proposed_features(learner)
     verdict, reasons = learner.unlike(features)
     found = []
@@ -184,7 +203,18 @@ def propose(bench: Bench, learner: Learner, *, use: int = 0) -> tuple[LabelSet, 
     for item, reason in zip(features.items.tolist(), reasons, strict=True):
         if reason:
             found.append(Finding(NOVELTY, "note", reason, item=item))
-    return learner.propose(bench.labels, features, use=use), found
+    labels = learner.propose(bench.labels, features, use=use)
+    votes = learner.predict(features).votes
+    return Proposal(labels, tuple(found), votes, learner.embedded(features))
+
+
+def keep(store: Store, proposal: Proposal) -> None:
+    """Put a proposal on record with all that belongs to it."""
+    digest = store.put_labels(proposal.labels)
+    votes, features = store.put_array(proposal.votes), store.put_array(proposal.features)
+    store.set_setting(f"pool:{digest}", {"votes": votes, "features": features})
+    store.record_labels(digest)
+    store.record_findings(digest, [finding.to_json() for finding in proposal.findings])
 
 
 def use(store: Store, task: str, digest: str, *, by: str) -> Used:
@@ -209,12 +239,12 @@ def use(store: Store, task: str, digest: str, *, by: str) -> Used:
     carried, questions = 0, list[Question]()
     found = list(benches(store, task))
     proposals = [propose(bench, learner, use=turn) for bench in found]
-    for bench, (labels, findings) in zip(found, proposals, strict=True):
+    for bench, proposal in zip(found, proposals, strict=True):
+        labels = proposal.labels
         made.append(store.put_labels(labels))
         edits, doubtful = carry(store, bench, labels)
         store.append(edits)
-        store.record_labels(labels.digest)
-        store.record_findings(labels.digest, [finding.to_json() for finding in findings])
+        keep(store, proposal)
         store.append(carry(store, bench, labels)[0])  # what was decided in the meantime
         carried, questions = carried + len(edits), questions + doubtful
     store.set_model_head(task, digest, by=by)
@@ -371,8 +401,10 @@ def _try_fit(learner: Learner, examples: Examples, seed: int) -> Learner:
 __all__ = [
     "NOVELTY",
     "Learned",
+    "Proposal",
     "Used",
     "carry",
+    "keep",
     "learn",
     "learner_of",
     "out_of_fold",

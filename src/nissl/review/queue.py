@@ -19,22 +19,23 @@ import numpy.typing as npt
 from nissl.errors import BadArgumentError, CorruptProjectError
 from nissl.review.auditing import acceptance
 from nissl.review.desk import Desk
-from nissl.review.policies import BATCH, POLICIES, Pool, usable
+from nissl.review.policies import BATCH, POLICIES, usable
+from nissl.review.policies.bandit import logged
+from nissl.review.pooling import beliefs, chooser, pool_of, times
 from nissl.review.progress import decided, structured
 from nissl.review.room import Room
-from nissl.review.timing import TimeModel, ambiguity_of, fit_times, timed_answers
+from nissl.review.timing import ambiguity_of
 from nissl.store import QuestionRow
 from nissl.trust.acceptance import Acceptance
 from nissl.trust.intervals import Interval
 
-DEFAULT_POLICY = "entropy"
+DEFAULT_POLICY = "margin"
 BLIND = ("audit", "gold", "second")
 """Policies whose questions are asked without showing the machine's answer."""
 HIDDEN = "The machine's answer is hidden until you have decided."
 """What a blind reader is told instead of the reason, which would give the answer away."""
 MIXED_EVERY = 4
 """Of so many questions one is from the blind sample, as long as there are any."""
-_TIMES_EVERY = 20  # decisions after which the model of times is fitted anew
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ def _ranked(
     mine = [
         (w, item, row)
         for w, item, row in questions
-        if row.policy == policy and row.body.get("reader") == reader
+        if row.body.get("wanted") == policy and row.body.get("reader") == reader
     ]
     tasks = dict.fromkeys(w.desk.row.task for w in waiting)
     for task in tasks:
@@ -300,64 +301,27 @@ def _chosen(
     ]
     if not refs:
         return
-    pool = _pool(refs, _times(room), reader)
+    pool = pool_of(room, refs, reader)
     name = policy if policy in usable(pool) else DEFAULT_POLICY
-    ranking = POLICIES.get(name)(pool, rng)
+    ranking = chooser(room, name)(pool, rng)
     order = ranking.order.tolist()
     uuids: list[UUID | None] = [None] * len(order)
     if fresh:
-        rows = []
+        rows, told = [], logged(name, ranking, pool)
         for rank, at in enumerate(order[:BATCH]):
             desk, place = refs[at]
             uuids[rank] = uuid4()
             body = {"probability": float(ranking.probability[at]), "reader": reader}
+            body |= {"wanted": policy, **told}
             item = int(desk.item_ids[place])
             rows.append(
-                QuestionRow(uuids[rank], desk.key, item, policy, float(ranking.score[at]), body)  # type: ignore[arg-type]
+                QuestionRow(uuids[rank], desk.key, item, name, float(ranking.score[at]), body)  # type: ignore[arg-type]
             )
         room.store.ask(rows)
     for rank, at in enumerate(order):
         desk, place = refs[at]
         probability = float(ranking.probability[at]) if rank < BATCH else None
         yield _entry(desk, int(desk.item_ids[place]), policy, "", probability, uuids[rank])
-
-
-def _pool(refs: Sequence[tuple[Desk, int]], times: TimeModel, reader: str) -> Pool:
-    """Pool of items of one vocabulary; what has no probabilities counts as unknown."""
-    parts, groups = [], []
-    width = max(len(refs[0][0].vocabulary.names), 2)
-    for index, desk in enumerate(dict.fromkeys(d for d, _ in refs)):
-        places = np.asarray([p for d, p in refs if d is desk])
-        parts.append(_beliefs(desk, places, width))
-        groups.append(np.full(places.size, index))
-    n = len(refs)
-    beliefs = np.concatenate(parts)
-    return Pool(
-        items=np.arange(n, dtype=np.int64),
-        probabilities=beliefs,
-        votes=None,
-        features=None,
-        seconds=times.seconds(refs[0][0].view, ambiguity_of(beliefs), reader=reader),
-        answered=None,
-        groups=np.concatenate(groups).astype(np.int64),
-    )
-
-
-def _beliefs(desk: Desk, places: npt.NDArray[np.intp], width: int) -> npt.NDArray[np.float64]:
-    said = desk.proposals
-    if said.probabilities.shape[1] == width:
-        out = said.probabilities[places].astype(np.float64)
-    else:
-        out = np.full((places.size, width), np.nan)
-    unknown = ~np.isfinite(out).all(axis=1)
-    confidence = said.confidence[places]
-    label = np.clip(said.label[places], 0, width - 1)
-    sure = unknown & np.isfinite(confidence)
-    out[sure] = ((1 - confidence[sure]) / (width - 1))[:, None]
-    out[np.flatnonzero(sure), label[sure]] = confidence[sure]
-    out[unknown & ~sure] = 1 / width
-    out = np.clip(out, 0, None)
-    return np.asarray(out / out.sum(axis=1, keepdims=True))
 
 
 def _entry(
@@ -406,20 +370,10 @@ def _mixed(asked: Sequence[Entry], ranked: Sequence[Entry]) -> list[Entry]:
     return [*out, *hidden]
 
 
-def _times(room: Room) -> TimeModel:
-    """How long decisions take in this project, learnt from its journal."""
-    kinds = {base: desk.view for desk in room.desks for base in desk.bases}
-
-    def fit() -> TimeModel:
-        return fit_times(timed_answers(room.edits(), kinds))
-
-    return room.remembered("times", (room.position // _TIMES_EVERY, len(kinds)), fit)
-
-
 def _minutes(room: Room, waiting: Sequence[_Waiting], reader: str) -> Interval:
     parts = []
     for w in waiting:
         width = max(len(w.desk.vocabulary.names), 2)
-        doubt = ambiguity_of(_beliefs(w.desk, w.places, width))
+        doubt = ambiguity_of(beliefs(w.desk, w.places, width))
         parts.append((w.desk.view, np.concatenate([doubt, np.full(len(w.extra), 0.5)])))
-    return _times(room).minutes_left(parts, reader=reader)
+    return times(room).minutes_left(parts, reader=reader)

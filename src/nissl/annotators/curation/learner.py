@@ -24,6 +24,7 @@ from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Examples, Inputs, Prediction, Promises, Result
 from nissl.trust.calibration import Calibration, choose
+from nissl.trust.frame import fit_frame
 from nissl.trust.novelty import Novelty, Verdict
 
 VOCABULARY = Vocabulary(("good", "mua", "noise"), ("#2a9d5c", "#d9a400", "#8a8f98"))
@@ -169,6 +170,17 @@ class CurationLearner:
         found = model.seen.items(values)
         pairs = zip(found.novel().tolist(), found.reasons, strict=True)
         return model.seen.verdict(values), [why if far else "" for far, why in pairs]
+
+    def embedded(self, features: FeatureTable) -> npt.NDArray[np.float64]:
+        """Features on one scale without NaN, shape (n_items, d), for policies that compare items.
+
+        The scale is that of the units the model was fitted to; without one, of these units.
+        """
+        model = self.known
+        names = model.features if model.seen is None else model.seen.frame.names
+        values = columns(features, names)
+        frame = fit_frame(values, names) if model.seen is None else model.seen.frame
+        return frame.embed(frame.z(values))
 
     def propose(self, labels: LabelSet, features: FeatureTable, *, use: int = 0) -> LabelSet:
         """Classes of all units of a sorting as a label set, item = unit.
