@@ -139,10 +139,12 @@ def why(store: Store, task: str, base: str, item: int) -> Why:
     names = TASKS.get(task).vocabulary.names
     one = _row(table, row)
     p = learner.predict(one).probabilities[0]
-    accepted, rejected = examples(found, learner, table.values[row], names[int(p.argmax())])
+    itself = (bench.source.name, item)
+    proposed = names[int(p.argmax())]
+    accepted, rejected = examples(found, learner, table.values[row], proposed, but=itself)
     return Why(
         item=item,
-        proposed=names[int(p.argmax())],
+        proposed=proposed,
         confidence=float(p.max()),
         reasons=reasons(learner, one, p, names),
         accepted=accepted,
@@ -200,8 +202,12 @@ def examples(
     learner: Learner,
     values: npt.NDArray[np.float64],
     proposed: str,
+    *,
+    but: tuple[str, int] | None = None,
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Nearest decided items of the proposed class, and of any other class.
+
+    Left out is the item itself, `but`: its source's name and its number.
 
     Distances are root mean squares over the features that both have, each in units of its
     spread over the decided items.
@@ -214,7 +220,7 @@ def examples(
             continue
         table = _features(bench, learner)
         for k, unit in enumerate(table.items.tolist()):
-            if unit in known:
+            if unit in known and (bench.source.name, unit) != but:
                 where.append((bench.source.name, unit, known[unit]))
                 rows.append(table.values[k])
     if not rows:
