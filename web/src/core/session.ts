@@ -345,6 +345,7 @@ export class Session {
 
   private async follow(): Promise<void> {
     const route = parseRoute(location.hash);
+    if (route.page !== this.route.value.page) this.message.value = "";
     this.route.value = route;
     if (route.page !== "review" || !this.reader.value) return;
     const only = route.desk !== undefined && route.item === undefined ? route.desk : null;
