@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import EvaluationError, NisslError
+from nissl.labels import Edit, EditKind
 from nissl.review.desk import CLASSES_OF, Desk
 from nissl.review.loop import learner_of
 from nissl.review.progress import answers, decided
@@ -158,8 +159,8 @@ def wrong_answers(room: Room, audit: Audit) -> npt.NDArray[np.float64]:
     given: dict[tuple[str, int], str | None] = {}
     for key in dict.fromkeys(key for key, _ in audit.refs):
         desk = room.desk(key)
-        edits = {base: room.edits(base=base) for base in desk.bases}
-        for item, by in answers(desk, edits).items():
+        wanted = {item for at, item in audit.refs if at == key}
+        for item, by in answers(desk, _about(room, desk, wanted)).items():
             given[key, item] = next(iter(by.values()))
     return np.array(
         [
@@ -168,6 +169,22 @@ def wrong_answers(room: Room, audit: Audit) -> npt.NDArray[np.float64]:
         ],
         dtype=np.float64,
     )
+
+
+def _about(room: Room, desk: Desk, items: set[int]) -> dict[str, list[Edit]]:
+    """Edits at a desk that are about some of its items, and undos, which name no item."""
+    found = {desk.key: items}
+    if desk.classes is not None:
+        rows = np.isin(desk.classes.column("target"), list(items))
+        found[desk.classes.digest] = set(desk.classes.column("item")[rows].tolist())
+    return {
+        base: [
+            edit
+            for edit in room.edits(base=base)
+            if edit.kind is EditKind.UNDO or not wanted.isdisjoint(edit.items)
+        ]
+        for base, wanted in found.items()
+    }
 
 
 def residual_error(room: Room, task: str) -> Residual | None:
