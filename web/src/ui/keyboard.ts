@@ -10,9 +10,11 @@ function isWriting(target: EventTarget | null): boolean {
   return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable;
 }
 
-/** Space and Enter belong to the button, link or summary that has the focus. */
+/** Space and Enter belong to the button, link or summary that has the focus, Space to a box that is ticked. */
 function presses(target: EventTarget | null, key: string): boolean {
-  return (key === "Enter" || key === "Space") && target instanceof HTMLElement && target.closest("button, a[href], summary, [role=button]") !== null;
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement) return key === "Space" || key === "Shift+Space";
+  return (key === "Enter" || key === "Space") && target.closest("button, a[href], summary, [role=button]") !== null;
 }
 
 export function listenToKeys(session: Session): () => void {
