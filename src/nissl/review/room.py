@@ -207,9 +207,10 @@ class Room:
         """The desk with the classes proposed now, and edits on earlier ones said about these."""
         with self._lock:
             now = self._desks.get(desk.key, desk)
-            held = {e.uuid: e for base in now.bases for e in self._by_base.get(base, [])}
         if now is desk or desk.classes is None or now.classes is None:
             return desk, edits
+        with self._lock:
+            held = {e.uuid: e for base in now.bases for e in self._by_base.get(base, [])}
         fresh = [e for e in edits if e.uuid not in self._positions]
         known = [held[e.uuid] for e in edits if e.uuid in held]  # as they were recorded then
         early = [e for e in edits if e.uuid in self._positions and e.uuid not in held]
