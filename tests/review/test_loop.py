@@ -14,6 +14,7 @@ from nissl.labels import Author, Edit, EditKind, ItemTable, Kind, LabelSet, Prov
 from nissl.labels.replay import majority, replay
 from nissl.project import learning
 from nissl.review import decided, loop
+from nissl.review.loop import TAUGHT, taught
 from nissl.review.why import why
 from nissl.store import QuestionRow, SourceRow, Store
 
@@ -297,3 +298,10 @@ def test_models_are_listed_and_found(store):
         learning.find(store, "curation", "ffff")
     with pytest.raises(MissingInputError):
         learning.rollback(store, "curation", by="ana")
+
+
+def test_a_recording_that_a_model_has_learnt_from_is_not_new_to_it():
+    card = {"data": {"sessions": {"night": {"0": 30, "2": 25}, "day": {"1": 3}}}}
+    assert taught(card, "night") == 55 >= TAUGHT
+    assert taught(card, "day") == 3
+    assert taught(card, "other") == taught(None, "night") == 0

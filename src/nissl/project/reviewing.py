@@ -11,7 +11,7 @@ from nissl.project.source import Source
 from nissl.review.auditing import BUDGET, chosen_budget, current, reserve, selection_of
 from nissl.review.decided import benches
 from nissl.review.desk import CLASSES_OF, UNLABELLED
-from nissl.review.loop import keep, learner_of, propose
+from nissl.review.loop import card_of, keep, learner_of, propose
 from nissl.review.rerun import carry_forward
 from nissl.review.room import Room
 from nissl.store import SourceRow, Store
@@ -72,7 +72,8 @@ def _propose(room: Room) -> list[tuple[str, str]]:
                 continue
             try:
                 learner = learner or learner_of(room.store, task)
-                keep(room.store, propose(bench, learner))
+                card = card_of(room.store, room.store.model_head(task) or "")
+                keep(room.store, propose(bench, learner, card=card))
                 text = f"{task} is proposed by {learner.name}."
             except NisslError as error:
                 empty = unlabelled(bench.labels, task)

@@ -32,6 +32,9 @@ NAMED_GROUPS = ("species", "lab", "region", "probe", "rig")
 FEW = 20
 """Examples below which a model's scores are not computed."""
 
+TAUGHT = 50
+"""Decided items of a recording from which on a model that learnt them has seen it."""
+
 NOVELTY = "novelty"
 """Name of the check that tells what lies outside the model's experience."""
 
@@ -193,10 +196,25 @@ class Proposal:
     features: npt.NDArray[np.float64]
 
 
-def propose(bench: Bench, learner: Learner, *, use: int = 0) -> Proposal:
-    """Classes of a bench's items by a model, and what policies need to choose among them."""
+def propose(
+    bench: Bench, learner: Learner, *, use: int = 0, card: Mapping[str, Any] | None = None
+) -> Proposal:
+    """Classes of a bench's items by a model, and what policies need to choose among them.
+
+    Parameters
+    ----------
+    bench : Bench
+    learner : Learner
+    use : int
+        Tells apart proposals made anew.
+    card : mapping, optional
+        Of a model of the project. A recording of which it has learnt `TAUGHT` or more decided
+        items is none that it has not seen; whether its labels may be accepted is for the audit.
+    """
     features = bench.proposed_features(learner)
     verdict, reasons = learner.unlike(features)
+    if taught(card, bench.source.name) >= TAUGHT:
+        verdict, reasons = None, [""] * len(features.items)
     found = []
     if verdict is not None and not verdict.automatic:
         found.append(Finding(NOVELTY, "warning", verdict.reason))
@@ -206,6 +224,17 @@ def propose(bench: Bench, learner: Learner, *, use: int = 0) -> Proposal:
     labels = learner.propose(bench.labels, features, use=use)
     votes = learner.predict(features).votes
     return Proposal(labels, tuple(found), votes, learner.embedded(features))
+
+
+def taught(card: Mapping[str, Any] | None, session: str) -> int:
+    """Decided items of a session that a model has learnt from, as its card says."""
+    sessions = {} if card is None else card.get("data", {}).get("sessions", {})
+    return sum(int(n) for n in sessions.get(session, {}).values())
+
+
+def card_of(store: Store, digest: str) -> Mapping[str, Any] | None:
+    """Card of a model of the project; None for shipped weights."""
+    return store.get_model(digest)[1] if digest else None
 
 
 def keep(store: Store, proposal: Proposal) -> None:
@@ -238,7 +267,8 @@ def use(store: Store, task: str, digest: str, *, by: str) -> Used:
     made: list[str] = []
     carried, questions = 0, list[Question]()
     found = list(benches(store, task))
-    proposals = [propose(bench, learner, use=turn) for bench in found]
+    card = card_of(store, digest)
+    proposals = [propose(bench, learner, use=turn, card=card) for bench in found]
     for bench, proposal in zip(found, proposals, strict=True):
         labels = proposal.labels
         made.append(store.put_labels(labels))
@@ -400,9 +430,11 @@ def _try_fit(learner: Learner, examples: Examples, seed: int) -> Learner:
 
 __all__ = [
     "NOVELTY",
+    "TAUGHT",
     "Learned",
     "Proposal",
     "Used",
+    "card_of",
     "carry",
     "keep",
     "learn",
@@ -410,5 +442,6 @@ __all__ = [
     "out_of_fold",
     "propose",
     "split",
+    "taught",
     "use",
 ]
