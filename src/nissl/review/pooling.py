@@ -19,7 +19,8 @@ Floats = npt.NDArray[np.float64]
 Ref = tuple[Desk, int]
 """A desk and the place of an item among its proposals."""
 
-_TIMES_EVERY = 20  # decisions after which the model of times is fitted anew
+_TIMES_EVERY = 20  # decisions after which the model of times is fitted anew; later more
+_TIMED = 1500  # newest decisions that it is fitted to
 
 
 def pool_of(room: Room, refs: Sequence[Ref], reader: str) -> Pool:
@@ -31,7 +32,7 @@ def pool_of(room: Room, refs: Sequence[Ref], reader: str) -> Pool:
     width = max(len(desks[0].vocabulary.names), 2)
     places = [np.asarray([p for d, p in refs if d is desk], np.intp) for desk in desks]
     chances = np.concatenate([beliefs(d, at, width) for d, at in zip(desks, places, strict=True)])
-    known = [_known(room, desk) for desk in desks]
+    known = [kept_with(room, desk) for desk in desks]
     whole = all(facts is not None for facts in known)
     pairs = [(f, at) for f, at in zip(known, places, strict=True) if f is not None]
     groups = [np.full(at.size, k, np.int64) for k, at in enumerate(places)]
@@ -79,12 +80,13 @@ def times(room: Room) -> TimeModel:
     kinds = {base: desk.view for desk in room.desks for base in desk.bases}
 
     def fit() -> TimeModel:
-        return fit_times(timed_answers(room.edits(), kinds))
+        return fit_times(timed_answers(room.latest(_TIMED), kinds))
 
-    return room.remembered("times", (room.position // _TIMES_EVERY, len(kinds)), fit)
+    turn = room.position // max(_TIMES_EVERY, 2 ** (room.position.bit_length() - 4))
+    return room.remembered("times", (turn, room.position.bit_length(), len(kinds)), fit)
 
 
-def _known(room: Room, desk: Desk) -> dict[str, Any] | None:
+def kept_with(room: Room, desk: Desk) -> dict[str, Any] | None:
     """Votes and features of a desk's items, as they were kept with the proposals."""
     digest = desk.bases[-1]
 

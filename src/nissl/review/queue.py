@@ -228,11 +228,11 @@ def _open_questions(
     by_base = {base: w for w in waiting for base in w.desk.bases}
     left = {id(w): set(w.desk.item_ids[w.places].tolist()) | set(w.extra) for w in waiting}
     found = []
-    for row in room.store.questions():
+    for row in room.store.questions(unanswered=True):
         w = by_base.get(row.labels)
-        if w is None or row.answered_by is not None or row.item is None:
+        if w is None or row.item is None:
             continue
-        repeated = row.policy in ("second", "gold", "rerun", "merge")
+        repeated = row.policy in ("second", "gold", "rerun", "merge", "recheck")
         if row.item in left[id(w)] or repeated:
             found.append((w, row.item, row))
     return found

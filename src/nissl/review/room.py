@@ -40,6 +40,7 @@ class Room:
         self.raw = raw
         self._desks: dict[str, Desk] = {}
         self._listed: list[Desk] = []
+        self._journal: list[Edit] = []
         self._by_base: dict[str, list[Edit]] = {}
         self._by_reader: dict[str, list[Edit]] = {}
         self._positions: dict[UUID, int] = {}
@@ -107,11 +108,13 @@ class Room:
         with self._lock:
             if base is not None:
                 found = self._by_base.get(base, [])
-                return [e for e in found if reader in (None, e.reviewer)]
-            if reader is not None:
-                return list(self._by_reader.get(reader, []))
-            every = [e for edits in self._by_base.values() for e in edits]
-            return sorted(every, key=lambda e: self._positions[e.uuid])
+                return [e for e in found if e.reviewer == reader] if reader else list(found)
+            return list(self._by_reader.get(reader, []) if reader else self._journal)
+
+    def latest(self, n: int) -> list[Edit]:
+        """The newest edits by anybody, at most `n`, in the order of the journal."""
+        with self._lock:
+            return self._journal[-n:]
 
     def position_of(self, edit: UUID) -> int:
         """Position of an edit in the journal."""
@@ -123,6 +126,7 @@ class Room:
             for position, edit in self.store.edits_after(self._position):
                 self._position = position
                 self._positions[edit.uuid] = position
+                self._journal.append(edit)
                 self._by_base.setdefault(edit.base, []).append(edit)
                 self._by_reader.setdefault(edit.reviewer, []).append(edit)
             return self._position

@@ -29,7 +29,8 @@ class QuestionRow:
     item : int or None
         None where it is about the set as a whole.
     policy : str
-        What chose it: a policy's name, or "audit", "gold", "second", "rerun", "merge".
+        What chose it: a policy's name, or "audit", "gold", "second", "rerun", "merge",
+        "recheck".
     score : float or None
         As the policy ranked it.
     body : dict
@@ -71,11 +72,16 @@ def ask(journal: Journal, rows: Sequence[QuestionRow], *, now_s: float) -> list[
 
 
 def questions(
-    journal: Journal, *, labels: str | None = None, policy: str | None = None
+    journal: Journal,
+    *,
+    labels: str | None = None,
+    policy: str | None = None,
+    unanswered: bool = False,
 ) -> list[QuestionRow]:
     """Questions on record, oldest first."""
     where = [] if labels is None else [_T.c.labels == labels]
     where += [] if policy is None else [_T.c.policy == policy]
+    where += [_T.c.answered_by.is_(None)] if unanswered else []
     with journal.reading() as connection:
         rows = journal.select(connection, _T, *where)
     with parsing(journal.where):

@@ -281,10 +281,10 @@ DiskFullError, StoreError
         return asking.ask(self._journal, questions, now_s=self._now())
 
     def questions(
-        self, *, labels: str | None = None, policy: str | None = None
+        self, *, labels: str | None = None, policy: str | None = None, unanswered: bool = False
     ) -> list[QuestionRow]:
-        """Questions on record, oldest first."""
-        return asking.questions(self._journal, labels=labels, policy=policy)
+        """Questions on record, oldest first; all, or those that no edit has answered."""
+        return asking.questions(self._journal, labels=labels, policy=policy, unanswered=unanswered)
 
     def put_model(self, files: Mapping[str, bytes], card: Mapping[str, Any]) -> str:
         """Keep a model and put it on record; returns its digest, on disk when this returns.
