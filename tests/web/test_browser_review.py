@@ -281,7 +281,8 @@ def test_a_split_by_lasso_and_one_by_threshold(study: Study, browser: Any) -> No
         page.mouse.move(x, y, steps=3)
     page.mouse.up()
     says(page, ".status", "makes a new unit of")
-    press(page, "k")
+    with page.expect_response(lambda answer: "/items?" in answer.url):  # the units are new
+        press(page, "k")
     (split,) = study.edits("Cem", 1)
     (rows,) = split["payload"]["rows"]
     assert (split["kind"], split["items"]) == ("split", [3])
@@ -454,15 +455,14 @@ def test_a_whole_session_by_keys_alone(study: Study, browser: Any) -> None:
     page.wait_for_selector("dialog", state="detached")
     command(page, "key merge Shift+m")
     says(page, ".status", "merge is now Shift+m")
-    page.wait_for_selector(".unit-row[aria-selected=true]")
-    press(page, "ArrowDown", "ArrowUp", "Shift+M")
-    study.edits("Ida", 2)
-    command(page, "goto 4")
-    says(page, ".verdict h1", " 4")
-    page.wait_for_selector(".unit-facts tr")
     command(page, "split time < 0.8")
     says(page, ".status", "makes a new unit of")
     press(page, "k")
+    study.edits("Ida", 1)
+    command(page, "goto 4")
+    says(page, ".verdict h1", " 4")
+    page.wait_for_selector(".unit-row[aria-selected=true]")
+    press(page, "ArrowDown", "ArrowUp", "Shift+M")
     study.edits("Ida", 3)
     press(page, "Alt+3")
     page.wait_for_selector("table.history tbody tr:nth-child(3)")
@@ -554,12 +554,9 @@ def test_spans_and_items_of_the_same_project(study: Study, browser: Any) -> None
     press(page, "3")
     moved_from(page, asked)
     edits = study.edits("Mia", 3)
-    assert [edit["base"] for edit in edits] == [
-        *[study.desks["spans"]["key"]] * 2,
-        study.desks["classes"]["key"],
-    ]
-    page.go_back()
-    ready(page)
+    bases = [study.desks[view]["key"] for view in ("spans", "classes")]
+    assert [edits[0]["base"], edits[2]["base"]] == bases
+    assert (edits[0]["items"], edits[2]["items"]) == ([4], [asked])
 
 
 NAMELESS = """() => [...document.querySelectorAll('button, a[href], input, select, textarea')]
