@@ -6,6 +6,7 @@ import { cssColour } from "../theme.ts";
 import { percent } from "../ui/dialogs.tsx";
 import { useJson, when } from "../ui/fetch.ts";
 import { axes, Plot } from "../ui/plot.tsx";
+import { Doubts } from "./doubts.tsx";
 import { Models } from "./models.tsx";
 import type { Reliability } from "./reliability.tsx";
 import { ReliabilityPlot } from "./reliability.tsx";
@@ -82,6 +83,7 @@ export function Overview({ session }: { session: Session }) {
           <Trust key={one.task} given={one} left={answer.residual[one.task] ?? null} calibration={answer.calibration.find((each) => each.task === one.task)} />
         ))}
         <Readers rows={answer.readers} />
+        {tasks.map((task) => <Doubts key={task} session={session} task={task} />)}
         {tasks.map((task) => <Models key={task} session={session} task={task} />)}
       </div>
     </div>
