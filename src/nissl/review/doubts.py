@@ -164,8 +164,8 @@ def ask_again(room: Room, found: Sequence[Suspect]) -> int:
             RECHECK,
             each.probability,
             {
-                "reason": f"It was decided to be {each.given}; by all other decisions it is "
-                f"rather {each.suggested} ({each.probability:.0%} that it is not {each.given})."
+                "reason": f"It was decided to be {each.given}; to a model of the other decisions "
+                f"it is rather {each.suggested}."
             },
         )
         for each in found
