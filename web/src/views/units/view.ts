@@ -46,6 +46,7 @@ export class UnitsView implements View {
   private merges: Likeness[] | null = null;
   private asked = 0;
   private planned = 0;
+  private cut: Cut | null = null;
   private wanted: number | null = null;
   private known = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -186,12 +187,14 @@ export class UnitsView implements View {
 
   /** The units changed: what is known of them is void. */
   private async reload(): Promise<void> {
+    const { cut, item } = this;
     this.store.clear();
     this.merges = null;
     this.dropPlan();
     this.marked = new Set();
     if (this.item !== null) await this.load();
-    if (this.open) await this.openWorkspace();
+    if (cut && item === this.item) await this.cutDrawn(cut); // asked of units that are no more
+    else if (this.open) await this.openWorkspace();
   }
 
   private async paintSnippet(): Promise<void> {
@@ -281,6 +284,7 @@ export class UnitsView implements View {
 
   private async cutDrawn(cut: Cut | null): Promise<void> {
     if (this.item === null) return;
+    this.cut = cut;
     if (!cut) {
       if (this.plan?.kind === "split") this.dropPlan();
       return;
@@ -367,6 +371,7 @@ export class UnitsView implements View {
 
   private dropPlan(): void {
     this.planned++;
+    this.cut = null;
     if (this.plan?.kind === "split") this.showPart(null);
     this.plan = null;
     if (this.open) this.workspace.paint(null, this.merges);
