@@ -123,7 +123,7 @@ function Trust({ given, left, calibration }: { given: Confidences; left: Left | 
       <h2>{given.task}: what may be trusted</h2>
       {left
         ? <>
-            <p><b>Automatic acceptance is {left.on ? "on" : "off"}</b> at a budget of {percent(left.budget)}. {left.reason}</p>
+            <p><b>Automatic acceptance is {left.on ? "on" : "off"}</b> at a budget of {percent(left.budget)}. {left.reason.replace(/^Automatic acceptance is off[.:]? */, "")}</p>
             <p>{left.sentence}</p>
             {left.needed > 0 && <p class="muted">{left.needed} more audit items, all of them right, would switch it on.</p>}
           </>

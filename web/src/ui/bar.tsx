@@ -43,8 +43,9 @@ function Progress({ session }: { session: Session }) {
       {minutes && <span title={minutes.low === null || minutes.high === null ? "At your own pace" : `At your own pace; ${Math.floor(minutes.low)} to ${Math.ceil(minutes.high)} minutes`}><b>{Math.ceil(minutes.estimate * share)}</b> min left</span>}
       {residual && (
         <span class="residual" title={residual.sentence}>
-          error {residual.estimate === null ? "–" : <b>{percent(residual.estimate)}</b>}
-          {residual.upper !== null && <> ≤ <b>{percent(residual.upper)}</b></>} <span class="muted">(n = {residual.n})</span>
+          {residual.estimate === null
+            ? <>error not known yet</>
+            : <>error <b>{percent(residual.estimate)}</b>{residual.upper !== null && <> ≤ <b>{percent(residual.upper)}</b></>} <span class="muted">(n = {residual.n})</span></>}
         </span>
       )}
     </div>
