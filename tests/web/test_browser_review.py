@@ -180,16 +180,20 @@ def command(page: Any, text: str) -> None:
     press(page, "Enter")
 
 
+def heading(page: Any) -> str:
+    return str(page.text_content(".verdict h1"))
+
+
 def item(page: Any) -> int:
-    return int(page.text_content(".verdict h1").split()[-1])
+    return int(heading(page).split()[-1])
 
 
-def moved_from(page: Any, before: int) -> int:
-    """The item on the screen, once it is another one."""
+def moved_from(page: Any, before: int, noun: str = "Unit") -> int:
+    """The item on the screen, once it is another one than this unit (or span)."""
     page.wait_for_function(
-        "n => { const h = document.querySelector('.verdict h1'); return h && !h.textContent"
-        ".endsWith(' ' + n); }",
-        arg=before,
+        "was => { const h = document.querySelector('.verdict h1'); return h && h.textContent"
+        ".trim() !== was; }",
+        arg=f"{noun} {before}",
     )
     return item(page)
 
@@ -294,6 +298,7 @@ def test_a_split_by_lasso_and_one_by_threshold(study: Study, browser: Any) -> No
 
     command(page, "goto 5")
     says(page, ".verdict h1", " 5")
+    page.wait_for_selector("[data-unit='5']")
     command(page, "split time < 1.0")
     says(page, ".status", "makes a new unit of")
     press(page, "k")
@@ -542,17 +547,20 @@ def test_spans_and_items_of_the_same_project(study: Study, browser: Any) -> None
     page = study.page(browser, "Mia", "spans", item=4)
     assert item(page) == 4  # a deep link
     press(page, "2")
-    moved_from(page, 4)
-    asked = item(page)
+    moved_from(page, 4, "Span")
+    study.edits("Mia", 1)
+    page.goto(study.address("spans", 5))
+    ready(page)
+    says(page, ".verdict h1", "Span 5")
     press(page, "Space")
-    moved_from(page, asked)
+    moved_from(page, 5, "Span")
     study.edits("Mia", 2)
     command(page, "desk cell-kind")
     page.wait_for_function("key => location.hash.includes(key)", arg=study.desks["classes"]["key"])
     ready(page)
-    asked = item(page)
+    asked, noun = item(page), heading(page).split()[0]
     press(page, "3")
-    moved_from(page, asked)
+    moved_from(page, asked, noun)
     edits = study.edits("Mia", 3)
     bases = [study.desks[view]["key"] for view in ("spans", "classes")]
     assert [edits[0]["base"], edits[2]["base"]] == bases

@@ -50,6 +50,9 @@ def test_the_address_names_the_way_through_ssh():
 
 def test_a_server_from_its_start_to_ctrl_c(bench, study):
     with bench.serving(study) as server:
+        late = time.monotonic() + 10  # the line on ssh comes after the address
+        while "ssh -N -L" not in "".join(server.lines) and time.monotonic() < late:
+            time.sleep(0.02)
         said = "".join(server.lines)
         assert "2 label sets of 1 source." in said
         assert "ssh -N -L" in said

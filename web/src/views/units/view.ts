@@ -165,6 +165,7 @@ export class UnitsView implements View {
   private paint(): void {
     const { unit, pair } = this;
     if (!unit || !pair) return;
+    this.root.dataset.unit = String(unit.item); // whose pictures these are
     this.waveforms.paint(pair.templates);
     this.neighbours.paint(unit.similar, pair.beside, this.marked);
     this.amplitudes.paint(pair.spikes, unit.item);
