@@ -34,8 +34,8 @@ BLIND = ("audit", "gold", "second")
 """Policies whose questions are asked without showing the machine's answer."""
 HIDDEN = "The machine's answer is hidden until you have decided."
 """What a blind reader is told instead of the reason, which would give the answer away."""
-MIXED_EVERY = 4
-"""Of so many questions one is from the blind sample, as long as there are any."""
+MIXED_EVERY = 2
+"""After so many other questions one of the blind sample is asked, as long as there are any."""
 
 
 @dataclass(frozen=True)
@@ -358,7 +358,7 @@ def _why_asked(confidence: float, label: int) -> str:
 
 
 def _mixed(asked: Sequence[Entry], ranked: Sequence[Entry]) -> list[Entry]:
-    """Blind questions one in `MIXED_EVERY`, other open questions first of all."""
+    """A blind question after every `MIXED_EVERY` others; other open questions first of all."""
     first = [entry for entry in asked if not entry.blind]
     hidden = iter([entry for entry in asked if entry.blind])
     seen = {(entry.desk, entry.item) for entry in asked}
