@@ -6,6 +6,8 @@ output and find exactly `expected` in it. Never run it over a folder that is the
 Inventory of v1: two sources (one with a subject, one moved since), spikes (EVENTS, 6 rows,
 2 units) with two item tables, curation (CLASSES), a head moved twice, findings of two checks,
 a finished, a failed and a running run, four edits by two reviewers (one undone), one array.
+v2 has in addition: two questions (one answered), two models, the head of a task's model moved
+twice, a setting set twice.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from nissl.labels import Author, Edit, EditKind, ItemTable, Kind, LabelSet, Provenance
-from nissl.store import SourceRow, Store
+from nissl.store import QuestionRow, SourceRow, Store
 
 F1, F2 = "1" * 64, "2" * 64
 
@@ -101,6 +103,24 @@ def fill(store: Store) -> None:
     store.append(edits()[:2])
     store.append(edits()[2:])
     store.put_array(array())
+    fill_review(store)
+
+
+def fill_review(store: Store) -> None:
+    base = spikes().digest
+    asked = [
+        QuestionRow(UUID(int=21), base, 0, "margin", 0.5, {"probability": 0.25}),
+        QuestionRow(UUID(int=22), base, None, "audit", body={"reason": "µ"}),
+    ]
+    store.ask(asked)
+    store.append([edits()[3]], answering=UUID(int=21))
+    for version in ("1", "2"):
+        card = {"task": "curation", "name": "curation/nissl", "version": version}
+        store.put_model({"model.txt": f"tree {version}".encode()}, card)
+    for model in store.models("curation"):
+        store.set_model_head("curation", model.digest, by="anna")
+    store.set_setting("reader:anna", {"keys": {"accept": "a"}})
+    store.set_setting("reader:anna", {"keys": {}})
 
 
 def content(store: Store) -> dict[str, Any]:
@@ -123,8 +143,17 @@ def content(store: Store) -> dict[str, Any]:
         "findings": store.findings(digest),
         "runs": [asdict(run) for letter in "abcd" if (run := store.run(letter * 64))],
         "edits": [e.to_json() for e in store.edits()],
+        "questions": [_plain(q) for q in store.questions()],
+        "models": [asdict(m) for m in store.models()],
+        "files": [sorted(store.get_model(m.digest)[0]) for m in store.models()],
+        "model_heads": [asdict(m) for m in store.model_head_history("curation")],
+        "setting": store.setting("reader:anna"),
         "array": [repr(x) for x in store.get_array(digest_array(array())).ravel().tolist()],
     }
+
+
+def _plain(question: QuestionRow) -> dict[str, Any]:
+    return {k: str(v) if isinstance(v, UUID) else v for k, v in asdict(question).items()}
 
 
 def make(folder: Path) -> dict[str, Any]:
