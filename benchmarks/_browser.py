@@ -41,6 +41,12 @@ def _playwright() -> Playwright:
     return _started[0]
 
 
+def stop() -> None:
+    """End Playwright in this process, so that others can start theirs."""
+    while _started:
+        _started.pop().stop()
+
+
 class Page:
     """The review app in a browser of its own.
 

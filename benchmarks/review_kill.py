@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 import nissl
-from _browser import Page
+from _browser import Page, stop
 from _common import machine, write_result
 from _review import (
     Client,
@@ -235,7 +235,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.browser:
         # more units, so that the queue never runs dry
         study = make_study(args.out / "browser", **sizes | {"n_units": 25 * args.browser})
-        result["browser"] = prove(study, args, [BROWSER_READER], kill_browsers)
+        try:
+            result["browser"] = prove(study, args, [BROWSER_READER], kill_browsers)
+        finally:
+            stop()
     result["holds"] = all(holds(result[part]) for part in ("server", "browser") if part in result)
     write_result(args.out / "results.json", result)
     print(json.dumps(result, indent=1))

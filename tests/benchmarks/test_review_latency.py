@@ -33,7 +33,7 @@ def measured(run):
     assert 0 < run["p50"] <= run["p95"] <= run["max"]
     assert len(run["first_item_ms"]) == 3
     assert min(run["first_item_ms"]) > 0
-    assert len(run["acknowledged_ms"]) >= 6
+    assert run["acknowledged_ms"]  # one per request, which carries all that waited
     assert run["faults"] == []
 
 
