@@ -16,6 +16,7 @@ class Table:
     """As much of a desk as the count needs."""
 
     bases, key, classes_row, classes = (BASE,), BASE, None, None
+    targets: dict[int, int] = {}  # noqa: RUF012
 
 
 @st.composite

@@ -86,6 +86,14 @@ class Desk:
         return None if self.classes_row is None else self.store.get_labels(self.classes_row.digest)
 
     @cached_property
+    def targets(self) -> dict[int, int]:
+        """For each item of the set of classes, the unit it is about; empty without classes."""
+        if self.classes is None:
+            return {}
+        columns = (self.classes.column(name).tolist() for name in ("item", "target"))
+        return dict(zip(*columns, strict=True))
+
+    @cached_property
     def items(self) -> ItemTable | None:
         """Facts about the items of the base, where they are known."""
         return None if self.row.items is None else self.store.get_items(self.row.items)

@@ -80,7 +80,7 @@ def history(
     before : int, optional
         Only those at earlier positions of the journal, to go on from there.
     """
-    target = _targets(desk)
+    target = desk.targets
     found: list[Record] = []
     for base in desk.bases:
         every = room.edits(base=base)
@@ -175,13 +175,6 @@ def _state(
         }
         for item in reading.items.tolist()
     }
-
-
-def _targets(desk: Desk) -> dict[int, int]:
-    if desk.classes is None:
-        return {}
-    columns = (desk.classes.column(name).tolist() for name in ("item", "target"))
-    return dict(zip(*columns, strict=True))
 
 
 def _units(edit: Edit, target: dict[int, int]) -> list[int]:

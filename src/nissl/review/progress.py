@@ -68,7 +68,7 @@ class Tally:
         # not the desk itself, which is what this is remembered under
         self._bases = desk.bases
         self._has_classes = desk.classes_row is not None
-        self._target = _targets(desk)
+        self._target = desk.targets
         self._seen: dict[str, list[Edit]] = {base: [] for base in desk.bases}
         self._own: dict[tuple[str, str], list[Edit]] = {}
         self._items: dict[tuple[str, str], set[int]] = {}
@@ -123,7 +123,7 @@ def answers(desk: Desk, edits: dict[str, list[Edit]]) -> dict[int, dict[str, str
     """
     base = desk.classes if desk.classes is not None else desk.labels
     claimed = dict(zip(base.column("item").tolist(), base.column("label").tolist(), strict=True))
-    target = _targets(desk)
+    target = desk.targets
     found: dict[int, dict[str, str | None]] = {}
     for name, own in standing(edits.get(base.digest, ())).items():
         for edit in own:
@@ -161,14 +161,6 @@ def _by_class(edit: Edit, target: dict[int, int]) -> list[int]:
     if edit.kind in CLASS_DECISIONS:
         return [target[item] for item in edit.items if item in target]
     return []
-
-
-def _targets(desk: Desk) -> dict[int, int]:
-    """For each item of the set of classes, the unit it is about."""
-    if desk.classes is None:
-        return {}
-    columns = (desk.classes.column(name).tolist() for name in ("item", "target"))
-    return dict(zip(*columns, strict=True))
 
 
 def _labels_of(

@@ -185,7 +185,7 @@ class Pyramids:
     Parameters
     ----------
     folder : Path
-        Where tiles are kept ("study/work/pyramids").
+        Where tiles are kept: `pyramids` in the project's scratch folder.
     rest : float
         Seconds of rest per second of work, so that answers never wait for the background.
     """
