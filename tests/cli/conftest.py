@@ -9,6 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    """Commands that run in the test's own process print tables as wide as those of `nissl`."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def _call(
     *arguments: object,
     cwd: Path | None = None,

@@ -82,6 +82,26 @@ def test_needed_labels_are_part_of_the_job(project, night, monkeypatch):
     assert not project.annotate("night0", METHOD, parameters={"threshold_uv": 60.0}).resumed
 
 
+def test_decisions_on_an_earlier_run_follow_to_the_next(project, night, edit):
+    old = night.draft.labels
+    kept, other = old.items[:2].tolist()
+    project.store.append([edit("merge", old, [kept, other])])
+    again = project.annotate("night0", METHOD, parameters={"threshold_uv": 41.0})
+    assert any("before the re-run: 1 carried over, 0 that" in s for s in again.carried)
+    assert [e.kind.value for e in project.store.edits(base=again.labels.digest)] == ["merge"]
+    reviewed = project.reviewed("night0", "spikes")
+    assert reviewed.labels.items.size == again.labels.items.size - 1
+    same = project.annotate("night0", METHOD, parameters={"threshold_uv": 41.0})
+    assert (same.resumed, same.carried) == (True, ())
+    assert len(project.store.edits()) == 2
+
+
+def test_a_first_run_has_no_decisions_to_follow(project, night):
+    assert night.draft.carried == ()
+    other = project.annotate("night0", METHOD, parameters={"threshold_uv": 80.0})
+    assert other.carried == ()
+
+
 def test_the_head_counts_and_only_a_person_moves_it(project, night):
     newer = project.annotate("night0", METHOD, parameters={"threshold_uv": 80.0})
     assert project.labels("night0", "spikes") == newer.labels

@@ -204,6 +204,9 @@ def test_lost_connection_loses_nothing_through_a_reload(house: House) -> None:
     page.on("request", lambda r: "/decisions" in r.url and sent.append(r.post_data))
     page.route(DECISIONS, deaf, times=1)
     press(page, "Space")
+    late = time.monotonic() + 20
+    while len(sent) < 2 and time.monotonic() < late:
+        page.wait_for_timeout(20)
     page.wait_for_function("() => !window.__nissl.waiting()")
     house.edits(4)
     assert len(sent) > 1

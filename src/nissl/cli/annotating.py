@@ -91,6 +91,8 @@ def annotate(
                 resources=resources,
                 parameters=parameters,
             )
+            for sentence in draft.carried:
+                say(sentence)
             rows.append(_row(each.name, draft))
             if out is not None:
                 say(f"report: {study.report(each, draft.labels.provenance.task)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,8 @@ class Draft:
     log : mapping
     resumed : bool
         Whether the same job had been finished before and nothing was computed.
+    carried : tuple of str
+        What became of decisions on an earlier run, a sentence each.
     """
 
     labels: LabelSet
@@ -75,6 +77,7 @@ class Draft:
     findings: tuple[Finding, ...]
     log: Mapping[str, Any]
     resumed: bool = False
+    carried: tuple[str, ...] = ()
 
 
 def annotate(
@@ -122,6 +125,7 @@ def annotate(
                     "What is finished was kept; the same command goes on from there.",
                 ) from None
             raise
+    draft = replace(draft, carried=_followed(store, source.name, draft))
     if head:
         store.set_head(source.fingerprint, task.name, draft.labels.digest, by="--head")
     return draft
@@ -193,6 +197,14 @@ def _compute(
     items = result.items[0] if result.items else task.describe(labels, inputs, context)
     findings = task.check(labels, items, inputs, context)
     return Draft(labels, items, tuple(findings), result.log)
+
+
+def _followed(store: Store, name: str, draft: Draft) -> tuple[str, ...]:
+    if not store.edits():
+        return ()
+    from nissl.project.reviewing import follow  # brings the learners
+
+    return tuple(follow(store, name, draft.labels.digest))
 
 
 def _keep(store: Store, job_hash: str, draft: Draft) -> None:

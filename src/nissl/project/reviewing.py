@@ -12,7 +12,7 @@ from nissl.review.auditing import BUDGET, chosen_budget, current, reserve, selec
 from nissl.review.decided import benches
 from nissl.review.desk import CLASSES_OF, UNLABELLED
 from nissl.review.loop import card_of, keep, learner_of, propose
-from nissl.review.rerun import carry_forward
+from nissl.review.rerun import carry_forward, decided_before
 from nissl.review.room import Room
 from nissl.store import SourceRow, Store
 from nissl.tasks import TASKS
@@ -43,12 +43,7 @@ def prepare(room: Room, *, seed: int = 0) -> list[str]:
     said = [f"{name}: {text}" for name, text in _propose(room)]
     room.refresh()
     for desk in room.desks:
-        carried = carry_forward(room.store, desk.key)
-        if carried is not None and carried.edits + carried.questions:
-            said.append(
-                f"{desk.source.name}: {carried.edits} decisions from before the re-run are "
-                f"carried over; {carried.questions} no longer fit and are asked."
-            )
+        said += _carried(room.store, desk.source.name, desk.key)
     room.sync()
     rng = np.random.default_rng([seed, room.store.id.int % 2**63])
     for task in dict.fromkeys(desk.row.task for desk in room.desks):
@@ -59,6 +54,38 @@ def prepare(room: Room, *, seed: int = 0) -> list[str]:
         if audit is not None and (before is None or before.refs != audit.refs):
             said.append(f"{task}: an audit sample of {len(audit.refs)} items is reserved.")
     return said
+
+
+def follow(store: Store, name: str, digest: str) -> list[str]:
+    """Carry decisions on earlier runs to new labels at once, for who exports before reviewing.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+        Of the source.
+    digest : str
+        Of the new labels.
+
+    Returns
+    -------
+    list of str
+        What was done, a sentence each; empty where nobody decided on an earlier run.
+    """
+    if not decided_before(store, digest):
+        return []
+    said = [f"{source}: {text}" for source, text in _propose(open_room(store))]
+    return [*said, *_carried(store, name, digest)]
+
+
+def _carried(store: Store, name: str, digest: str) -> list[str]:
+    carried = carry_forward(store, digest)
+    if carried is None or not carried.edits + carried.questions:
+        return []
+    return [
+        f"{name}: decisions from before the re-run: {carried.edits} carried over, "
+        f"{carried.questions} that no longer fit are asked."
+    ]
 
 
 def _propose(room: Room) -> list[tuple[str, str]]:

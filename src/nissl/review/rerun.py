@@ -7,13 +7,13 @@ ones, so carrying twice, or by two processes at once, gives the same journal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 import numpy as np
 
-from nissl.labels import ItemTable, Kind, LabelSet
+from nissl.labels import Edit, ItemTable, Kind, LabelSet
 from nissl.labels.compare import compare
 from nissl.labels.replay import Question, rebase
 from nissl.review.desk import CLASSES_OF
@@ -76,28 +76,46 @@ def carry_forward(store: Store, new: str, match: Match | None = None) -> Carried
     Carried or None
         None where no earlier set has decisions, or they were carried before and nothing is new.
     """
+    every = store.edits()
+    found = _decided_before(store, new, every)
+    if found is None:
+        return None
+    was, stands = found
+    known = {edit.parent for edit in every if edit.parent}
+    asked = store.questions(labels=new, policy="rerun")
+    known |= {UUID(q.body["edit"]) for q in asked if q.body.get("edit")}
+    return carry(store, was, new, match) if stands - known else None
+
+
+def decided_before(store: Store, new: str) -> bool:
+    """Whether people decided on an earlier set of the same source and task."""
+    return _decided_before(store, new, store.edits()) is not None
+
+
+def _decided_before(store: Store, new: str, every: Sequence[Edit]) -> tuple[str, set[UUID]] | None:
+    """The newest earlier set of the same source and task with decisions that stand, and these."""
     rows = store.label_sets()
     row = next((row for row in rows if row.digest == new), None)
     if row is None:
         return None
-    every = store.edits()
-    known = {edit.parent for edit in every if edit.parent}
-    asked = store.questions(labels=new, policy="rerun")
-    known |= {UUID(q.body["edit"]) for q in asked if q.body.get("edit")}
     for was in reversed(rows):
-        same = (was.source, was.task, was.kind) == (row.source, row.task, row.kind)
-        if not same or was.digest == new or was.created_s > row.created_s:
+        if _about(was) != _about(row) or was.digest == new or was.created_s > row.created_s:
             continue
         about = {was.digest, *(r.digest for r in rows if was.digest in r.targets)}
-        stands = [
+        stands = {
             edit.uuid
             for base in about
             for own in standing([e for e in every if e.base == base]).values()
             for edit in own
-        ]
+        }
         if stands:
-            return carry(store, was.digest, new, match) if set(stands) - known else None
+            return was.digest, stands
     return None
+
+
+def _about(row: LabelRow) -> tuple[object, ...]:
+    """Sets that are alike in this are runs of one thing; item 3 of other targets is another."""
+    return row.source, row.task, row.kind, row.targets
 
 
 def _carry_edits(
