@@ -586,3 +586,20 @@ def test_every_control_has_a_name_on_every_page(study: Study, browser: Any) -> N
         page.wait_for_selector(".page h1")
         assert page.evaluate(NAMELESS) == [], name
     assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_likely_merges_are_asked_by_the_queue(own: Study, browser: Any) -> None:
+    page = own.page(browser, "Zoe", item=3)
+    command(page, "ask-merges")
+    says(page, ".status", "in the queue")
+    pairs = own.get(f"/api/desks/{own.desks['units']['key']}/units/merges", "Zoe")["merges"]
+    assert pairs
+    page.goto("about:blank")
+    page.goto(own.address())
+    ready(page)
+    first = pairs[0]
+    says(page, ".verdict", f"Units {first['a']} and {first['b']} may be one neuron.")
+    says(page, ".unit-row[aria-selected=true]", str(first["b"]))
+    press(page, "g")
+    merge = own.edits("Zoe", 2)[0]
+    assert (merge["kind"], merge["items"]) == ("merge", sorted((first["a"], first["b"])))

@@ -1,6 +1,7 @@
 """Routes of the units view, over a small project with its recording."""
 
 import time
+from contextlib import closing
 from uuid import uuid4
 
 import numpy as np
@@ -85,12 +86,13 @@ class Units:
         assert answer.status_code == status, answer.text
         return answer.json()
 
-    def decide(self, kind, items, **payload):
+    def decide(self, kind, items, question=None, **payload):
         edit = {
             "uuid": str(uuid4()), "kind": kind, "base": self.key, "items": items,
             "reviewer": "Ana", "when_s": time.time(), "payload": payload, "took_s": 1.0,
         }  # fmt: skip
-        answer = self.client.post("/api/decisions", json={"edits": [edit]})
+        told = {"edits": [edit]} | ({"question": question} if question else {})
+        answer = self.client.post("/api/decisions", json=told)
         assert answer.status_code == 200, answer.text
 
     def items(self):
@@ -166,6 +168,32 @@ def test_likely_merges_are_questions_that_are_asked_once(units):
     assert 0.5 <= one.score < 0.9
     assert merge_questions(units.live, least=0.9) == []
     assert merge_questions(units.live)[0].uuid == one.uuid
+
+
+def test_a_pair_is_asked_about_until_it_is_merged_or_told_apart(tmp_path):
+    project, labels = made_project(tmp_path)
+    with closing(project):
+        units = Units(project, labels)
+
+        def pairs():
+            answer = units.client.get("/api/queue", params={"reader": "Ana", "desk": units.key})
+            entries = answer.json()["entries"]
+            return [(e["item"], e["beside"], e["question"]) for e in entries if e["beside"]]
+
+        assert pairs() == []
+        path = f"/api/desks/{units.key}/units/merges/ask"
+        for expected in (1, 0):
+            answer = units.client.post(path, params={"reader": "Ana"})
+            assert answer.json() == {"asked": expected}
+        (asked,) = pairs()
+        assert asked[:2] == (1, 2)
+        units.decide("merge", [1, 2])
+        assert pairs() == []
+        (undone,) = [edit.uuid for edit in project.store.edits()]
+        units.decide("undo", [], target=str(undone))
+        assert pairs() == [asked]
+        units.decide("accept", [1], question=asked[2])
+        assert pairs() == []
 
 
 def test_the_recording_around_a_spike_shows_the_spikes_in_it(units):

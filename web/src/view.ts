@@ -59,6 +59,8 @@ export interface QueueEntry {
   question: string | null;
   /** The model's answer is hidden until one has decided (audit, gold and second reading, blind mode). */
   blind: boolean;
+  /** The other item of a question about two of them. */
+  beside?: number | null;
 }
 
 export type EditKind =

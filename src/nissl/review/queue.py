@@ -32,6 +32,8 @@ from nissl.trust.intervals import Interval
 DEFAULT_POLICY = "margin"
 BLIND = ("audit", "gold", "second")
 """Policies whose questions are asked without showing the machine's answer."""
+REPEATED = ("second", "gold", "rerun", "recheck")
+"""Policies whose questions are asked of items that are decided."""
 HIDDEN = "The machine's answer is hidden until you have decided."
 """What a blind reader is told instead of the reason, which would give the answer away."""
 MIXED_EVERY = 2
@@ -59,6 +61,8 @@ class Entry:
         The question on record; None for what is further down the queue.
     blind : bool
         Whether the machine's answer is hidden until the reader has decided.
+    beside : int or None
+        The other item of a question about two of them.
     """
 
     desk: str
@@ -70,6 +74,7 @@ class Entry:
     probability: float | None = None
     question: UUID | None = None
     blind: bool = False
+    beside: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -85,6 +90,7 @@ class Entry:
             "probability": self.probability,
             "question": None if self.question is None else str(self.question),
             "blind": self.blind,
+            "beside": self.beside,
         }
 
 
@@ -174,7 +180,7 @@ def build(
         automatic += _leave_out_accepted(room, found)
         waiting.append(found)
         total, done = total + n, done + n_done
-    open_questions = _open_questions(room, waiting)
+    open_questions = _open_questions(room, waiting, reader)
     asked = list(_must(open_questions, reader))
     ranked = list(islice(_ranked(room, waiting, open_questions, reader, policy, rng), limit))
     entries = _mixed(asked, ranked)[:limit]
@@ -222,20 +228,35 @@ def _leave_out_accepted(room: Room, waiting: _Waiting) -> int:
 
 
 def _open_questions(
-    room: Room, waiting: Sequence[_Waiting]
+    room: Room, waiting: Sequence[_Waiting], reader: str
 ) -> list[tuple[_Waiting, int, QuestionRow]]:
-    """Unanswered questions about items of these desks that are still undecided."""
+    """Unanswered questions about items of these desks that are still undecided.
+
+    A second look is asked for at decided items too, and two units are asked about as long as
+    the reader has both.
+    """
     by_base = {base: w for w in waiting for base in w.desk.bases}
     left = {id(w): set(w.desk.item_ids[w.places].tolist()) | set(w.extra) for w in waiting}
+    there: dict[str, set[int]] = {}
     found = []
     for row in room.store.questions(unanswered=True):
         w = by_base.get(row.labels)
         if w is None or row.item is None:
             continue
-        repeated = row.policy in ("second", "gold", "rerun", "merge", "recheck")
-        if row.item in left[id(w)] or repeated:
+        if row.policy == "merge":
+            key = w.desk.key
+            there[key] = there[key] if key in there else _items_of(room, key, reader)
+            still = {row.item, row.body["beside"]} <= there[key]
+        else:
+            still = row.item in left[id(w)] or row.policy in REPEATED
+        if still:
             found.append((w, row.item, row))
     return found
+
+
+def _items_of(room: Room, key: str, reader: str) -> set[int]:
+    with room.reading(key, reader) as reading:
+        return set(reading.items.tolist())
 
 
 def _must(questions: Sequence[tuple[_Waiting, int, QuestionRow]], reader: str) -> Iterator[Entry]:
@@ -244,7 +265,8 @@ def _must(questions: Sequence[tuple[_Waiting, int, QuestionRow]], reader: str) -
         if row.policy in POLICIES.names() or row.body.get("reader") not in (None, reader):
             continue
         entry = _entry(w.desk, item, row.policy, str(row.body.get("reason", "")))
-        yield replace(entry, question=row.uuid, blind=row.policy in BLIND)
+        beside = row.body.get("beside")
+        yield replace(entry, question=row.uuid, blind=row.policy in BLIND, beside=beside)
 
 
 def _ranked(

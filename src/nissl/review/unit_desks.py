@@ -262,8 +262,19 @@ def merge_questions(
     key = desk.desk.key
     rows = []
     for one in desk.likely_merges(least=least)[:most]:
-        reason = f"Units {one.a} and {one.b} may be one neuron. {one.sentence}"
+        reason = (
+            f"Units {one.a} and {one.b} may be one neuron. {one.sentence} "
+            f"Merge them, or say what unit {one.a} is by itself."
+        )
         name = uuid5(NAMESPACE_OID, f"merge {key} {one.a} {one.b}")
         body = {"reason": reason, "beside": one.b}
         rows.append(QuestionRow(name, key, one.a, "merge", score=one.score, body=body))
     return rows
+
+
+def ask_merges(desk: UnitDesk) -> int:
+    """Put the likely merges of a desk into the queue; returns how many were not there yet."""
+    store, rows = desk.desk.store, merge_questions(desk)
+    known = {row.uuid for row in store.questions(labels=desk.desk.key, policy="merge")}
+    store.ask(rows)
+    return sum(row.uuid not in known for row in rows)

@@ -128,6 +128,10 @@ export class UnitStore {
       (await this.context.api.json<{ merges: Likeness[] }>(this.path("merges"))).merges);
   }
 
+  askMerges(): Promise<{ asked: number }> {
+    return this.context.api.post(this.path("merges/ask"), {});
+  }
+
   previewMerge(items: number[]): Promise<Preview> {
     return this.context.api.post(this.path("preview"), { kind: "merge", items });
   }

@@ -34,6 +34,7 @@ export class UnitsView implements View {
   private readonly metrics = new MetricsPanel();
   private readonly workspace = new WorkspacePanel({
     apply: () => this.apply(), close: () => this.close(), open: (one) => void this.openProposal(one),
+    ask: () => void this.askMerges(),
   });
 
   private item: number | null = null;
@@ -88,6 +89,7 @@ export class UnitsView implements View {
       this.spike = -1;
       this.dropPlan();
     }
+    this.wanted = entry.beside ?? this.wanted;
     this.item = entry.item;
     await this.load();
   }
@@ -95,7 +97,7 @@ export class UnitsView implements View {
   prefetch(entry: QueueEntry): void {
     void (async () => {
       const unit = await this.store.unit(entry.item);
-      await this.store.pair(entry.item, unit.similar[0]?.b ?? null);
+      await this.store.pair(entry.item, entry.beside ?? unit.similar[0]?.b ?? null);
       await this.store.snippet(entry.item, middle(unit));
     })().catch(() => undefined); // shown when the entry is
   }
@@ -118,6 +120,7 @@ export class UnitsView implements View {
       { name: "merge", help: "Merge with the marked neighbours, or the one compared; `/merge 3 7`", key: "g", run: (rest) => this.merge(rest) },
       { name: "split", help: `Split by the lasso; ${CUT_HELP}`, key: "k", run: (rest) => this.split(rest) },
       { name: "workspace", help: "Merge workspace: before, after, likely merges", key: "m", run: () => (this.open ? this.close() : this.openWorkspace()) },
+      { name: "ask-merges", help: "Put all likely merges into the queue", run: () => this.askMerges() },
       { name: "leave", help: "Close the workspace, drop the lasso", key: "Escape", run: () => this.close() },
       { name: "spike-before", help: "Recording: the spike before", key: "[", run: () => this.step(-1) },
       { name: "spike-after", help: "Recording: the spike after", key: "]", run: () => this.step(1) },
@@ -347,6 +350,16 @@ export class UnitsView implements View {
       return;
     }
     await this.choose(one.b);
+  }
+
+  private async askMerges(): Promise<void> {
+    try {
+      const { asked } = await this.store.askMerges();
+      this.context.announce(asked ? `${asked} pairs are in the queue.` : "All of them are in the queue already.");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.context.announce(error.message);
+    }
   }
 
   private apply(): void {

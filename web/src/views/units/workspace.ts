@@ -19,6 +19,7 @@ export interface WorkspaceActions {
   apply(): void;
   close(): void;
   open(one: Likeness): void;
+  ask(): void;
 }
 
 export class WorkspacePanel {
@@ -84,7 +85,8 @@ export class WorkspacePanel {
       const go = button(`${one.a} + ${one.b}`, one.sentence, () => this.act.open(one));
       return element("li", {}, go, element("span", { class: "muted num" }, ` ${one.score.toFixed(2)}`));
     }));
-    return [element("h3", {}, `Likely merges (${merges.length})`), list];
+    const ask = button("Ask about each", "Put these pairs into the queue", this.act.ask);
+    return [element("h3", {}, `Likely merges (${merges.length})`), list, element("p", { class: "unit-apply" }, ask)];
   }
 }
 
