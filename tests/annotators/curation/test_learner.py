@@ -1,9 +1,13 @@
 """The learner: shipped weights, contract, learning on top, files."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nissl.annotators.curation import boosting
+from nissl.annotators.curation.adapting import FEWEST
 from nissl.annotators.curation.features import NAMES
 from nissl.annotators.curation.learner import LEARNER, VOCABULARY, from_files, to_files
 from nissl.annotators.curation.simulate import simulate_sorting
@@ -106,11 +110,37 @@ def test_twenty_answers_are_learnt_from_in_seconds():
 
 
 def test_three_subjects_calibrate_it_anew_and_one_does_not():
-    one = LEARNER.fit(examples(80, subjects=1), rng=np.random.default_rng(0)).known
+    one = LEARNER.fit(examples(FEWEST - 1, subjects=1), rng=np.random.default_rng(0)).known
     three = LEARNER.fit(examples(80, subjects=3), rng=np.random.default_rng(0)).known
     assert one.calibration == LEARNER.known.calibration
     assert "before these decisions" in one.calibrated_on
     assert three.calibrated_on == "80 units of 3 subjects, each left out"
+
+
+def test_one_subject_cools_a_model_that_leaves_what_it_knew():
+    given = examples(80, subjects=1)
+    one = LEARNER.fit(given, rng=np.random.default_rng(0)).known
+    assert one.calibration.kind == "temperature"
+    assert one.calibrated_on == "80 decisions, left out in turn"
+    p = LEARNER.predict(given.features).probabilities
+    agreeing = Examples(given.features, p.argmax(axis=1).astype(np.int64), given.weight)
+    same = LEARNER.fit(agreeing, rng=np.random.default_rng(0)).known
+    assert same.calibration == LEARNER.known.calibration
+    assert "before these decisions" in same.calibrated_on
+
+
+def test_answers_that_contradict_it_are_followed():
+    fitted = LEARNER.fit(examples(120, seed=1), rng=np.random.default_rng(0))
+    light = boosting.grow_on(
+        LEARNER.known.members,
+        examples(120, seed=1).features.values,
+        examples(120, seed=1).label,
+        np.ones(120),
+        0,
+    )
+    cautious = LEARNER.restored(to_files(replace(LEARNER.known, members=light)))
+    unseen = examples(300, seed=2)
+    assert log_loss(fitted, unseen) < 0.7 * log_loss(cautious, unseen)
 
 
 def test_too_few_examples_are_refused():
@@ -146,6 +176,19 @@ def test_contributions_add_up_to_the_raw_score():
     assert np.allclose(LEARNER.contributions(part.features), given[:, :-1])
 
 
+@pytest.mark.parametrize("step", [boosting.LIGHT, *boosting.FURTHER])
+def test_contributions_add_up_after_every_step(step):
+    part = examples(60)
+    members = boosting.grow_on(
+        LEARNER.known.members, part.features.values, part.label, part.weight, 0, step
+    )
+    given = boosting.contributions(members, part.features.values)
+    scores = np.mean([boosting.raw(m, part.features.values) for m in members], axis=0)
+    assert np.allclose(given.sum(axis=1), scores, atol=1e-6)
+    assert len(members[0]) == (2 if step.kept else 1)
+    assert members[0][0].scale == (step.kept or 1.0)
+
+
 def test_columns_are_taken_by_name():
     part = examples(5).features
     order = np.random.default_rng(0).permutation(len(NAMES))
@@ -167,6 +210,24 @@ def test_files_restore_the_same_learner_and_hold_no_example():
     assert back.weights == fitted.weights
     assert to_files(from_files(fitted.files())) == dict(fitted.files())
     assert all(name.endswith((".txt", ".json")) for name in fitted.files())
+
+
+def test_scaled_stages_are_kept_and_need_the_newer_format():
+    part = examples(60)
+    members = boosting.grow_on(
+        LEARNER.known.members, part.features.values, part.label, part.weight, 0, boosting.FURTHER[1]
+    )
+    files = to_files(replace(LEARNER.known, members=members))
+    assert json.loads(files["model.json"])["format"] == 2
+    assert from_files(files).members == members
+    assert to_files(from_files(files)) == files
+    assert json.loads(LEARNER.files()["model.json"])["format"] == 1
+    light = LEARNER.fit(examples(30), rng=np.random.default_rng(0))
+    assert json.loads(light.files()["model.json"])["format"] == 1
+    head = json.loads(files["model.json"])
+    for damaged in ({**head, "scales": [[0.5]]}, {k: v for k, v in head.items() if k != "scales"}):
+        with pytest.raises(BadArgumentError, match="files of a model"):
+            LEARNER.restored({**files, "model.json": json.dumps(damaged).encode()})
 
 
 @pytest.mark.parametrize("head", [None, b"{}", b"not JSON", b'{"format":9}'])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.curation import boosting
+from nissl.annotators.curation import adapting, boosting
 from nissl.annotators.curation.features import FEATURES, NAMES, featurise
 from nissl.errors import BadArgumentError, MissingDependencyError, MissingInputError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
@@ -33,6 +33,7 @@ MIN_EXAMPLES = 10
 MIN_PER_SUBJECT = 20
 MIN_SUBJECTS = 3
 """Subjects to calibrate on: a map chosen on two mice of UnitRefine is worse on the third."""
+_BEFORE = ", before these decisions"
 WHOLE = Promises(chunked=False, deterministic=True, memory="measured")
 
 
@@ -237,9 +238,12 @@ class CurationLearner:
     def fit(self, examples: Examples, *, rng: np.random.Generator) -> CurationLearner:
         """Go on learning from reviewed units, on top of what this learner knows.
 
-        The members are boosted further and, where three subjects or more have at least 20
-        decided units each, calibrated anew on each of them by a model that has not seen it;
-        otherwise the calibration so far is kept.
+        How much of it is kept, and how far the members are boosted on top of it, is what
+        predicts left-out decisions best (`nissl.annotators.curation.adapting`): lightly unless
+        more is clearly better. Where three subjects or more have at least 20 decided units
+        each, the model is calibrated anew on each of them by one that has not seen it;
+        otherwise the calibration so far is kept, or replaced by a temperature from left-out
+        decisions where the scores that it was fitted to are left behind.
 
         Parameters
         ----------
@@ -258,27 +262,39 @@ class CurationLearner:
                 "Decide on a few more first: nissl review STUDY",
             )
         seed = int(rng.integers(2**31 - 1))
-        model = self.known
 
         def further(part: Examples) -> Model:
-            values = columns(part.features, model.features)
-            return replace(
-                model,
-                members=boosting.grow_on(
-                    model.members, values, part.label, normalised(part.weight), seed
-                ),
-            )
+            return self._further(part, seed)
 
         subjects = np.asarray(examples.features.subject)
         enough = [s for s in sorted(set(subjects)) if np.sum(subjects == s) >= MIN_PER_SUBJECT]
         grown = further(examples)
         if len(enough) >= MIN_SUBJECTS:
-            calibrated = recalibrated(grown, examples, enough, further, rng)
-            return replace(self, model=calibrated)
-        on = f"{model.calibrated_on}, before these decisions".replace(
-            ", before these decisions, before", ", before"
+            grown = recalibrated(grown, examples, enough, further, rng)
+        return replace(self, model=grown)
+
+    def _further(self, examples: Examples, seed: int) -> Model:
+        """The model after further examples, not calibrated on them."""
+        model, label = self.known, examples.label
+        values, weight = columns(examples.features, model.features), normalised(examples.weight)
+        choice = adapting.chosen(
+            np.mean([boosting.raw(member, values) for member in model.members], axis=0),
+            values,
+            label,
+            weight,
+            examples.features.subject,
+            calibration=model.calibration,
+            seed=seed,
         )
-        return replace(self, model=replace(grown, calibrated_on=on))
+        grown = replace(
+            model,
+            members=boosting.grow_on(model.members, values, label, weight, seed, choice.step),
+            calibration=choice.calibration,
+        )
+        if choice.step is boosting.LIGHT:
+            on = f"{model.calibrated_on.removesuffix(_BEFORE)}{_BEFORE}"
+            return replace(grown, calibrated_on=on)
+        return replace(grown, calibrated_on=f"{len(label)} decisions, left out in turn")
 
     @property
     def says(self) -> Mapping[str, str]:
@@ -374,21 +390,29 @@ def normalised(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def to_files(model: Model) -> dict[str, bytes]:
-    """Model as files by name."""
+    """Model as files by name.
+
+    Format 2 gives the scale of each stage of each member; in format 1 all are 1, and a model of
+    which that is true is still written as such.
+    """
     out: dict[str, bytes] = {}
     chains: list[list[str]] = []
     for k, member in enumerate(model.members):
         names = [f"member-{k}-{i}.txt" for i in range(len(member))]
-        out |= {name: text.encode() for name, text in zip(names, member, strict=True)}
+        out |= {name: each.text.encode() for name, each in zip(names, member, strict=True)}
         chains.append(names)
-    head = {
-        "format": 1,
+    scales = [[stage.scale for stage in member] for member in model.members]
+    scaled = any(scale != 1 for member in scales for scale in member)
+    head: dict[str, Any] = {
+        "format": 2 if scaled else 1,
         "features": list(model.features),
         "classes": list(VOCABULARY.names),
         "members": chains,
         "calibration": model.calibration.to_json(),
         "calibrated_on": model.calibrated_on,
     }
+    if scaled:
+        head["scales"] = scales
     if model.seen is not None:
         out[SEEN] = canonical_json(model.seen.to_json())
     return out | {MODEL: canonical_json(head)}
@@ -398,11 +422,11 @@ def from_files(files: Mapping[str, bytes]) -> Model:
     """Inverse of `to_files`; `BadArgumentError` where they are not such files."""
     try:
         head = json.loads(files[MODEL])
-        if head["format"] != 1 or tuple(head["classes"]) != VOCABULARY.names:
+        if head["format"] not in (1, 2) or tuple(head["classes"]) != VOCABULARY.names:
             raise ValueError(f"format {head['format']}, classes {head['classes']}")
         return Model(
             features=tuple(str(name) for name in head["features"]),
-            members=tuple(tuple(files[n].decode() for n in names) for names in head["members"]),
+            members=_members(head, files),
             calibration=Calibration.from_json(head["calibration"]),
             calibrated_on=str(head["calibrated_on"]),
             seen=Novelty.from_json(json.loads(files[SEEN])) if SEEN in files else None,
@@ -413,6 +437,17 @@ def from_files(files: Mapping[str, bytes]) -> Model:
             f"{sorted(files)} ({error})",
             "Take another model: nissl models STUDY",
         ) from None
+
+
+def _members(head: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[boosting.Member, ...]:
+    scales = head["scales"] if head["format"] > 1 else [[1.0] * len(m) for m in head["members"]]
+    return tuple(
+        tuple(
+            boosting.Stage(files[name].decode(), float(scale))
+            for name, scale in zip(names, own, strict=True)
+        )
+        for names, own in zip(head["members"], scales, strict=True)
+    )
 
 
 def _weights_folder() -> Any:
