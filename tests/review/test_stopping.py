@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nissl.errors import BadArgumentError
+from nissl.review.miscalibration import logit, sigmoid
 from nissl.review.policies.measures import expected_error
 from nissl.review.policies.pool import ranked
 from nissl.review.stopping import (
@@ -37,6 +38,23 @@ def campaign(seed, *, overconfident=1.0, n=1500, batches=15):
         left = np.delete(left, first)
     asked = Asked(said[rows], wrong[rows], np.array(chance))
     return said[left], wrong[left].mean(), asked
+
+
+def reviewed_pool(seed, n=1500, audit=120):
+    """A pool asked by doubt after an audit was set aside; the model's odds are off by a factor."""
+    rng = np.random.default_rng(seed)
+    confidence = 1 - 0.5 * rng.beta(1, 2, n)
+    said = sigmoid(logit(confidence) + 0.3 * rng.standard_normal())
+    wrong = rng.random(n) > confidence
+    left, rows, chance = np.arange(audit, n), [], []
+    for _ in range(15):
+        ranking = ranked(1 - said[left], rng)
+        first = ranking.order[:20]
+        rows += left[first].tolist()
+        chance += ranking.probability[first].tolist()
+        left = np.delete(left, first)
+    asked = Asked(said[rows], wrong[rows], np.array(chance))
+    return said[left], wrong[left].mean(), asked, said[:audit], wrong[:audit]
 
 
 def test_asked_items_speak_for_those_that_were_not():
@@ -73,6 +91,26 @@ def test_an_audit_gives_the_bound_and_pulls_the_estimate():
     assert only.estimate == pytest.approx(0.2)
     assert only.upper > 0.2
     assert remaining(left, None, Audited(5, 5)).upper == 1.0
+
+
+def test_a_known_audit_is_compared_with_the_claim_and_with_what_is_left():
+    off = {"audit": [], "composite": [], "with asked": []}
+    held = []
+    for seed in range(60):
+        left, true, asked, rest, wrong = reviewed_pool(seed)
+        audit = Audited.of_items(rest, wrong)
+        off["audit"].append(remaining(left, asked, Audited(audit.wrong, audit.n)).estimate - true)
+        off["composite"].append(remaining(left, None, audit).estimate - true)
+        found = remaining(left, asked, audit)
+        off["with asked"].append(found.estimate - true)
+        held.append(found.upper >= true)
+        assert found.upper == remaining(left, None, Audited(audit.wrong, audit.n)).upper
+        assert found.basis == "audit"
+    error = {name: np.mean(np.abs(values)) for name, values in off.items()}
+    assert error["composite"] < 0.02
+    assert error["with asked"] < 0.02
+    assert error["composite"] < error["audit"]
+    assert np.mean(held) >= 0.95  # the doubtful were asked, so what is left is better
 
 
 REVIEWED = campaign(1)
@@ -156,6 +194,9 @@ def test_an_unknown_change_is_no_reason_to_stop():
         lambda: Asked(np.zeros(2), np.zeros(1, dtype=bool), np.ones(2)),
         lambda: Asked(np.zeros(1), np.zeros(1, dtype=bool), np.zeros(1)),
         lambda: Audited(3, 2),
+        lambda: Audited(1, 2, np.full(2, 0.9)),
+        lambda: Audited(1, 2, np.full(2, 0.9), np.zeros(2, dtype=bool)),
+        lambda: Audited(1, 2, np.full(3, 0.9), np.array([True, False])),
         lambda: change_ahead(np.zeros(3), 10, [(0, 0.1)]),
         lambda: change_ahead(np.zeros(3), 0, []),
     ],

@@ -1,13 +1,14 @@
 """When to stop: what is still wrong, and what more decisions would change.
 
 Two questions with two answers. *What is still wrong* among the labels that nobody looked at:
-from an audit sample where there is one (`nissl.trust.audit`), else from what was asked anyway.
-There the model's confidence is recalibrated on answers that it had not been fitted to, each
-weighted by the inverse of the logged chance of its question, and averaged over the items left:
-a regression estimator corrected by its own weighted residuals (Cassel, Sarndal and Wretman 1976,
-Biometrika 63, 615-620). *What would change*: the errors one expects to find in the next
-questions, plus the labels that the model changes by itself when it is updated, which is known
-from its last updates (stopping by stable predictions: Bloodgood and Vijay-Shanker 2009, CoNLL).
+from an audit sample where there is one (`nissl.trust.audit`), together with what the model claims
+(`nissl.review.miscalibration`) and what was asked anyway; else from what was asked alone. There
+the model's confidence is recalibrated on answers that it had not been fitted to, each weighted by
+the inverse of the logged chance of its question, and averaged over the items left: a regression
+estimator corrected by its own weighted residuals (Cassel, Sarndal and Wretman 1976, Biometrika
+63, 615-620). *What would change*: the errors one expects to find in the next questions, plus the
+labels that the model changes by itself when it is updated, which is known from its last updates
+(stopping by stable predictions: Bloodgood and Vijay-Shanker 2009, CoNLL).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import BadArgumentError
+from nissl.review.miscalibration import logit, share_wrong, sigmoid
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,15 +80,38 @@ class Audited:
     ----------
     wrong, n : int
         0 <= wrong <= n.
+    confidence : ndarray, shape (n,), float64, optional
+        Of the classes that the model proposes for these items now. With it an audit is compared
+        with what the model claims; see `of_items`.
+    is_wrong : ndarray, shape (n,), bool, optional
+        Which of them differ from the answer; there with `confidence`, and as many as `wrong`.
     """
 
     wrong: int
     n: int
+    confidence: Floats | None = None
+    is_wrong: npt.NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of_items(cls, confidence: Floats, is_wrong: npt.NDArray[np.bool_]) -> Audited:
+        """An audit known item by item, from columns of shape (n,)."""
+        return cls(int(is_wrong.sum()), len(is_wrong), confidence, is_wrong)
 
     def __post_init__(self) -> None:
         if not 0 <= self.wrong <= self.n:
             raise BadArgumentError(
                 "0 <= wrong <= n", f"{self.wrong} of {self.n}", "Check the counts."
+            )
+        if (self.confidence is None) != (self.is_wrong is None):
+            raise BadArgumentError("both columns or none", "one", "Use `Audited.of_items`.")
+        if self.confidence is None or self.is_wrong is None:
+            return
+        found = (len(self.confidence), len(self.is_wrong), int(self.is_wrong.sum()))
+        if found != (self.n, self.n, self.wrong):
+            raise BadArgumentError(
+                f"columns of {self.n} items, {self.wrong} of them wrong",
+                f"{found[0]} and {found[1]} items, {found[2]} wrong",
+                "Use `Audited.of_items`.",
             )
 
 
@@ -160,26 +185,40 @@ def remaining(
     -------
     Remaining
         0 where no item is left. With an audit sample the bound is its exact one alone
-        (Clopper-Pearson, for one look at a sample of fixed size), and the estimate is the mean of
-        both sources, weighted by their variances; for `asked` that includes `_BIAS`, since it
-        judges models that were fitted to fewer answers than the one in use.
+        (Clopper-Pearson, for one look at a sample of fixed size). The estimate is then a composite:
+        of the audit, what the model claims and `asked`, where the audit's confidences are known
+        (`nissl.review.miscalibration.share_wrong`), which also allows for what was asked having
+        been worse than what is left; else of the audit and `asked`, weighted by their variances.
+        That of `asked` includes `_BIAS`, since it judges models that were fitted to fewer answers
+        than the one in use.
     """
     if len(confidence) == 0:
         return Remaining(0.0, 0.0, 0.0, "model")
-    has_asked = asked is not None and len(asked.confidence) > 0
-    if audit is None or audit.n == 0:
-        if asked is None or not has_asked:
-            return Remaining(float(1 - confidence.mean()), 1.0, 0.0, "model")
-        estimate, variance, effective = _from_asked(confidence, asked)
-        spread = _ONE_SIDED * math.sqrt(variance)
-        return Remaining(estimate, min(1.0, estimate + spread), effective, "asked")
-    upper, share = _audit_bound(audit), audit.wrong / audit.n
-    if asked is None or not has_asked:
-        return Remaining(share, upper, float(audit.n), "audit")
-    estimate, variance, _ = _from_asked(confidence, asked)
+    measured = None
+    if asked is not None and len(asked.confidence) > 0:
+        measured = _from_asked(confidence, asked)
+    if audit is not None and audit.n > 0:
+        source = None if measured is None else (measured[0], measured[1] + _BIAS**2)
+        estimate = _with_audit(confidence, audit, source)
+        return Remaining(estimate, _audit_bound(audit), float(audit.n), "audit")
+    if measured is None:
+        return Remaining(float(1 - confidence.mean()), 1.0, 0.0, "model")
+    estimate, variance, effective = measured
+    spread = _ONE_SIDED * math.sqrt(variance)
+    return Remaining(estimate, min(1.0, estimate + spread), effective, "asked")
+
+
+def _with_audit(confidence: Floats, audit: Audited, asked: tuple[float, float] | None) -> float:
+    """Composite of an audit with the other sources; `asked` is an estimate and its variance."""
+    if audit.confidence is not None and audit.is_wrong is not None:
+        return share_wrong(confidence, audit.confidence, audit.is_wrong, asked)
+    share = audit.wrong / audit.n
+    if asked is None:
+        return share
+    estimate, variance = asked
     smoothed = (audit.wrong + 0.5) / (audit.n + 1)
-    trust = (variance + _BIAS**2) / (variance + _BIAS**2 + smoothed * (1 - smoothed) / audit.n)
-    return Remaining(trust * share + (1 - trust) * estimate, upper, float(audit.n), "audit")
+    trust = variance / (variance + smoothed * (1 - smoothed) / audit.n)
+    return trust * share + (1 - trust) * estimate
 
 
 def _audit_bound(audit: Audited) -> float:
@@ -197,8 +236,8 @@ def _from_asked(confidence: Floats, asked: Asked) -> tuple[float, float, float]:
     weight = np.minimum(weight, _LARGEST * np.median(weight))
     weight /= weight.sum()
     shift, slope = _recalibration(asked, weight * len(weight))
-    predicted = 1 - _sigmoid(shift + slope * _logit(confidence))
-    residual = asked.wrong - (1 - _sigmoid(shift + slope * _logit(asked.confidence)))
+    predicted = 1 - sigmoid(shift + slope * logit(confidence))
+    residual = asked.wrong - (1 - sigmoid(shift + slope * logit(asked.confidence)))
     correction = float(weight @ residual)
     effective = float(1 / (weight**2).sum())
     estimate = float(np.clip(predicted.mean() + correction, 0.0, 1.0))
@@ -312,13 +351,13 @@ def _percent(share: float) -> str:
 
 def _recalibration(asked: Asked, weight: Floats) -> tuple[float, float]:
     """Shift and slope on the logit of the confidence (Platt 1999), pulled towards 0 and 1."""
-    x = _logit(asked.confidence)
+    x = logit(asked.confidence)
     right = 1.0 - asked.wrong
     theta = np.array([0.0, 1.0])
     design = np.stack([np.ones_like(x), x], axis=1)
     prior = np.diag([_PRIOR_N / 4, _PRIOR_N / 4])
     for _ in range(30):
-        p = _sigmoid(design @ theta)
+        p = sigmoid(design @ theta)
         gradient = design.T @ (weight * (right - p)) - prior @ (theta - [0.0, 1.0])
         hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + prior
         step = np.linalg.solve(hessian, gradient)
@@ -326,12 +365,3 @@ def _recalibration(asked: Asked, weight: Floats) -> tuple[float, float]:
         if np.max(np.abs(step)) < 1e-8:
             break
     return float(theta[0]), float(theta[1])
-
-
-def _logit(p: Floats) -> Floats:
-    q = np.clip(p, 1e-4, 1 - 1e-4)
-    return np.asarray(np.log(q) - np.log1p(-q), dtype=np.float64)
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -50, 50))), dtype=np.float64)
