@@ -588,6 +588,14 @@ def test_every_control_has_a_name_on_every_page(study: Study, browser: Any) -> N
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
+def test_advice_on_stopping_by_command_and_in_the_overview(study: Study, browser: Any) -> None:
+    page = study.page(browser, "Uma")
+    command(page, "stop")
+    says(page, ".status", "It pays to go on.")
+    press(page, "Alt+2")
+    says(page, ".advice", "Of the labels nobody looked at, about")
+
+
 def test_likely_merges_are_asked_by_the_queue(own: Study, browser: Any) -> None:
     page = own.page(browser, "Zoe", item=3)
     command(page, "ask-merges")

@@ -32,7 +32,9 @@ AHEAD = 30
 TOLERANCE = 0.01
 """Share of labels that may still change when one stops."""
 
-_UPDATES = 3  # model updates that show whether predictions are stable
+UPDATES = 3
+"""Model updates that show whether predictions are stable."""
+
 _ONE_SIDED = 1.645  # 95 %
 _LARGEST = 50.0  # weights are cut at this many times their median
 _BIAS = 0.03  # standard deviation of what out-of-fold answers are off by, as a share
@@ -278,10 +280,10 @@ def change_ahead(
             f"{n_labels}, {ahead}, {list(updates)}",
             "Leave out updates without decisions.",
         )
-    if len(updates) < _UPDATES:
+    if len(updates) < UPDATES:
         return math.nan
     found = float(np.sort(expected_errors)[::-1][:ahead].sum()) / n_labels
-    drift = max(share / n for n, share in updates[-_UPDATES:]) * min(ahead, len(expected_errors))
+    drift = max(share / n for n, share in updates[-UPDATES:]) * min(ahead, len(expected_errors))
     return min(1.0, found + drift)
 
 

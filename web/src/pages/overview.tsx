@@ -4,6 +4,8 @@ import uPlot from "uplot";
 import type { Session } from "../core/session.ts";
 import { cssColour } from "../theme.ts";
 import { percent } from "../ui/dialogs.tsx";
+import type { AdviceAnswer } from "../ui/advice.ts";
+import { adviceText } from "../ui/advice.ts";
 import { useJson, when } from "../ui/fetch.ts";
 import { axes, Plot } from "../ui/plot.tsx";
 import { Doubts } from "./doubts.tsx";
@@ -80,7 +82,7 @@ export function Overview({ session }: { session: Session }) {
       <div class="cards">
         <Sessions rows={answer.sessions} />
         {answer.confidences.map((one) => (
-          <Trust key={one.task} given={one} left={answer.residual[one.task] ?? null} calibration={answer.calibration.find((each) => each.task === one.task)} />
+          <Trust key={one.task} session={session} given={one} left={answer.residual[one.task] ?? null} calibration={answer.calibration.find((each) => each.task === one.task)} />
         ))}
         <Readers rows={answer.readers} />
         {tasks.map((task) => <Doubts key={task} session={session} task={task} />)}
@@ -117,7 +119,10 @@ function Sessions({ rows }: { rows: SessionRow[] }) {
   );
 }
 
-function Trust({ given, left, calibration }: { given: Confidences; left: Left | null; calibration: Calibration | undefined }) {
+interface TrustFacts { session: Session; given: Confidences; left: Left | null; calibration: Calibration | undefined }
+
+function Trust({ session, given, left, calibration }: TrustFacts) {
+  const [answer] = useJson<AdviceAnswer>(session, "advice", { task: given.task });
   return (
     <section class="card">
       <h2>{given.task}: what may be trusted</h2>
@@ -130,6 +135,7 @@ function Trust({ given, left, calibration }: { given: Confidences; left: Left | 
         : <p class="muted">No audit sample is reserved: nothing is accepted without a person, and no residual error is stated.</p>}
       {calibration && <p>On {calibration.n} audited items the method said {percent(calibration.mean_confidence)} and was right in {percent(calibration.accuracy.estimate)} ({percent(calibration.accuracy.low)} to {percent(calibration.accuracy.high)}).</p>}
       {calibration?.reliability && <ReliabilityPlot given={calibration.reliability} label={`Reliability of ${given.task}`} />}
+      {answer?.advice && <p class="advice"><b>Stop now?</b> {adviceText(answer.advice)}</p>}
       <Histogram given={given} />
     </section>
   );

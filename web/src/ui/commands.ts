@@ -1,4 +1,6 @@
 // The shell's own commands: what every label kind shares. Views add theirs beside them.
+import type { AdviceAnswer } from "./advice.ts";
+import { adviceText } from "./advice.ts";
 import { choose, prepare } from "../core/batch.ts";
 import { normaliseKey } from "../core/keys.ts";
 import type { Session } from "../core/session.ts";
@@ -74,6 +76,12 @@ export function shellCommands(session: Session): Command[] {
       void session.restart();
     } },
     { name: "policy", help: "`/policy random`: what is asked first; alone: as the project chooses", run: (rest) => void session.change({ policy: rest.trim() || null }) },
+    { name: "stop", help: "May I stop? What is still wrong, and what more decisions would change", run: async () => {
+      const desk = session.desk.value;
+      if (!desk) return session.announce("No desk is shown.");
+      const { advice } = await session.api.json<AdviceAnswer>("advice", { task: desk.task });
+      session.announce(advice ? adviceText(advice) : `Of ${desk.task} nothing is left that a method is sure of: decide what is asked.`);
+    } },
     { name: "blind", help: "Hide or show the model's answer until one has decided", key: "h", run: () => {
       const blind = !session.settings.value.blind;
       session.announce(blind ? "Blind: the model's answer is hidden until you decide." : "The model's answer is shown.");

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from nissl.review import auditing
 from nissl.review import overview as of
+from nissl.review.advice import advice as advice_on
 from nissl.review.room import Room
-from nissl.web.depends import InRoom
+from nissl.web.depends import InRoom, Reader
 
 router = APIRouter()
 
@@ -32,6 +33,19 @@ def overview(room: InRoom) -> dict[str, Any]:
         "residual": {task: _residual(room, task) for task in tasks},
         "readers": [vars(row).copy() for row in of.work(room.edits())],
     }
+
+
+@router.get("/advice")
+def advice(
+    room: InRoom, reader: Reader, task: Annotated[str, Query(max_length=100)]
+) -> dict[str, Any]:
+    """Whether to stop reviewing a task; None where nothing is left that a method is sure of."""
+    room.sync()
+    version = (room.position, tuple(desk.bases for desk in room.desks))
+    found = room.remembered(
+        f"advice:{task}:{reader}", version, lambda: advice_on(room, task, reader)
+    )
+    return {"advice": None if found is None else found.to_json()}
 
 
 def _residual(room: Room, task: str) -> dict[str, Any] | None:
