@@ -596,6 +596,27 @@ def test_advice_on_stopping_by_command_and_in_the_overview(study: Study, browser
     says(page, ".advice", "Of the labels nobody looked at, about")
 
 
+def test_the_error_budget_is_named_by_command_and_in_the_overview(own: Study, browser: Any) -> None:
+    def budget() -> float:
+        tasks = own.get("/api/trust")["tasks"]
+        return float(next(one["budget"] for one in tasks if one["task"] == "spikes"))
+
+    page = own.page(browser, "Vic", item=3)
+    command(page, "budget 30 %")
+    says(page, ".status", "At most 30 % of the spikes accepted without a look may be wrong.")
+    assert budget() == 0.3
+    press(page, "Alt+2")
+    card = page.locator("section.card", has_text="spikes: what may be trusted")
+    card.locator("input[name=budget]").fill("20")
+    press(page, "Enter")
+    says(page, ".status", "At most 20 %")
+    assert budget() == 0.2
+    card.get_by_text("would be accepted without a look").wait_for()
+    press(page, "Alt+1")
+    command(page, "budget much")
+    says(page, ".status", "Expected a share in percent")
+
+
 def test_likely_merges_are_asked_by_the_queue(own: Study, browser: Any) -> None:
     page = own.page(browser, "Zoe", item=3)
     command(page, "ask-merges")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.labels import Edit, EditKind
+from nissl.review.auditing import BUDGET, chosen_budget, current, selection_of
 from nissl.review.desk import Desk
 from nissl.review.progress import answers, decided, standing
 from nissl.review.room import Room
+from nissl.trust.checked import plain
 from nissl.trust.intervals import binomial_interval
 from nissl.trust.reliability import Reliability, reliability
 
@@ -115,6 +118,34 @@ class AuditAnswers:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """What an error budget buys.
+
+    Parameters
+    ----------
+    task : str
+    budget : float
+        Share of wrong labels allowed among those accepted without review.
+    threshold : float
+        Confidence from which labels would be accepted; infinite where none keeps the budget.
+    n_open : int
+        Items that nobody has decided on.
+    n_accepted : int
+        Those of them that would be accepted, once the audit sample is passed.
+    """
+
+    task: str
+    budget: float
+    threshold: float
+    n_open: int
+    n_accepted: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; an infinite threshold is None."""
+        return vars(self) | {"threshold": plain(self.threshold)}
+
+
+@dataclass(frozen=True)
 class ReaderWork:
     """What one reader has done.
 
@@ -192,6 +223,25 @@ def confidences(room: Room) -> list[Confidences]:
             )
         )
     return found
+
+
+def coverage(room: Room, task: str) -> Coverage:
+    """What the error budget of a task buys among the items that are open."""
+    budget = chosen_budget(room.store, task) or BUDGET
+    audit = current(room, task)
+    drawn = audit is not None and audit.budget == budget
+    selection = audit.selection if audit and drawn else selection_of(room, task, budget)
+    n_open, n_accepted = 0, 0
+    for desk in (desk for desk in room.desks if desk.row.task == task):
+        said = desk.proposals
+        left = ~np.isin(said.items, list(_decided(room, desk)))
+        n_open += int(left.sum())
+        if selection is not None and None not in desk.unlike:
+            unlike = [item for item in desk.unlike if item is not None]
+            sure = selection.accepts(said.confidence) & ~np.isin(said.items, unlike)
+            n_accepted += int((left & sure).sum())
+    threshold = math.inf if selection is None else selection.threshold
+    return Coverage(task, budget, threshold, n_open, n_accepted)
 
 
 def audit_answers(room: Room) -> list[AuditAnswers]:

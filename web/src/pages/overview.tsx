@@ -6,6 +6,7 @@ import { cssColour } from "../theme.ts";
 import { percent } from "../ui/dialogs.tsx";
 import type { AdviceAnswer } from "../ui/advice.ts";
 import { adviceText } from "../ui/advice.ts";
+import { nameBudget } from "../ui/budget.ts";
 import { useJson, when } from "../ui/fetch.ts";
 import { axes, Plot } from "../ui/plot.tsx";
 import { Doubts } from "./doubts.tsx";
@@ -52,6 +53,14 @@ interface Left {
   budget: number;
 }
 
+interface Coverage {
+  task: string;
+  budget: number;
+  threshold: number | null;
+  n_open: number;
+  n_accepted: number;
+}
+
 interface ReaderWork {
   reader: string;
   n_decisions: number;
@@ -67,6 +76,7 @@ interface Answer {
   confidences: Confidences[];
   calibration: Calibration[];
   residual: Record<string, Left | null>;
+  coverage: Record<string, Coverage>;
   readers: ReaderWork[];
 }
 
@@ -82,7 +92,11 @@ export function Overview({ session }: { session: Session }) {
       <div class="cards">
         <Sessions rows={answer.sessions} />
         {answer.confidences.map((one) => (
-          <Trust key={one.task} session={session} given={one} left={answer.residual[one.task] ?? null} calibration={answer.calibration.find((each) => each.task === one.task)} />
+          <Trust
+            key={one.task} session={session} given={one} left={answer.residual[one.task] ?? null}
+            coverage={answer.coverage[one.task]} changed={again}
+            calibration={answer.calibration.find((each) => each.task === one.task)}
+          />
         ))}
         <Readers rows={answer.readers} />
         {tasks.map((task) => <Doubts key={task} session={session} task={task} />)}
@@ -119,9 +133,16 @@ function Sessions({ rows }: { rows: SessionRow[] }) {
   );
 }
 
-interface TrustFacts { session: Session; given: Confidences; left: Left | null; calibration: Calibration | undefined }
+interface TrustFacts {
+  session: Session;
+  given: Confidences;
+  left: Left | null;
+  coverage: Coverage | undefined;
+  calibration: Calibration | undefined;
+  changed: () => void;
+}
 
-function Trust({ session, given, left, calibration }: TrustFacts) {
+function Trust({ session, given, left, coverage, calibration, changed }: TrustFacts) {
   const [answer] = useJson<AdviceAnswer>(session, "advice", { task: given.task });
   return (
     <section class="card">
@@ -133,11 +154,39 @@ function Trust({ session, given, left, calibration }: TrustFacts) {
             {left.needed > 0 && <p class="muted">{left.needed} more audit items, all of them right, would switch it on.</p>}
           </>
         : <p class="muted">No audit sample is reserved: nothing is accepted without a person, and no residual error is stated.</p>}
+      {coverage && <Budget session={session} given={coverage} changed={changed} />}
       {calibration && <p>On {calibration.n} audited items the method said {percent(calibration.mean_confidence)} and was right in {percent(calibration.accuracy.estimate)} ({percent(calibration.accuracy.low)} to {percent(calibration.accuracy.high)}).</p>}
       {calibration?.reliability && <ReliabilityPlot given={calibration.reliability} label={`Reliability of ${given.task}`} />}
       {answer?.advice && <p class="advice"><b>Stop now?</b> {adviceText(answer.advice)}</p>}
       <Histogram given={given} />
     </section>
+  );
+}
+
+/** Names the error budget; what it buys is told below. */
+function Budget({ session, given, changed }: { session: Session; given: Coverage; changed: () => void }) {
+  const set = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const typed = new FormData(form).get("budget");
+    form.querySelector("input")!.blur(); // the keys are the page's again
+    void session.guard(async () => {
+      await nameBudget(session, given.task, Number(typed));
+      changed();
+    });
+  };
+  return (
+    <>
+      <form class="row" onSubmit={set}>
+        <label>Allow <input name="budget" type="number" min="0.1" max="50" step="0.1" defaultValue={`${100 * given.budget}`} /> % wrong</label>
+        <button>Set</button>
+      </form>
+      <p class="muted">
+        {given.threshold === null || given.n_accepted === 0
+          ? "At this budget no label would be accepted without a look."
+          : `From confidence ${given.threshold.toFixed(2)} on, ${given.n_accepted} of ${given.n_open} open labels would be accepted without a look, once the audit sample is passed.`}
+      </p>
+    </>
   );
 }
 

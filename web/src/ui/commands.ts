@@ -1,6 +1,7 @@
 // The shell's own commands: what every label kind shares. Views add theirs beside them.
 import type { AdviceAnswer } from "./advice.ts";
 import { adviceText } from "./advice.ts";
+import { nameBudget } from "./budget.ts";
 import { choose, prepare } from "../core/batch.ts";
 import { normaliseKey } from "../core/keys.ts";
 import type { Session } from "../core/session.ts";
@@ -81,6 +82,12 @@ export function shellCommands(session: Session): Command[] {
       if (!desk) return session.announce("No desk is shown.");
       const { advice } = await session.api.json<AdviceAnswer>("advice", { task: desk.task });
       session.announce(advice ? adviceText(advice) : `Of ${desk.task} nothing is left that a method is sure of: decide what is asked.`);
+    } },
+    { name: "budget", help: "`/budget 5`: at most 5 % of what is accepted without a look may be wrong", run: async (rest) => {
+      const desk = session.desk.value;
+      const percent = Number(rest.trim().replace(/\s*%$/, ""));
+      if (!desk || !(percent > 0)) return session.announce("Expected a share in percent, as in /budget 5.");
+      await nameBudget(session, desk.task, percent);
     } },
     { name: "blind", help: "Hide or show the model's answer until one has decided", key: "h", run: () => {
       const blind = !session.settings.value.blind;

@@ -30,6 +30,7 @@ def overview(room: InRoom) -> dict[str, Any]:
             each.to_json() | {"reliability": each.reliability(rng).to_json()}
             for each in of.audit_answers(room)
         ],
+        "coverage": {task: of.coverage(room, task).to_json() for task in tasks},
         "residual": {task: _residual(room, task) for task in tasks},
         "readers": [vars(row).copy() for row in of.work(room.edits())],
     }
