@@ -1,0 +1,91 @@
+"""Named groups that the labels of a project fall into: by animal, place, device and size.
+
+A budget that holds over all labels may fail in one region or for small spikes. So automatic
+acceptance is off in a group whose own audited labels are wrong more often than the budget allows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.review.desk import Desk
+from nissl.trust.bands import UNKNOWN, split
+from nissl.trust.bias import by_group, failing
+
+NAMED = ("species", "lab", "region", "probe", "rig")
+"""Facts of subjects and sessions by which labels are told apart."""
+SIZE = "amplitude"
+SIZE_EDGES_UV = (50.0, 100.0)
+"""Bands of the size of a unit's spike, uV."""
+
+Groups = dict[str, list[str]]
+"""For each attribute the group of each item."""
+
+
+def groups_of(desk: Desk, items: npt.ArrayLike) -> Groups:
+    """Groups of some items of a desk.
+
+    Parameters
+    ----------
+    desk : Desk
+    items : array-like of int, shape (n,)
+
+    Returns
+    -------
+    dict of str to list of str, length n
+        One entry for every attribute, "unknown" where nothing is known.
+    """
+    wanted = np.asarray(items, np.int64)
+    facts = {**desk.source.session, **{k: v for k, v in desk.source.subject.items() if k != "id"}}
+    found = {name: [str(facts.get(name) or UNKNOWN)] * wanted.size for name in NAMED}
+    return found | {SIZE: _sizes(desk, wanted)}
+
+
+def merged(parts: list[Groups]) -> Groups:
+    """Groups of the items of several desks, one after the other."""
+    return {name: [g for part in parts for g in part[name]] for name in (*NAMED, SIZE)}
+
+
+def off_in(
+    confidence: npt.NDArray[np.float64],
+    wrong: npt.NDArray[np.bool_],
+    groups: Groups,
+    budget: float,
+) -> dict[str, str]:
+    """Groups in which automatic acceptance is off, and why.
+
+    Parameters
+    ----------
+    confidence : ndarray, shape (n,), float64
+        Of audited labels.
+    wrong : ndarray, shape (n,), bool
+    groups : dict
+        Of the same labels. An attribute that tells none of them apart is left out: of all labels
+        the audit's own bound speaks.
+    budget : float
+
+    Returns
+    -------
+    dict of str to str
+        As `nissl.trust.acceptance.judge` takes it. A group with fewer than 20 audited labels is
+        unscored: the bound over all labels is what speaks for it.
+    """
+    telling = {name: values for name, values in groups.items() if len(set(values)) > 1}
+    accepted = np.ones(wrong.size, np.bool_)
+    rng = np.random.default_rng(0)  # of intervals that are not used here
+    scores = by_group(confidence, ~wrong, accepted, telling, rng=rng)
+    return failing([score for score in scores if score.error is not None], budget)
+
+
+def _sizes(desk: Desk, items: npt.NDArray[np.int64]) -> list[str]:
+    table = desk.items
+    column = "amplitude_median_uv"
+    if table is None or column not in table.table.column_names:
+        return [UNKNOWN] * items.size
+    known = dict(zip(table.items.tolist(), table.table.column(column).to_pylist(), strict=True))
+    size = np.array([abs(known.get(i) or np.nan) for i in items.tolist()], np.float64)
+    names = np.full(items.size, UNKNOWN, dtype=object)
+    for name, mask in split(size.tolist(), items.size, edges=SIZE_EDGES_UV).items():
+        names[mask] = name if name == UNKNOWN else f"{name} uV"
+    return [str(name) for name in names]
