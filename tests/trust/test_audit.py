@@ -15,7 +15,7 @@ from nissl.trust.audit import (
     residual,
     residual_of_queries,
 )
-from nissl.trust.bounds import upper_bound
+from nissl.trust.bounds import finite_required, upper_bound
 
 
 def rng(seed=0):
@@ -242,3 +242,84 @@ def test_bad_input_is_refused():
     for damaged in ({}, {**good, "weight": [1.0]}, {**good, "n_accepted": 3}):
         with pytest.raises(BadArgumentError):
             AuditSample.from_json(damaged)
+
+
+def test_a_watched_sample_is_the_beginning_of_one_random_order():
+    confidence = np.linspace(0.5, 1, 90)
+    whole = draw(confidence, np.ones(90, bool), size=90, watched=True, rng=rng())
+    assert sorted(whole.indices.tolist()) == list(range(90))
+    assert whole.complete
+    part = whole.first(33)
+    assert part.indices.tolist() == whole.indices[:33].tolist()
+    assert part.weight.sum() == pytest.approx(90)
+    assert AuditSample.from_json(json.loads(json.dumps(part.to_json()))).watched
+    seen = np.zeros(90)
+    for seed in range(1500):
+        sample = draw(confidence, np.ones(90, bool), size=18, watched=True, rng=rng(seed))
+        seen[sample.indices] += 1
+    np.testing.assert_allclose(seen / 1500, 0.2, atol=0.055)
+    with pytest.raises(BadArgumentError, match="watched"):
+        extend(part, confidence, np.ones(90, bool), size=5, rng=rng())
+    with pytest.raises(BadArgumentError, match="watched"):
+        draw(confidence, np.ones(90, bool), size=18, rng=rng()).first(3)
+
+
+def test_samples_of_before_are_read_as_they_were():
+    old = draw(np.ones(100), np.ones(100, bool), size=50, rng=rng()).to_json()
+    del old["watched"]
+    assert not AuditSample.from_json(old).watched
+
+
+def test_an_answer_ahead_of_its_turn_speaks_for_nothing():
+    sample = draw(np.ones(90), np.ones(90, bool), size=40, watched=True, rng=rng())
+    answers = np.full(40, np.nan)
+    answers[:10] = 0
+    answers[12:] = 1
+    found = residual(answers, sample)
+    assert (found.n, found.wrong, found.pending) == (10, 0, 30)
+    assert np.isnan(answers[10:12]).all()  # what was given is left as it is
+
+
+def watched_until(wrong, budget, g, step):
+    """Answer in order, longer by `step`, until the budget is shown or everything is answered."""
+    n = wrong.size
+    order = draw(g.random(n), np.ones(n, bool), size=n, watched=True, rng=g)
+    for size in [*range(step, n, step), n]:
+        part = order.first(size)
+        found = residual(wrong[part.indices], part)
+        if found.allows(budget).state == "met":
+            return found, size
+    return found, n
+
+
+@pytest.mark.parametrize(("n", "n_wrong"), [(60, 7), (180, 19), (180, 25), (400, 41)])
+def test_a_sample_made_longer_until_it_passes_passes_wrongly_once_in_twenty_at_most(n, n_wrong):
+    """More than a tenth is wrong, sorted as it likes; one goes on for as long as one wants."""
+    g = rng(7)
+    wrong = (np.arange(n) < n_wrong).astype(float)
+    passed = [watched_until(wrong, 0.1, g, n // 18)[0].upper <= 0.1 for _ in range(300)]
+    assert np.mean(passed) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_it_needs_fewer_answers_than_one_planned_sample():
+    """Of 180 labels 5 % are wrong, 10 % are allowed."""
+    g = rng(8)
+    wrong = (np.arange(180) < 9).astype(float)
+    sizes = np.array([watched_until(wrong, 0.1, g, 3)[1] for _ in range(60)])
+    assert sizes.mean() < 0.6 * planned(0.1, expected=0.05)
+
+
+def test_the_number_asked_for_is_enough_among_so_many_labels():
+    whole = draw(np.ones(180), np.ones(180, bool), size=180, watched=True, rng=rng())
+    nothing = residual(np.full(30, np.nan), whole.first(30)).allows(0.1)
+    assert nothing.needed == finite_required(0.1, 180)
+    for wrong in (0, 1, 2):
+        answers = np.arange(180) < wrong
+        found = residual(answers[:20], whole.first(20))
+        needed = found.allows(0.1).needed
+        assert needed > 0
+        assert found.to_json()["finite"]
+        for more, state in ((needed, "met"), (needed - 1, "too few")):
+            longer = residual(answers[: 20 + more], whole.first(20 + more))
+            assert longer.allows(0.1).state == state
+    assert residual(np.zeros(180), whole).upper == 0

@@ -8,6 +8,8 @@ from nissl.trust.bounds import (
     anytime_required,
     anytime_upper_bound,
     cluster_upper_bound,
+    finite_required,
+    finite_upper_bound,
     required,
     upper_bound,
     weighted_upper_bound,
@@ -134,3 +136,69 @@ def test_impossible_arguments_are_refused():
         weighted_upper_bound([True], [0.0])
     with pytest.raises(BadArgumentError):
         cluster_upper_bound([True], ["a", "b"], rng=np.random.default_rng(0))
+
+
+def missed_at_some_look(n_total, n_wrong, level=0.95):
+    """Chance that a random order of so many items, looked at throughout, is ever bounded too low.
+
+    Exact: the chance of every (looked at, wrong so far), with those that were missed taken out.
+    """
+    alive, missed = {0: 1.0}, 0.0
+    for n in range(1, n_total + 1):
+        after = dict.fromkeys(range(n + 1), 0.0)
+        for k, chance in alive.items():
+            wrong = (n_wrong - k) / (n_total - n + 1)
+            after[k] += chance * (1 - wrong)
+            after[k + 1] += chance * wrong
+        alive = {}
+        for k, chance in after.items():
+            if chance <= 0:
+                continue
+            if finite_upper_bound(k, n, n_total, level=level) < n_wrong / n_total - 1e-12:
+                missed += chance
+            else:
+                alive[k] = chance
+    return missed
+
+
+@pytest.mark.parametrize("n_total", [1, 7, 24, 41])
+def test_bound_of_a_known_number_of_items_fails_once_in_twenty_at_most(n_total):
+    """Every number of wrong items, every order of answers, every look: enumerated."""
+    chances = [missed_at_some_look(n_total, wrong) for wrong in range(n_total + 1)]
+    assert max(chances) <= 0.05
+    assert n_total < 20 or max(chances) > 0.02  # and it is not wasteful
+
+
+@pytest.mark.parametrize(("n_wrong", "level"), [(9, 0.95), (18, 0.95), (36, 0.95), (18, 0.8)])
+def test_it_holds_for_as_many_labels_as_a_sorting_has(n_wrong, level):
+    assert missed_at_some_look(180, n_wrong, level) <= 1 - level
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 30), st.integers(0, 200), st.integers(0, 300))
+def test_what_is_known_narrows_it(wrong, right, left):
+    n, n_total = wrong + right, wrong + right + left
+    if not n_total:
+        return
+    bound = finite_upper_bound(wrong, n, n_total)
+    assert wrong / n_total <= bound <= (wrong + left) / n_total
+    assert bound * n_total == pytest.approx(round(bound * n_total))
+    assert finite_upper_bound(wrong, n, n_total + 50) >= bound - 1 / n_total
+    if left:
+        assert finite_upper_bound(wrong, n + 1, n_total) <= bound
+        assert finite_upper_bound(wrong + 1, n + 1, n_total) >= bound
+    else:
+        assert bound == wrong / n_total
+
+
+def test_a_finite_number_of_items_needs_fewer_answers():
+    assert required(0.1) < finite_required(0.1, 10**5) < 45
+    numbers = [finite_required(0.1, n, rate=0.04) for n in (60, 180, 1000, 10**5)]
+    assert numbers == sorted(numbers)
+    assert numbers[1] < anytime_required(0.1, errors=round(0.04 * numbers[1]))
+    for n_total, n in zip((60, 180, 1000), numbers, strict=False):
+        assert finite_upper_bound(round(0.04 * n), n, n_total) <= 0.1
+    assert finite_required(0.1, 3) == 3
+    for bad in ((3, 2, 5), (0, 6, 5), (0, 0, 0)):
+        with pytest.raises(BadArgumentError):
+            finite_upper_bound(*bad)

@@ -2,12 +2,19 @@
 
 What a project says about labels that nobody looked at (residual error, whether automatic
 acceptance is on) comes from here alone. The sample is fixed in the journal's settings when it
-is drawn; a new model or another budget draws a new one, the old stays on record.
+is drawn; a new model or another budget draws a new one, the old stays on record. A new one is of
+labels that nobody has decided on yet: what an earlier one found went into the model.
+
+The sample is the beginning of a random order of everything that would be accepted, which is fixed
+at the draw too. Its bound may be looked at after every answer (see `nissl.trust.audit`). As soon
+as it keeps the budget, labels are accepted; when all of the sample is answered and the budget is
+neither kept nor exceeded, `extend` goes on in that order, as far as that can spare anybody a look.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -22,14 +29,17 @@ from nissl.review.progress import answers, decided
 from nissl.review.room import Room
 from nissl.store import QuestionRow, Store
 from nissl.trust.acceptance import Acceptance, judge
-from nissl.trust.audit import AuditSample, Residual, draw, planned, required, residual
-from nissl.trust.bounds import check_budget
+from nissl.trust.audit import AuditSample, Residual, draw, residual
+from nissl.trust.bounds import check_budget, finite_required
+from nissl.trust.residual import BudgetState
 from nissl.trust.selection import Selection, claimed
 
 BUDGET = 0.05
 """Share of wrong labels among those accepted without review that a project allows by default."""
-MOST = 0.4
-"""Share of the accepted labels above which an audit sample is not made larger."""
+AIMS = (0.5, 0.4, 0.3, 0.2, 0.1)
+"""Parts of the budget that are tried as what the accepted labels claim to be wrong."""
+LONGEST = 2000
+"""Items of the random order that are kept: an audit sample is never made longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +60,10 @@ class Audit:
     sample : AuditSample
     claims : tuple of str
         Digests of the sets that made the proposals.
+    later : tuple of (str, int)
+        Desk and item of what the sample goes on with, in order.
+    later_labels : tuple of str
+        What was proposed for each.
     """
 
     task: str
@@ -59,6 +73,20 @@ class Audit:
     labels: tuple[str, ...]
     sample: AuditSample
     claims: tuple[str, ...]
+    later: tuple[tuple[str, int], ...] = ()
+    later_labels: tuple[str, ...] = ()
+
+    def longer(self, n: int) -> Audit:
+        """The sample with the next n items of its order."""
+        size = len(self.refs) + len(self.later[:n])
+        return replace(
+            self,
+            refs=self.refs + self.later[:n],
+            labels=self.labels + self.later_labels[:n],
+            sample=_beginning(size, self.sample.n_accepted),
+            later=self.later[n:],
+            later_labels=self.later_labels[n:],
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -70,6 +98,8 @@ class Audit:
             "labels": list(self.labels),
             "sample": self.sample.to_json(),
             "claims": list(self.claims),
+            "later": [list(ref) for ref in self.later],
+            "later_labels": list(self.later_labels),
         }
 
     @classmethod
@@ -83,6 +113,8 @@ class Audit:
             labels=tuple(map(str, value["labels"])),
             sample=AuditSample.from_json(value["sample"]),
             claims=tuple(map(str, value["claims"])),
+            later=tuple((str(key), int(item)) for key, item in value.get("later", ())),
+            later_labels=tuple(map(str, value.get("later_labels", ()))),
         )
 
 
@@ -107,7 +139,8 @@ def reserve(
     rng : numpy.random.Generator
     budget : float
     size : int, optional
-        Items to draw; see `nissl.trust.audit.draw`.
+        Draw a sample of so many items, in strata, that is judged once all are answered (see
+        `nissl.trust.audit.draw`). By default it is one that grows as far as needed.
 
     Returns
     -------
@@ -115,40 +148,100 @@ def reserve(
         None where nothing would be accepted automatically.
     """
     desks = [desk for desk in room.desks if desk.row.task == task]
-    claims = tuple(desk.bases[-1] for desk in desks)
+    claims = _claims(room, task)
     known = current(room, task)
     if known is not None and known.claims == claims and known.budget == budget:
         return known
     refs, confidence, labels = _undecided(room, desks)
     try:
-        accepted = confidence >= selection.threshold
-        size = size or _size(budget, int(accepted.sum()))
-        sample = draw(confidence, accepted, size=size, budget=budget, rng=rng)
+        made = _drawn(confidence, refs, labels, (task, budget, selection, claims), size, rng)
     except EvaluationError:
         return None
-    chosen = tuple(refs[i] for i in sample.indices)
-    said = tuple(labels[i] for i in sample.indices)
-    made = Audit(task, budget, selection, chosen, said, sample, claims)
-    room.store.set_setting(_name(task), made.to_json())
-    reason = "It belongs to the audit sample."
-    rows = [
-        QuestionRow(
-            uuid5(NAMESPACE_OID, f"{room.store.id}/{'/'.join(claims)}/{budget}/{key}/{item}"),
-            key,
-            item,
-            "audit",
-            body={"weight": float(weight), "reason": reason, "probability": float(1 / weight)},
-        )
-        for (key, item), weight in zip(chosen, sample.weight, strict=True)
-    ]
-    room.store.ask(rows)
+    _record(room, made, made.refs)
     return made
 
 
+def extend(room: Room, task: str) -> Audit | None:
+    """Make the audit sample longer where it is answered, too small, and more could show the budget.
+
+    So many items are added as would show the budget if all were right; the rest of the accepted
+    labels must be more than that. The sample as it was stays on record in the journal's settings.
+    Items that somebody decided on since the draw count as they were decided.
+
+    Returns
+    -------
+    Audit or None
+        None where nothing was added.
+    """
+    audit = current(room, task)
+    if audit is None or not audit.later or not room.store.writable:
+        return None
+    left = residual(wrong_answers(room, audit), audit.sample)
+    verdict = left.allows(audit.budget)
+    if left.pending or verdict.state is not BudgetState.TOO_FEW:
+        return None
+    if left.n + verdict.needed >= audit.sample.n_accepted:
+        return None
+    longer = audit.longer(verdict.needed)
+    _record(room, longer, longer.refs[len(audit.refs) :])
+    return longer
+
+
+def _drawn(
+    confidence: npt.NDArray[np.float64],
+    refs: list[tuple[str, int]],
+    labels: list[str],
+    about: tuple[str, float, Selection, tuple[str, ...]],
+    size: int | None,
+    rng: np.random.Generator,
+) -> Audit:
+    """A new sample: of a fixed size where one is named, else the beginning of a random order."""
+    task, budget, selection, claims = about
+    accepted = confidence >= selection.threshold
+    watched = size is None
+    most = LONGEST if size is None else size
+    sample = draw(confidence, accepted, size=most, watched=watched, budget=budget, rng=rng)
+    chosen = tuple(refs[i] for i in sample.indices)
+    said = tuple(labels[i] for i in sample.indices)
+    made = Audit(task, budget, selection, chosen, said, sample, claims)
+    if not watched:
+        return made
+    begin = finite_required(budget, sample.n_accepted, rate=budget / 3)
+    order = replace(made, refs=(), labels=(), later=chosen, later_labels=said)
+    return order.longer(begin)
+
+
+def _beginning(size: int, n_accepted: int) -> AuditSample:
+    """The first items of a random order, as positions in it."""
+    order = np.arange(size, dtype=np.intp)
+    weight = np.full(size, n_accepted / max(size, 1))
+    return AuditSample(order, np.zeros_like(order), weight, n_accepted, watched=True)
+
+
+def _record(room: Room, audit: Audit, asked: Sequence[tuple[str, int]]) -> None:
+    """Put a sample on record and ask its new items."""
+    room.store.set_setting(_name(audit.task), audit.to_json())
+    weights = dict(zip(audit.refs, audit.sample.weight.tolist(), strict=True))
+    told = {"reason": "It belongs to the audit sample."}
+    name = f"{room.store.id}/{'/'.join(audit.claims)}/{audit.budget}"
+    rows = [
+        QuestionRow(
+            uuid5(NAMESPACE_OID, f"{name}/{ref[0]}/{ref[1]}"),
+            ref[0],
+            ref[1],
+            "audit",
+            body={"weight": weights[ref], "probability": 1 / weights[ref], **told},
+        )
+        for ref in asked
+    ]
+    room.store.ask(rows)
+
+
 def current(room: Room, task: str) -> Audit | None:
-    """The audit sample that counts, None before one is drawn."""
+    """The audit sample that counts, None before one is drawn of what is proposed now."""
     body = room.store.setting(_name(task))
-    return None if body is None else Audit.from_json(body)
+    audit = None if body is None else Audit.from_json(body)
+    return audit if audit is not None and audit.claims == _claims(room, task) else None
 
 
 def wrong_answers(room: Room, audit: Audit) -> npt.NDArray[np.float64]:
@@ -219,48 +312,77 @@ def selection_of(room: Room, task: str, budget: float) -> Selection | None:
 
     It comes from the labelled subjects in the card of the model that made the proposals, at
     half the budget where the card has it: at the very budget the audit can hardly be passed.
-    Without such a card the model's own confidence is taken at its word; the audit decides in
-    any case, the threshold only how often it is passed.
+    Without such a card the model's own confidence is taken at its word, and the threshold is the
+    one that would spare most answers; the audit decides in any case, the threshold only how often
+    it is passed.
 
     Returns
     -------
     Selection or None
-        None where no item has a confidence.
+        None where no undecided item has a confidence.
     """
     desks = [desk for desk in room.desks if desk.row.task == task]
-    said = [desk.proposals.confidence for desk in desks]
-    confidence = np.concatenate([np.empty(0), *said])
+    _, confidence, _ = _undecided(room, desks)
     confidence = confidence[np.isfinite(confidence)]
     if not confidence.size:
         return None
     known = _of_card(room.store, CLASSES_OF.get(task, task), budget)
-    return known or claimed(confidence, budget=budget / 2)
+    return known or sparing(confidence, budget)
+
+
+def sparing(confidence: npt.NDArray[np.float64], budget: float) -> Selection:
+    """The threshold that spares most answers if the model is as often right as it says.
+
+    A low threshold accepts more labels, of which more are wrong, so that more have to be audited
+    to show that they keep the budget; a high one leaves more to be asked.
+
+    Parameters
+    ----------
+    confidence : ndarray, shape (n_items,), float64
+        Of items that nobody has decided on.
+    budget : float
+
+    Returns
+    -------
+    Selection
+        Of method `nissl.trust.selection.CLAIMED`, for a part of the budget.
+    """
+    tried = [claimed(confidence, budget=budget * aim) for aim in AIMS]
+    return max(tried, key=lambda selection: _spared(confidence, selection, budget))
+
+
+def _spared(confidence: npt.NDArray[np.float64], selection: Selection, budget: float) -> int:
+    """Accepted labels that an audit would leave unseen, as the model claims."""
+    accepted = confidence[selection.accepts(confidence)]
+    if not accepted.size:
+        return 0
+    rate = float(1 - accepted.mean())
+    return accepted.size - finite_required(budget, accepted.size, rate=rate)
 
 
 def _of_card(store: Store, task: str, budget: float) -> Selection | None:
+    """By subjects that the model has not seen; of one of the project, by nothing less.
+
+    What it learnt from were its most doubtful items, by which hardly any threshold is left.
+    """
     try:
         head = store.model_head(task)
         card = store.get_model(head)[1] if head else learner_of(store, task, "").card()
     except NisslError:
         return None
-    rows = card.get("evaluation", {}).get("selection", [])
+    rows = (card.get("evaluation") or {}).get("selection", [])
     fitting = [row for row in rows if budget / 2 - 1e-9 <= row["budget"] <= budget + 1e-9]
     for row in sorted(fitting, key=lambda row: float(row["budget"])):
-        for name in ("others", "these"):
+        for name in ("others",) if head else ("others", "these"):
             found = row.get(name, {})
             if found.get("n_accepted"):
                 return Selection.from_json(found)
     return None
 
 
-def _size(budget: float, n_accepted: int) -> int:
-    """Audit items that show the budget with good prospects, or with one error where few are left.
-
-    `planned` is for an error of a third of the budget, found in four of five projects; it
-    would be most of a small sorting.
-    """
-    size = planned(budget, expected=budget / 3)
-    return size if size <= MOST * n_accepted else required(budget, errors=1)
+def _claims(room: Room, task: str) -> tuple[str, ...]:
+    """Digests of the sets that make the proposals now."""
+    return tuple(desk.bases[-1] for desk in room.desks if desk.row.task == task)
 
 
 def _name(task: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import BadArgumentError, CorruptProjectError
-from nissl.review.auditing import acceptance
+from nissl.review.auditing import acceptance, current, extend, residual_error
 from nissl.review.desk import Desk
 from nissl.review.policies import BATCH, POLICIES, usable
 from nissl.review.policies.bandit import logged
@@ -37,7 +37,8 @@ REPEATED = ("second", "gold", "rerun", "recheck")
 HIDDEN = "The machine's answer is hidden until you have decided."
 """What a blind reader is told instead of the reason, which would give the answer away."""
 MIXED_EVERY = 2
-"""After so many other questions one of the blind sample is asked, as long as there are any."""
+"""After so many other questions one of the blind sample is asked, as long as there are any, and
+more often where they would not all be asked before the doubtful items are."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class _Waiting:
 
     desk: Desk
     places: npt.NDArray[np.intp]
+    spared: npt.NDArray[np.intp]  # those of them that a running audit may spare everybody
     extra: list[int] = field(default_factory=list)  # items that the reader's edits made
 
 
@@ -178,12 +180,16 @@ def build(
                 raise
             continue  # one damaged file stops no other desk; the list of desks names it
         automatic += _leave_out_accepted(room, found)
+        _keep_back(room, found)
         waiting.append(found)
         total, done = total + n, done + n_done
     open_questions = _open_questions(room, waiting, reader)
     asked = list(_must(open_questions, reader))
     ranked = list(islice(_ranked(room, waiting, open_questions, reader, policy, rng), limit))
-    entries = _mixed(asked, ranked)[:limit]
+    n_spared = sum(each.spared.size for each in waiting)
+    n_audited = sum(row.policy == "audit" for _, _, row in open_questions)
+    n_open = sum(each.places.size for each in waiting) - n_spared - n_audited
+    entries = _mixed(asked, ranked, n_open)[:limit]
     if blind:
         entries = [replace(entry, blind=True) for entry in entries]
     minutes = _minutes(room, waiting, reader)
@@ -197,7 +203,7 @@ def _waiting(room: Room, desk: Desk, reader: str) -> tuple[_Waiting, int, int]:
     open_now = (
         ~np.isin(items, np.fromiter(by, np.int64, len(by))) if by else np.ones(len(items), bool)
     )
-    waiting = _Waiting(desk, np.flatnonzero(open_now))
+    waiting = _Waiting(desk, np.flatnonzero(open_now), np.empty(0, np.intp))
     total, done = items.size, int(items.size - waiting.places.size)
     if structured(desk, edits, reader):
         with room.reading(desk.key, reader) as reading:
@@ -225,6 +231,33 @@ def _leave_out_accepted(room: Room, waiting: _Waiting) -> int:
     sure &= ~np.isin(waiting.desk.item_ids[waiting.places], [i for i in unlike if i is not None])
     waiting.places = waiting.places[~sure]
     return int(sure.sum())
+
+
+def _keep_back(room: Room, waiting: _Waiting) -> None:
+    """Note what an audit that is under way would accept if it is passed: it is asked last."""
+    task = waiting.desk.row.task
+    audit = room.remembered(f"audit:{task}", room.position, lambda: _running(room, task))
+    if audit is None:
+        return
+    threshold, sampled = audit
+    ids = waiting.desk.item_ids[waiting.places]
+    unlike = waiting.desk.unlike
+    sure = waiting.desk.proposals.confidence[waiting.places] >= threshold
+    sure &= ~np.isin(ids, [i for i in unlike if i is not None]) & (None not in unlike)
+    sure &= ~np.isin(ids, [item for key, item in sampled if key == waiting.desk.key])
+    waiting.spared = waiting.places[sure]
+
+
+def _running(room: Room, task: str) -> tuple[float, tuple[tuple[str, int], ...]] | None:
+    """Threshold and items of an audit under way, made longer where it has to be."""
+    extend(room, task)
+    audit, verdict = current(room, task), acceptance(room, task)
+    left = residual_error(room, task)
+    if audit is None or verdict is None or left is None or verdict.on or not left.pending:
+        return None
+    if not audit.sample.watched:  # judged as a whole: what it accepts is not known before
+        return None
+    return verdict.threshold, audit.refs
 
 
 def _open_questions(
@@ -297,6 +330,10 @@ def _ranked(
             for item in w.extra:
                 yield _entry(w.desk, item, "made", "A merge or split made it; it has no class yet.")
         yield from _chosen(room, those, asked, reader, policy, rng, fresh=not batch)
+        for w in those:
+            for item in w.desk.item_ids[w.spared].tolist():
+                if (w.desk.key, item) not in asked:
+                    yield _entry(w.desk, item, policy, "")
     own = {(w.desk.key, item) for w, item, _ in mine}
     chosen = {(w.desk.key, i): w for w, i, row in questions if row.policy in POLICIES.names()}
     for (key, item), w in chosen.items():
@@ -318,7 +355,7 @@ def _chosen(
     refs = [
         (w.desk, place)
         for w in waiting
-        for place in w.places.tolist()
+        for place in np.setdiff1d(w.places, w.spared).tolist()
         if (w.desk.key, int(w.desk.item_ids[place])) not in asked
     ]
     if not refs:
@@ -379,17 +416,31 @@ def _why_asked(confidence: float, label: int) -> str:
     return f"The method is {confidence:.0%} sure."
 
 
-def _mixed(asked: Sequence[Entry], ranked: Sequence[Entry]) -> list[Entry]:
-    """A blind question after every `MIXED_EVERY` others; other open questions first of all."""
+def _mixed(asked: Sequence[Entry], ranked: Sequence[Entry], n_open: int) -> list[Entry]:
+    """Blind questions among the others, evenly; other open questions first of all.
+
+    Parameters
+    ----------
+    asked : sequence of Entry
+        That must be asked.
+    ranked : sequence of Entry
+        The others.
+    n_open : int
+        Others before the blind ones should be asked; one comes after every `MIXED_EVERY` at least.
+    """
     first = [entry for entry in asked if not entry.blind]
-    hidden = iter([entry for entry in asked if entry.blind])
+    hidden = [entry for entry in asked if entry.blind]
     seen = {(entry.desk, entry.item) for entry in asked}
-    out = list(first)
-    for index, entry in enumerate(e for e in ranked if (e.desk, e.item) not in seen):
-        if index % MIXED_EVERY == MIXED_EVERY - 1:
-            out += [chosen for chosen in [next(hidden, None)] if chosen is not None]
-        out.append(entry)
-    return [*out, *hidden]
+    if n_open <= 0:
+        return [*first, *hidden, *(e for e in ranked if (e.desk, e.item) not in seen)]
+    out, given, due = list(first), 0, 0.5
+    rate = max(1 / MIXED_EVERY, len(hidden) / n_open)
+    for entry in (e for e in ranked if (e.desk, e.item) not in seen):
+        due += rate
+        ready = min(int(due + 1e-9), len(hidden))
+        out += [entry, *hidden[given:ready]]
+        given = max(given, ready)
+    return [*out, *hidden[given:]]
 
 
 def _minutes(room: Room, waiting: Sequence[_Waiting], reader: str) -> Interval:

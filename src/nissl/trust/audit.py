@@ -5,6 +5,13 @@ accepted items, drawn before review, answered by people who do not see the model
 bound holds whatever the model, the animal or the rig, because the randomness is the draw's, not
 the model's.
 
+*Watched.* A sample drawn with ``watched=True`` is the beginning of a random order of all accepted
+items. It may be looked at after every answer, stopped when it has shown enough and continued in
+that order when it has not, for its bound (`bounds.finite_upper_bound`) holds at every look. The
+bound uses how many accepted items there are, for which the draw has to be simple, without strata.
+In simulations it needs fewer answers than two to five planned looks at exact hypergeometric
+bounds with the error probability split between them, whatever is wrong among the items.
+
 *Fixed number.* `draw` fixes the items; once all of them are answered the bound is Clopper-Pearson
 for that number, and nobody may stop early or go on drawing because of what was found. *Looked at
 while it grows.* Before that, and for a sample that was extended, the bound is the anytime-valid
@@ -30,6 +37,7 @@ import numpy.typing as npt
 from nissl.errors import BadArgumentError, EvaluationError
 from nissl.trust.bounds import (
     anytime_upper_bound,
+    finite_upper_bound,
     required,
     upper_bound,
 )
@@ -75,6 +83,8 @@ class AuditSample:
         Automatically accepted items that the sample stands for.
     extended : bool
         Whether items were added after some were answered.
+    watched : bool
+        Whether it is the beginning of a random order, which may be looked at as it grows.
     """
 
     indices: Integers
@@ -82,6 +92,7 @@ class AuditSample:
     weight: Floats
     n_accepted: int
     extended: bool = False
+    watched: bool = False
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -96,6 +107,16 @@ class AuditSample:
         """Largest weight over the mean weight of a whole sample; 1 when all weigh the same."""
         return float(self.weight.max() * len(self) / self.n_accepted)
 
+    def first(self, n: int) -> AuditSample:
+        """The first n items of a watched sample."""
+        if not self.watched:
+            raise BadArgumentError(
+                "a watched sample", "one of a fixed number of items", "Answer all of it."
+            )
+        kept = len(self.indices[:n])
+        weight = np.full(kept, self.n_accepted / max(kept, 1))
+        return replace(self, indices=self.indices[:n], stratum=self.stratum[:n], weight=weight)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, from which `from_json` makes the same sample."""
         return {
@@ -104,6 +125,7 @@ class AuditSample:
             "weight": self.weight.tolist(),
             "n_accepted": self.n_accepted,
             "extended": self.extended,
+            "watched": self.watched,
         }
 
     @classmethod
@@ -116,6 +138,7 @@ class AuditSample:
                 np.asarray(value["weight"], dtype=np.float64),
                 int(value["n_accepted"]),
                 bool(value["extended"]),
+                bool(value.get("watched", False)),
             )
             sizes = {sample.indices.shape, sample.stratum.shape, sample.weight.shape}
             if len(sizes) > 1 or sample.indices.ndim != 1 or not len(sample) <= sample.n_accepted:
@@ -176,6 +199,7 @@ def draw(
     *,
     size: int | None = None,
     budget: float | None = None,
+    watched: bool = False,
     rng: np.random.Generator,
 ) -> AuditSample:
     """Draw the audit sample before review starts.
@@ -192,6 +216,8 @@ def draw(
     budget : float, optional
         The default size is then at least what this budget needs without an error; a size for
         good prospects gives `planned`.
+    watched : bool
+        Draw without strata and without rounding, to be looked at after every answer.
     rng : numpy.random.Generator
 
     Returns
@@ -212,6 +238,11 @@ def draw(
         size = max(least, int(np.ceil(SHARE * members.size)))
     if size < 1:
         raise BadArgumentError("at least one audit item", str(size), "Give a size above 0.")
+    if watched:
+        order = rng.permutation(members)
+        none = np.zeros(order.size, dtype=np.intp)
+        whole = AuditSample(order, none, np.ones(order.size), members.size, watched=True)
+        return whole.first(size)
     indices, stratum, weight = _stratified(p, members, size, rng)
     return AuditSample(indices, stratum, weight, members.size)
 
@@ -243,8 +274,15 @@ def extend(
     Raises
     ------
     BadArgumentError
-        Other accepted items than those that the sample was drawn from.
+        Other accepted items than those that the sample was drawn from, or a watched sample, whose
+        order is fixed when it is drawn.
     """
+    if sample.watched:
+        raise BadArgumentError(
+            "a sample of a fixed number of items",
+            "a watched one",
+            "Draw it with size=number of accepted items and take more of it with first().",
+        )
     p, members = _members(confidence, accepted)
     if members.size != sample.n_accepted or not np.isin(sample.indices, members).all():
         raise BadArgumentError(
@@ -280,7 +318,8 @@ def residual(
     ----------
     wrong : array-like, shape (len(sample),)
         In the sample's order: 1 where the accepted label was wrong, 0 where it was right, NaN
-        where no one has answered yet. Count "unsure" as wrong.
+        where no one has answered yet. Count "unsure" as wrong. Of a watched sample only the
+        answers before the first that is missing count.
     sample : AuditSample
     groups : sequence of length len(sample), optional
         Subject of each item. Without it the statement is about exactly these accepted items; with
@@ -300,15 +339,24 @@ def residual(
         Answers that do not fit the sample, or groups without a generator.
     """
     y = checked_answers(wrong, len(sample))
+    if sample.watched:  # an answer ahead of its turn may have been picked
+        y[np.cumsum(np.isnan(y)) > 0] = np.nan
     seen = ~np.isnan(y)
     n, k = int(seen.sum()), int(np.nansum(y))
     if not n:
         basis = f"None of the {len(sample)} audit items is answered yet."
         nothing = Residual(float("nan"), 1.0, level, 0, 0, 0.0, sample.n_accepted, basis)
-        return replace(nothing, pending=len(sample))
+        return replace(nothing, pending=len(sample), finite=sample.watched)
     estimate = float(np.average(y[seen], weights=sample.weight[seen]))
     growing = sample.extended or n < len(sample)
-    if sample.complete and not growing:
+    if sample.watched:
+        growing = True
+        upper = finite_upper_bound(k, n, sample.n_accepted, level=level)
+        basis = (
+            f"{n} of {sample.n_accepted} accepted items in random order; the bound holds at every "
+            "look."
+        )
+    elif sample.complete and not growing:
         upper, basis = estimate, f"All {n} accepted items were answered."
     elif growing:
         upper = anytime_upper_bound(k, n, level=level)
@@ -318,7 +366,7 @@ def residual(
         basis = (
             f"{n} items drawn at random before review, in strata of confidence; Clopper-Pearson."
         )
-    if not sample.complete:
+    if not (sample.complete or sample.watched):
         upper = min(1.0, upper * sample.excess)
     if groups is not None:
         chosen = np.asarray(groups)[seen] if len(groups) == len(sample) else groups
@@ -327,6 +375,7 @@ def residual(
         basis += f" For subjects like these {names}, resampled as wholes."
         upper = max(upper, across)
     result = Residual(estimate, upper, level, k, n, float(n), sample.n_accepted, basis, growing)
+    result = replace(result, finite=sample.watched)
     return result if sample.extended else replace(result, pending=len(sample) - n)
 
 

@@ -5,6 +5,7 @@ Everything that is promised about errors in this package rests on one of these:
 ============================  ==================================================================
 `upper_bound`                 independent items, their number fixed beforehand (Clopper-Pearson)
 `anytime_upper_bound`         independent items, looked at after every answer
+`finite_upper_bound`          a random part of a known number of items, looked at after every answer
 `cluster_upper_bound`         items in groups (subjects), for groups like these
 `weighted_upper_bound`        items that were asked with known, unequal probabilities
 ============================  ==================================================================
@@ -13,6 +14,7 @@ Everything that is promised about errors in this package rests on one of these:
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +27,13 @@ ENOUGH_GROUPS = 8  # fewer groups resampled understate what the next one may bri
 
 _RESAMPLES = 2000
 _MOST = 10**9
+_LARGE = 700.0  # logarithm of a capital that is large enough, and can still be taken from it
 # Bets of `anytime_upper_bound`: that the error is this share of the bound; half the stake on none.
 _BETS = np.array([0.0, 0.1, 0.25, 0.5, 0.75])
 _STAKES = np.array([0.5, 0.125, 0.125, 0.125, 0.125])
+# The same for `finite_upper_bound`, where the error hoped for is a third to a half of the bound.
+_FINITE_BETS = np.array([0.0, 0.25, 0.5, 0.75])
+_FINITE_STAKES = np.array([0.1, 0.3, 0.4, 0.2])
 
 
 def upper_bound(wrong: float, n: float, *, level: float = 0.95) -> float:
@@ -125,6 +131,79 @@ def anytime_required(budget: float, level: float = 0.95, errors: int = 0) -> int
     """As `required`, for `anytime_upper_bound`: when a sample is looked at as it grows."""
     check_budget(budget)
     return _smallest(budget, errors, lambda n: anytime_upper_bound(errors, n, level=level))
+
+
+def finite_upper_bound(wrong: int, n: int, n_total: int, *, level: float = 0.95) -> float:
+    """Upper bound for a known number of items of which a growing random part is looked at.
+
+    It holds at all times at once, as `anytime_upper_bound` does, and uses that items are drawn
+    without being put back: what has been looked at is known, and once everything is, the bound is
+    the share itself. A capital process against "D of the N items are wrong" that bets on shares of
+    D: the ratio of the hypergeometric probabilities of what was seen, under a mixture fixed
+    beforehand and under D, is a martingale if D are wrong, and by Ville's inequality exceeds
+    ``1 / (1 - level)`` at any time with probability at most ``1 - level`` (Waudby-Smith and Ramdas
+    2020, Confidence sequences for sampling without replacement, NeurIPS 33, whose prior-posterior
+    ratio is such a martingale). The draw must be simple: in strata the numbers are not
+    hypergeometric.
+
+    Parameters
+    ----------
+    wrong, n : int
+        Wrong items among those looked at.
+    n_total : int
+        Items that they were drawn from.
+    level : float
+
+    Returns
+    -------
+    float
+        A multiple of ``1 / n_total``; 1 without items.
+
+    Raises
+    ------
+    BadArgumentError
+        Counts that cannot be, or a level outside 0 to 1.
+    """
+    _check(wrong, n, level)
+    if not 0 < n_total >= n:
+        raise BadArgumentError(
+            f"at least the {n} items that were looked at, and one",
+            f"{n_total} in all",
+            "Give the number of items that the sample was drawn from.",
+        )
+    possible = np.arange(wrong, n_total - (n - wrong) + 1)
+    bets = np.floor(_FINITE_BETS[:, None] * possible)
+    seen = _log_hypergeometric(possible, wrong, n, n_total)
+    grown = _log_hypergeometric(bets, wrong, n, n_total) - seen
+    with np.errstate(divide="ignore"):
+        capital = np.log(_FINITE_STAKES @ np.exp(np.minimum(grown, _LARGE)))
+    return float(possible[capital < -np.log1p(-level)].max() / n_total)
+
+
+def finite_required(budget: float, n_total: int, *, rate: float = 0.0, level: float = 0.95) -> int:
+    """As `required`, for `finite_upper_bound` and a share of wrong items that is hoped for.
+
+    Parameters
+    ----------
+    budget : float
+    n_total : int
+        Items that the sample is drawn from.
+    rate : float
+        Share of the items looked at, rounded to whole ones, that is wrong.
+    level : float
+
+    Returns
+    -------
+    int
+        A number that shows the budget where one less does not; `n_total` where nothing less does.
+    """
+    check_budget(budget)
+    low, high = 0, n_total
+    while high - low > 1:
+        n = (low + high) // 2
+        bound = finite_upper_bound(round(rate * n), n, n_total, level=level)
+        low, high = (low, n) if bound <= budget else (n, high)
+    return high
 
 
 def weighted_upper_bound(
@@ -265,6 +344,18 @@ def _capital(p: float, wrong: int, n: int) -> float:
     grown = gain + loss
     top = grown.max()
     return float(top + np.log(_STAKES @ np.exp(grown - top)))
+
+
+def _log_hypergeometric(wrong: npt.NDArray[Any], k: int, n: int, n_total: int) -> Floats:
+    """Logarithm of the chance of k wrong among n drawn, but for what does not depend on `wrong`."""
+    from scipy.special import gammaln
+
+    w = np.asarray(wrong, dtype=np.float64)
+    left, right = w - k, n_total - w - (n - k)
+    possible = (left >= 0) & (right >= 0)
+    left, right = np.where(possible, left, 0.0), np.where(possible, right, 0.0)
+    ways = gammaln(w + 1) - gammaln(left + 1) + gammaln(n_total - w + 1) - gammaln(right + 1)
+    return np.asarray(np.where(possible, ways, -np.inf))
 
 
 def _smallest(budget: float, errors: int, bound: Callable[[int], float]) -> int:

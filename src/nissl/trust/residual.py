@@ -14,6 +14,7 @@ from nissl.trust.bounds import (
     anytime_required,
     check_budget,
     cluster_upper_bound,
+    finite_upper_bound,
     required,
     upper_bound,
     weighted_upper_bound,
@@ -73,6 +74,8 @@ class Residual:
         Whether the bound may be looked at while the sample grows.
     pending : int
         Items of a sample of fixed size that are not answered yet.
+    finite : bool
+        Whether the bound uses that there are `n_accepted` items and no more.
     """
 
     estimate: float
@@ -85,6 +88,7 @@ class Residual:
     basis: str
     anytime: bool = False
     pending: int = 0
+    finite: bool = False
 
     def statement(self) -> str:
         """The result as a sentence for people."""
@@ -131,6 +135,8 @@ class Residual:
         )
 
     def _needed(self, budget: float) -> int:
+        if self.finite and self.n_accepted is not None:
+            return self._needed_of(self.n_accepted, budget)
         if not self.n:
             return max(self.pending, required(budget, self.level))
         errors = round(self.estimate * self.n_effective)
@@ -139,6 +145,15 @@ class Residual:
         rate = self.n / self.n_effective  # answers per item of evidence
         total = anytime_required(budget, self.level, errors)
         return max(1, int(np.ceil((total - self.n_effective) * rate)))
+
+    def _needed_of(self, n_accepted: int, budget: float) -> int:
+        """Further right answers that would show the budget among so many items."""
+        low, high = 0, n_accepted - self.n
+        while high - low > 1:
+            more = (low + high) // 2
+            bound = finite_upper_bound(self.wrong, self.n + more, n_accepted, level=self.level)
+            low, high = (low, more) if bound <= budget else (more, high)
+        return high
 
     def to_json(self) -> dict[str, Any]:
         """Plain values and the sentence; what is unknown is None."""
@@ -153,6 +168,7 @@ class Residual:
             "basis": self.basis,
             "anytime": self.anytime,
             "pending": self.pending,
+            "finite": self.finite,
             "sentence": self.statement(),
         }
 
@@ -236,7 +252,7 @@ def across_groups(
 
 def checked_answers(wrong: npt.ArrayLike, n: int) -> Floats:
     """Answers as (n,) float64, NaN where there is none; `BadArgumentError` for anything else."""
-    y = np.asarray(wrong, dtype=np.float64)
+    y = np.array(wrong, dtype=np.float64)
     if y.shape != (n,) or not (np.isnan(y) | np.isin(y, (0.0, 1.0))).all():
         raise BadArgumentError(
             f"wrong (1), right (0) or unanswered (NaN) for each of {n} items",

@@ -5,7 +5,10 @@ in the way where it is not. Which it is, the answers tell: every way of going on
 and `boosting.FURTHER`) is fitted to a part of them and judged on the rest. The light one stays
 unless another is better by more than one standard error (the rule of Breiman, Friedman, Olshen
 and Stone 1984, Classification and regression trees, section 3.4.3), so that few answers, and
-answers that agree with the model, change it little.
+answers that agree with the model, change it little. Answers are judged by the root of their
+weights: by the weights themselves a few of those that a policy asked by chance would decide
+(Sugiyama, Krauledat and Mueller 2007, Covariate shift adaptation by importance weighted cross
+validation, J. Mach. Learn. Res. 8, 985-1005, on flattened weights).
 
 A step that leaves what is known leaves its calibration too. Its confidences get a temperature
 (see `nissl.trust.calibration`) from the answers that were left out, drawn towards 1 as `PRIOR`
@@ -79,7 +82,7 @@ def chosen(
     unseen = np.stack([left_out(known, values, label, weight, fold, step, seed) for step in STEPS])
     unseen[0] = calibration.apply(unseen[0])
     losses = -np.log(np.maximum(unseen[:, np.arange(len(label)), label], _SMALL))
-    best = better(losses, weight)
+    best = better(losses, np.sqrt(weight))
     if best == 0:
         return Choice(LIGHT, calibration)
     return Choice(STEPS[best], cooled(unseen[best], label, weight))
