@@ -152,3 +152,26 @@ def test_an_audit_of_earlier_proposals_says_nothing_of_those_in_use(open_study, 
     assert acceptance(room, "spikes") is None
     assert residual_error(room, "spikes") is None
     assert build(room, "Ada", rng).automatic == 0
+
+
+def test_a_region_that_fails_the_budget_is_read_by_people(open_study, write, rng):
+    room, _ = open_study(n_units=150, n_sessions=2)
+    for desk, region in zip(room.desks, ("CA1", "CA3"), strict=True):
+        session = dict(desk.source.session) | {"region": region}
+        room.store.update_source(desk.source.fingerprint, session=session)
+    room.refresh()
+    first, second = room.desks
+    audit = reserve(room, "spikes", selection(0.6), rng, budget=0.3, size=200)
+    there = [k for k, (key, _) in enumerate(audit.refs) if key == second.key]
+    answer(room, write, audit.refs, wrong=[k for n, k in enumerate(there) if n % 5 < 2])
+    verdict = acceptance(room, "spikes")
+    assert verdict.on, "two fifths of one region are a fifth of all"
+    assert verdict.off_in["region: CA3"].endswith("the budget is 30.0%")
+    assert "region: CA1" not in verdict.off_in
+    queue = build(room, "Ada", rng, limit=300)
+    audited = {item for key, item in audit.refs if key == second.key}
+    left = set(second.item_ids.tolist()) - audited
+    assert left
+    assert {e.item for e in queue.entries if e.desk == second.key} == left
+    assert queue.automatic > 0
+    assert queue.automatic + len(queue.entries) == 300 - len(audit.refs)

@@ -13,6 +13,7 @@ neither kept nor exceeded, `extend` goes on in that order, as far as that can sp
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,7 @@ import numpy.typing as npt
 from nissl.errors import EvaluationError, NisslError
 from nissl.labels import Edit, EditKind
 from nissl.review.desk import CLASSES_OF, Desk
+from nissl.review.groups import Groups, groups_of, merged, off_in
 from nissl.review.loop import learner_of
 from nissl.review.progress import answers, decided
 from nissl.review.room import Room
@@ -173,10 +175,10 @@ def extend(room: Room, task: str) -> Audit | None:
     Audit or None
         None where nothing was added.
     """
-    audit = current(room, task)
-    if audit is None or not audit.later or not room.store.writable:
+    found = standing(room, task)
+    if found is None or not found.audit.later or not room.store.writable:
         return None
-    left = residual(wrong_answers(room, audit), audit.sample)
+    audit, left = found.audit, found.left
     verdict = left.allows(audit.budget)
     if left.pending or verdict.state is not BudgetState.TOO_FEW:
         return None
@@ -239,9 +241,109 @@ def _record(room: Room, audit: Audit, asked: Sequence[tuple[str, int]]) -> None:
 
 def current(room: Room, task: str) -> Audit | None:
     """The audit sample that counts, None before one is drawn of what is proposed now."""
-    body = room.store.setting(_name(task))
-    audit = None if body is None else Audit.from_json(body)
-    return audit if audit is not None and audit.claims == _claims(room, task) else None
+    return _current(room, task)[1]
+
+
+def _current(room: Room, task: str) -> tuple[int | None, Audit | None]:
+    """Position of its setting, and the sample."""
+
+    def read() -> Audit | None:
+        body = room.store.setting(_name(task))
+        return None if body is None else Audit.from_json(body)
+
+    position = room.store.setting_position(_name(task))
+    audit = room.remembered(_name(task), position, read)
+    counts = audit is not None and audit.claims == _claims(room, task)
+    return position, audit if counts else None
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """An audit sample, and where it stands.
+
+    Parameters
+    ----------
+    audit : Audit
+    wrong : ndarray, shape (n,), float64
+        As `wrong_answers` gives it.
+    left : Residual
+        Error among the labels that would be accepted.
+    verdict : Acceptance
+        Whether they are.
+    """
+
+    audit: Audit
+    wrong: npt.NDArray[np.float64]
+    left: Residual
+    verdict: Acceptance
+
+
+def standing(room: Room, task: str) -> Standing | None:
+    """Where the audit of a task stands; None before a sample is drawn.
+
+    It is worked out anew when somebody has answered to the sample, or undone something.
+    """
+    position, audit = _current(room, task)
+    if audit is None:
+        return None
+    version = (position, audit.claims)
+    watch = room.remembered(f"watch:{task}", version, lambda: Watch(room, audit))
+    return room.remembered(
+        f"standing:{task}", (*version, watch.count(room)), lambda: _stand(room, audit)
+    )
+
+
+def _stand(room: Room, audit: Audit) -> Standing:
+    wrong = wrong_answers(room, audit)
+    left = residual(wrong, audit.sample)
+    known = np.isfinite(wrong)
+    groups = _groups(room, [ref for ref, given in zip(audit.refs, known, strict=True) if given])
+    off = off_in(wrong[known] > 0, groups, audit.budget)
+    return Standing(
+        audit, wrong, left, judge(audit.selection, left, budget=audit.budget, off_in=off)
+    )
+
+
+def _groups(room: Room, refs: Sequence[tuple[str, int]]) -> Groups:
+    """Groups of items of several desks, in their order."""
+    keys = list(dict.fromkeys(key for key, _ in refs))
+    parts = [groups_of(room.desk(key), [item for at, item in refs if at == key]) for key in keys]
+    order = np.argsort([keys.index(key) for key, _ in refs], kind="stable")
+    together = merged(parts)
+    back = np.argsort(order, kind="stable").tolist()
+    return {name: [values[i] for i in back] for name, values in together.items()}
+
+
+class Watch:
+    """Counts the edits that may change what an audit sample says, as the journal grows.
+
+    Parameters
+    ----------
+    room : Room
+    audit : Audit
+    """
+
+    def __init__(self, room: Room, audit: Audit) -> None:
+        self._wanted: dict[str, set[int]] = {}
+        for key in dict.fromkeys(key for key, _ in audit.refs):
+            items = {item for at, item in audit.refs if at == key}
+            self._wanted |= _rows_about(room.desk(key), items)
+        self._seen = dict.fromkeys(self._wanted, 0)
+        self._n = 0
+        self._lock = threading.Lock()
+
+    def count(self, room: Room) -> int:
+        """Edits about the sample so far, and undos, which name no item."""
+        with self._lock:
+            for base, wanted in self._wanted.items():
+                edits = room.edits(base=base)
+                self._n += sum(_is_about(edit, wanted) for edit in edits[self._seen[base] :])
+                self._seen[base] = len(edits)
+            return self._n
+
+
+def _is_about(edit: Edit, wanted: set[int]) -> bool:
+    return edit.kind is EditKind.UNDO or not wanted.isdisjoint(edit.items)
 
 
 def wrong_answers(room: Room, audit: Audit) -> npt.NDArray[np.float64]:
@@ -266,33 +368,31 @@ def wrong_answers(room: Room, audit: Audit) -> npt.NDArray[np.float64]:
 
 def _about(room: Room, desk: Desk, items: set[int]) -> dict[str, list[Edit]]:
     """Edits at a desk that are about some of its items, and undos, which name no item."""
+    return {
+        base: [edit for edit in room.edits(base=base) if _is_about(edit, wanted)]
+        for base, wanted in _rows_about(desk, items).items()
+    }
+
+
+def _rows_about(desk: Desk, items: set[int]) -> dict[str, set[int]]:
+    """For each base of a desk the items of that set which are about items of the desk."""
     found = {desk.key: items}
     if desk.classes is not None:
         rows = np.isin(desk.classes.column("target"), list(items))
         found[desk.classes.digest] = set(desk.classes.column("item")[rows].tolist())
-    return {
-        base: [
-            edit
-            for edit in room.edits(base=base)
-            if edit.kind is EditKind.UNDO or not wanted.isdisjoint(edit.items)
-        ]
-        for base, wanted in found.items()
-    }
+    return found
 
 
 def residual_error(room: Room, task: str) -> Residual | None:
     """Share of wrong labels among those accepted automatically; None before a sample is drawn."""
-    audit = current(room, task)
-    return None if audit is None else residual(wrong_answers(room, audit), audit.sample)
+    found = standing(room, task)
+    return None if found is None else found.left
 
 
-def acceptance(room: Room, task: str, *, novel: str | None = None) -> Acceptance | None:
+def acceptance(room: Room, task: str) -> Acceptance | None:
     """Whether labels of a task are accepted without review now, and why."""
-    audit = current(room, task)
-    if audit is None:
-        return None
-    left = residual(wrong_answers(room, audit), audit.sample)
-    return judge(audit.selection, left, budget=audit.budget, novel=novel)
+    found = standing(room, task)
+    return None if found is None else found.verdict
 
 
 def chosen_budget(store: Store, task: str) -> float | None:

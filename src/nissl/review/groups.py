@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nissl.review.desk import Desk
 from nissl.trust.bands import UNKNOWN, split
-from nissl.trust.bias import by_group, failing
+from nissl.trust.bias import FEWEST
 
 NAMED = ("species", "lab", "region", "probe", "rig")
 """Facts of subjects and sessions by which labels are told apart."""
@@ -47,19 +47,13 @@ def merged(parts: list[Groups]) -> Groups:
     return {name: [g for part in parts for g in part[name]] for name in (*NAMED, SIZE)}
 
 
-def off_in(
-    confidence: npt.NDArray[np.float64],
-    wrong: npt.NDArray[np.bool_],
-    groups: Groups,
-    budget: float,
-) -> dict[str, str]:
+def off_in(wrong: npt.NDArray[np.bool_], groups: Groups, budget: float) -> dict[str, str]:
     """Groups in which automatic acceptance is off, and why.
 
     Parameters
     ----------
-    confidence : ndarray, shape (n,), float64
-        Of audited labels.
     wrong : ndarray, shape (n,), bool
+        Of audited labels.
     groups : dict
         Of the same labels. An attribute that tells none of them apart is left out: of all labels
         the audit's own bound speaks.
@@ -71,11 +65,17 @@ def off_in(
         As `nissl.trust.acceptance.judge` takes it. A group with fewer than 20 audited labels is
         unscored: the bound over all labels is what speaks for it.
     """
-    telling = {name: values for name, values in groups.items() if len(set(values)) > 1}
-    accepted = np.ones(wrong.size, np.bool_)
-    rng = np.random.default_rng(0)  # of intervals that are not used here
-    scores = by_group(confidence, ~wrong, accepted, telling, rng=rng)
-    return failing([score for score in scores if score.error is not None], budget)
+    found = {}
+    for attribute, values in groups.items():
+        if len(set(values)) < 2:
+            continue
+        for name, mask in split(values, wrong.size).items():
+            n, share = int(mask.sum()), float(wrong[mask].mean())
+            if n >= FEWEST and share > budget:
+                found[f"{attribute}: {name}"] = (
+                    f"{share:.1%} wrong among {n} audited, the budget is {budget:.1%}"
+                )
+    return found
 
 
 def _sizes(desk: Desk, items: npt.NDArray[np.int64]) -> list[str]:

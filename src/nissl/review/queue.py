@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import BadArgumentError, CorruptProjectError
-from nissl.review.auditing import acceptance, current, extend, residual_error
+from nissl.review.auditing import acceptance, extend, standing
 from nissl.review.desk import Desk
+from nissl.review.groups import groups_of
 from nissl.review.policies import BATCH, POLICIES, usable
 from nissl.review.policies.bandit import logged
 from nissl.review.pooling import beliefs, chooser, pool_of, times
@@ -26,7 +27,6 @@ from nissl.review.progress import decided, structured
 from nissl.review.room import Room
 from nissl.review.timing import ambiguity_of
 from nissl.store import QuestionRow
-from nissl.trust.acceptance import Acceptance
 from nissl.trust.intervals import Interval
 
 DEFAULT_POLICY = "margin"
@@ -218,25 +218,21 @@ def _waiting(room: Room, desk: Desk, reader: str) -> tuple[_Waiting, int, int]:
 
 def _leave_out_accepted(room: Room, waiting: _Waiting) -> int:
     """Take out what is accepted without review; returns how many items that are."""
-    task = waiting.desk.row.task
-
-    def judged() -> Acceptance | None:
-        return acceptance(room, task)
-
-    verdict = room.remembered(f"acceptance:{task}", room.position, judged)
-    unlike = waiting.desk.unlike
+    desk = waiting.desk
+    verdict, unlike = acceptance(room, desk.row.task), desk.unlike
     if verdict is None or not verdict.on or None in unlike:
         return 0
-    sure = verdict.accepts(waiting.desk.proposals.confidence[waiting.places])
-    sure &= ~np.isin(waiting.desk.item_ids[waiting.places], [i for i in unlike if i is not None])
+    ids = desk.item_ids[waiting.places]
+    names = groups_of(desk, ids) if verdict.off_in else None
+    sure = verdict.accepts(desk.proposals.confidence[waiting.places], names)
+    sure &= ~np.isin(ids, [i for i in unlike if i is not None])
     waiting.places = waiting.places[~sure]
     return int(sure.sum())
 
 
 def _keep_back(room: Room, waiting: _Waiting) -> None:
     """Note what an audit that is under way would accept if it is passed: it is asked last."""
-    task = waiting.desk.row.task
-    audit = room.remembered(f"audit:{task}", room.position, lambda: _running(room, task))
+    audit = _running(room, waiting.desk.row.task)
     if audit is None:
         return
     threshold, sampled = audit
@@ -251,13 +247,12 @@ def _keep_back(room: Room, waiting: _Waiting) -> None:
 def _running(room: Room, task: str) -> tuple[float, tuple[tuple[str, int], ...]] | None:
     """Threshold and items of an audit under way, made longer where it has to be."""
     extend(room, task)
-    audit, verdict = current(room, task), acceptance(room, task)
-    left = residual_error(room, task)
-    if audit is None or verdict is None or left is None or verdict.on or not left.pending:
+    found = standing(room, task)
+    if found is None or found.verdict.on or not found.left.pending:
         return None
-    if not audit.sample.watched:  # judged as a whole: what it accepts is not known before
+    if not found.audit.sample.watched:  # judged as a whole: what it accepts is not known before
         return None
-    return verdict.threshold, audit.refs
+    return found.verdict.threshold, found.audit.refs
 
 
 def _open_questions(

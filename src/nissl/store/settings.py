@@ -21,6 +21,17 @@ def setting(journal: Journal, name: str) -> dict[str, Any] | None:
     return None if row is None else loads(row[0], dict, journal.where)
 
 
+def setting_position(journal: Journal, name: str) -> int | None:
+    """Position of the newest setting of a name: another one means that it was set anew."""
+    t = schema.settings
+    query = sa.select(sa.func.max(t.c.position))
+    with journal.reading() as connection:
+        found = connection.execute(
+            query.where(t.c.project_id == journal.project_id, t.c.name == name)
+        ).scalar()
+    return None if found is None else int(found)
+
+
 def set_setting(journal: Journal, name: str, body: Mapping[str, Any], *, now_s: float) -> None:
     """Set a setting; what it was before stays on record."""
     with journal.writing() as connection:
