@@ -160,7 +160,7 @@ def test_a_region_that_fails_the_budget_is_read_by_people(open_study, write, rng
         session = dict(desk.source.session) | {"region": region}
         room.store.update_source(desk.source.fingerprint, session=session)
     room.refresh()
-    first, second = room.desks
+    _, second = room.desks
     audit = reserve(room, "spikes", selection(0.6), rng, budget=0.3, size=200)
     there = [k for k, (key, _) in enumerate(audit.refs) if key == second.key]
     answer(room, write, audit.refs, wrong=[k for n, k in enumerate(there) if n % 5 < 2])
