@@ -243,7 +243,8 @@ class Campaign:
         members = self.votes[:, left].max(2).ravel()  # like those that judged the answers
         found = remaining(members, asked)
         audited = p[self.audit].argmax(1) != self.pool.truth[self.audit]
-        audit = Audited(int(audited.sum()), len(audited))
+        audit = Audited.of_items(p[self.audit].max(1), audited)
+        claimed = remaining(p[left].max(1), None, audit)
         test = self.model.votes(self.test.raw).mean(0).argmax(1)
         return {
             "n": len(rows),
@@ -256,8 +257,9 @@ class Campaign:
             "asked_upper": found.upper,
             "level_error": remaining(members, level).estimate,
             "audit_error": float(audited.mean()),
-            "both_error": remaining(members, asked, audit).estimate,
-            "audit_upper": remaining(p[left].max(1), None, audit).upper,
+            "claimed_error": claimed.estimate,
+            "composite_error": remaining(p[left].max(1), asked, audit).estimate,
+            "audit_upper": claimed.upper,
             "change_ahead": change_ahead(
                 1 - p[left].max(1), len(self.pool), self.updates, ahead=self.plan.batch
             ),

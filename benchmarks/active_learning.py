@@ -6,8 +6,8 @@
 Units of Neuropixels recordings with 38 metrics and the majority vote of their curators (UnitRefine,
 Jain et al. 2025). One mouse is held out for testing, the units of the others are the pool that is
 asked about. Each policy starts from the same 20 random answers and asks in batches of 20; the
-learner (boosted trees) is fitted anew after each. Given two folders, the pool is all of `--train`
-and every mouse of `--test` is tested on by itself.
+learner (boosted trees) is fitted anew after each. Given two folders, the
+pool is all of `--train` and every animal of `--test` is tested on by itself.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import argparse
 import os
 import re
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ from _active_work import (
 )
 from _common import Cell, arguments, finite, machine, names, one_folder, run_cell, write_result
 from nissl.errors import SourceNotFoundError
-from nissl.review.policies import POLICIES
+from nissl.review.policies import BATCH, POLICIES
 
 CLASSES = ("good", "mua", "noise")
 FOLDER = Path("ephys") / "curation" / "unitrefine_base"
@@ -64,8 +65,40 @@ def parser() -> argparse.ArgumentParser:
     return out
 
 
-def load(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Metrics (n, 38), classes (n,) and mouse (n,) of all recordings, in order of their names."""
+@dataclass(frozen=True)
+class Units:
+    """Curated units of all recordings of a folder, in order of their names.
+
+    Parameters
+    ----------
+    raw : ndarray, shape (n, d), float64
+        Metrics, NaN where missing.
+    truth : ndarray, shape (n,), int64
+    mouse : ndarray, shape (n,), str
+    metrics : tuple of str
+        Their names.
+    """
+
+    raw: np.ndarray
+    truth: np.ndarray
+    mouse: np.ndarray
+    metrics: tuple[str, ...]
+
+    def left_without(self, subject: str) -> Units:
+        """All other animals."""
+        rows = self.mouse != subject
+        return replace(self, raw=self.raw[rows], truth=self.truth[rows], mouse=self.mouse[rows])
+
+
+def subject_of(file: str) -> str:
+    """Animal of a recording: the 1 of mouse1a_imec0.csv.gz, else what comes before the first _."""
+    first = file.partition(".")[0].partition("_")[0]
+    mouse = re.fullmatch(r"mouse(\d+)[a-z]?", first)
+    return mouse[1] if mouse else first
+
+
+def load(folder: Path, metrics: tuple[str, ...] = ()) -> Units:
+    """Units with a class, with given metrics (missing ones are NaN) or all that are there."""
     import pandas as pd
 
     files = sorted((folder / FOLDER).glob("*.csv.gz"))
@@ -74,30 +107,38 @@ def load(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             f"recordings in {FOLDER}", "none", "Name the data folder by --train, --test."
         )
     tables = [pd.read_csv(file) for file in files]
-    mice = [re.search(r"mouse(\d)", file.name) for file in files]
-    mouse = np.repeat([m[1] if m else "unknown" for m in mice], [len(t) for t in tables])
+    mouse = np.repeat([subject_of(file.name) for file in files], [len(t) for t in tables])
     everything = pd.concat(tables, ignore_index=True)
-    metrics = [c for c in everything.columns if c not in _NOT_METRICS]
-    raw = everything[metrics].to_numpy(dtype=np.float64)
+    known = everything["majority_vote"].isin(CLASSES).to_numpy()
+    everything, mouse = everything[known], mouse[known]
+    names = metrics or tuple(c for c in everything.columns if c not in _NOT_METRICS)
+    raw = everything.reindex(columns=list(names)).to_numpy(dtype=np.float64)
     raw[~np.isfinite(raw)] = np.nan
     classes = everything["majority_vote"].map({name: i for i, name in enumerate(CLASSES)})
-    return raw, classes.to_numpy(dtype=np.int64), mouse
+    return Units(raw, classes.to_numpy(dtype=np.int64), mouse, names)
 
 
 def items_of(args: argparse.Namespace, subject: str) -> tuple[Items, Items]:
     """Pool and test set for a mouse held out."""
-    raw, truth, mouse = load(args.test)
-    test = mouse == subject
-    if one_folder(args.train, args.test):
-        pool_raw, pool_truth = raw[~test], truth[~test]
-    else:
-        pool_raw, pool_truth, _ = load(args.train)
-    n = len(pool_raw)
-    features = standardised(np.concatenate([pool_raw, raw[test]]))
+    train = load(args.train)
+    held = load(args.test, train.metrics)
+    pool = train.left_without(subject) if one_folder(args.train, args.test) else train
+    test = held.mouse == subject
+    n = len(pool.raw)
+    features = standardised(np.concatenate([pool.raw, held.raw[test]]))
     return (
-        Items(pool_raw, features[:n], pool_truth),
-        Items(raw[test], features[n:], truth[test]),
+        Items(pool.raw, features[:n], pool.truth),
+        Items(held.raw[test], features[n:], held.truth[test]),
     )
+
+
+def smallest_pool(args: argparse.Namespace) -> int:
+    """Units of the smallest pool; campaigns of all animals are as long as this one allows."""
+    train = load(args.train)
+    if not one_folder(args.train, args.test):
+        return len(train.truth)
+    _, sizes = np.unique(train.mouse, return_counts=True)
+    return int(len(train.truth) - sizes.max())
 
 
 def choice_of(policy: str) -> Choice:
@@ -107,10 +148,11 @@ def choice_of(policy: str) -> Choice:
     return by_peer(policy.partition("/")[2]) if "/" in policy else by_policy(POLICIES.get(policy))
 
 
-def plan_of(policy: str, quick: bool) -> Plan:
+def plan_of(policy: str, quick: bool, pool: int) -> Plan:
     """Answers of a campaign; the control goes on longer."""
-    plan = Plan(budget=80 if quick else BUDGET)
-    return replace(plan, budget=LONG) if policy == "random" and not quick else plan
+    audit = min(Plan.audit, pool // 5)
+    budget = 80 if quick else LONG if policy == "random" else BUDGET
+    return Plan(budget=min(budget, pool - audit - BATCH), audit=audit)
 
 
 def compute(args: argparse.Namespace) -> dict[str, Any]:
@@ -123,9 +165,10 @@ def compute(args: argparse.Namespace) -> dict[str, Any]:
             scores.append(balanced_accuracy(test.truth, said, 3))
         return {"n": len(pool), "n_test": len(test), "balanced_accuracy": float(np.mean(scores))}
     curves = []
+    plan, advised = plan_of(args.cell, args.quick, smallest_pool(args)), args.cell == "learned"
+    animal = int(args.subject) if args.subject.isdigit() else zlib.crc32(args.subject.encode())
     for seed in range(args.seeds):
-        rng = np.random.default_rng([seed, int(args.subject) if args.subject.isdigit() else 0])
-        plan, advised = plan_of(args.cell, args.quick), args.cell == "learned"
+        rng = np.random.default_rng([seed, animal])
         campaign = Campaign(pool, test, 3, boosted, plan, rng, seed, advised)
         states = run(campaign, choice_of(args.cell))
         curves.append({name: [s[name] for s in states] for name in states[0]})
@@ -134,8 +177,8 @@ def compute(args: argparse.Namespace) -> dict[str, Any]:
 
 def run_all(args: argparse.Namespace) -> dict[str, Any]:
     """All cells, two at a time; those that are kept are not computed again."""
-    _, _, mouse = load(args.test)
-    subjects = sorted(set(mouse.tolist()))[: 1 if args.quick else None]
+    subjects = sorted(set(load(args.test).mouse.tolist()))[: 1 if args.quick else None]
+    plan = plan_of("", args.quick, smallest_pool(args))
     policies = list(_QUICK_POLICIES if args.quick else POLICIES.names())
     peers = available()
     if peers and not args.quick:
@@ -145,12 +188,14 @@ def run_all(args: argparse.Namespace) -> dict[str, Any]:
     seeds = 2 if args.quick else args.seeds
     jobs = [(p, s) for p in ["full", *policies] for s in subjects]
     with ThreadPoolExecutor(args.workers) as crew:
-        done = list(crew.map(lambda job: _cell(args, *job, seeds, peers), jobs))
+        done = list(crew.map(lambda job: _cell(args, *job, seeds, plan, peers), jobs))
     results: dict[str, Any] = {
         "benchmark": "active_learning",
         "nissl": nissl.__version__,
         "quick": args.quick,
         "seeds": seeds,
+        "budget": plan.budget,
+        "audit": plan.audit,
         "machine": machine(),
         "peers": dict(peers),
         "subjects": subjects,
@@ -171,7 +216,7 @@ def run_all(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _cell(
-    args: argparse.Namespace, policy: str, subject: str, seeds: int, peers: Any
+    args: argparse.Namespace, policy: str, subject: str, seeds: int, plan: Plan, peers: Any
 ) -> dict[str, Any]:
     import lightgbm
 
@@ -179,7 +224,8 @@ def _cell(
         "policy": policy,
         "subject": subject,
         "seeds": seeds,
-        "answers": plan_of(policy, args.quick).budget,
+        "answers": plan.budget,
+        "audit": plan.audit,
         "one_folder": one_folder(args.train, args.test),
         "versions": {"nissl": nissl.__version__, "lightgbm": lightgbm.__version__, **peers},
     }

@@ -73,6 +73,84 @@ def test_standardising_keeps_order_and_fills_gaps():
     assert np.all(np.isfinite(found))
 
 
+def recordings(folder, sizes, seed=0):
+    """Write recordings like UnitRefine's: file name to number of units; classes by one metric."""
+    import pandas as pd
+
+    from active_learning import FOLDER
+
+    rng = np.random.default_rng(seed)
+    (folder / FOLDER).mkdir(parents=True)
+    for name, n in sizes.items():
+        raw = rng.standard_normal((n, 4))
+        vote = np.array(["noise", "mua", "good"])[np.digitize(raw[:, 0], [-0.5, 0.5])]
+        table = pd.DataFrame(raw, columns=["snr", "rate", "depth", "ratio"])
+        table.assign(cluster_id=np.arange(n), is_noise=vote == "noise", majority_vote=vote).to_csv(
+            folder / FOLDER / f"{name}.csv.gz", index=False
+        )
+    return folder
+
+
+def arguments(train, test):
+    from active_learning import parser
+
+    return parser().parse_args(["--train", str(train), "--test", str(test), "--quick"])
+
+
+@pytest.mark.parametrize(
+    ("file", "animal"),
+    [
+        ("mouse1a_imec0.csv.gz", "1"),
+        ("mouse12_imec1.csv.gz", "12"),
+        ("ratB_day2.csv.gz", "ratB"),
+        ("KM-7.csv.gz", "KM-7"),
+    ],
+)
+def test_an_animal_is_known_by_the_name_of_its_file(file, animal):
+    from active_learning import subject_of
+
+    assert subject_of(file) == animal
+
+
+def test_a_pool_and_its_tests_may_lie_in_two_folders(tmp_path):
+    from active_learning import items_of, plan_of, smallest_pool
+
+    train = recordings(tmp_path / "a", {"mouse1a_imec0": 90, "mouse1b_imec0": 60})
+    test = recordings(tmp_path / "b", {"ratB_x": 7, "mouse12_imec0": 40}, 1)
+    pool, held = items_of(arguments(train, test), "ratB")
+    assert (len(pool), len(held)) == (150, 7)
+    assert smallest_pool(arguments(train, test)) == 150
+    plan = plan_of("random", False, 150)
+    assert plan.audit == 30
+    assert plan.audit + plan.budget < 150  # a campaign ends before the pool does
+
+
+def test_in_one_folder_an_animal_is_held_out_whole(tmp_path):
+    from active_learning import items_of, smallest_pool
+
+    sizes = {"mouse1a_imec0": 30, "mouse1b_imec0": 20, "mouse12_imec0": 40}
+    folder = recordings(tmp_path, sizes)
+    pool, held = items_of(arguments(folder, folder), "1")
+    assert (len(pool), len(held)) == (40, 50)
+    assert smallest_pool(arguments(folder, folder)) == 40
+
+
+def test_units_without_a_class_and_metrics_not_trained_on_are_left_out(tmp_path):
+    import pandas as pd
+
+    from active_learning import FOLDER, load
+
+    folder = recordings(tmp_path, {"mouse1_imec0": 10})
+    (file,) = (folder / FOLDER).glob("*.csv.gz")
+    table = pd.read_csv(file)
+    table.loc[0, "majority_vote"] = None
+    table.to_csv(file, index=False)
+    units = load(folder, ("rate", "snr", "other"))
+    assert units.raw.shape == (9, 3)
+    assert np.allclose(units.raw[:, 1], table["snr"][1:])
+    assert np.isnan(units.raw[:, 2]).all()
+
+
 def results():
     n = [20, 40, 60, 80]
     curves = {
@@ -89,7 +167,12 @@ def results():
                 }
                 | {
                     key: [0.2, 0.2, 0.2, 0.25]
-                    for key in ("level_error", "audit_error", "both_error")
+                    for key in (
+                        "level_error",
+                        "audit_error",
+                        "claimed_error",
+                        "composite_error",
+                    )
                 }
                 | {key: [0.3, 0.3, 0.3, 0.3] for key in ("asked_upper", "audit_upper")}
                 | {key: [0.1, 0.1, 0.1, 0.1] for key in ("change_ahead", "changed", "stop")}
@@ -102,6 +185,8 @@ def results():
     return {
         "quick": True,
         "seeds": 2,
+        "budget": 80,
+        "audit": 120,
         "nissl": "0",
         "machine": {"python": "3"},
         "peers": {},

@@ -187,7 +187,7 @@ def test_a_hundred_sessions_open_and_queue_in_two_seconds(open_study, rng):
     assert time.perf_counter() - start < 2.0
 
 
-@pytest.mark.parametrize("policy", ["learned", "coreset", "disagreement", "bandit"])
+@pytest.mark.parametrize("policy", ["learned", "coreset", "leverage", "disagreement", "bandit"])
 def test_policies_that_compare_items_have_votes_and_features(open_study, write, rng, policy):
     room, _ = open_study(n_units=30, n_sessions=2)
     for bench in benches(room.store, "curation"):

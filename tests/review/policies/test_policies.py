@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nissl.review.policies import POLICIES, Pool
+from nissl.review.policies.leverage import PRIOR
 from nissl.review.policies.measures import (
     entropy_of,
     expected_error,
@@ -93,6 +94,48 @@ def test_density_prefers_the_typical_of_equally_doubtful_items():
     features = np.concatenate([rng.standard_normal((60, 3)), [[20.0, 20.0, 20.0]]])
     found = score("density", pool_of(np.full((61, 2), 0.5), features=features))
     assert found.argmin() == 60
+
+
+def test_leverage_is_doubt_in_directions_that_nothing_is_known_of():
+    features = np.concatenate([np.tile([4.0, 0.0], (50, 1)), [[0.0, 4.0], [0.0, 4.0]]])
+    doubtful = np.full((52, 2), 0.5)
+    doubtful[51] = [0.9, 0.1]
+    pool = pool_of(doubtful, features=features, answered=np.tile([4.0, 0.0], (30, 1)))
+    order = np.argsort(-score("leverage", pool))
+    assert order[0] == 50  # not the crowd that was answered, nor the sure one
+
+
+def test_leverage_is_priced_by_time():
+    features, seconds = np.array([[4.0, 0.0], [0.0, 3.0]]), np.array([3.0, 1.0])
+    even = np.full((2, 2), 0.5)
+    assert score("leverage", pool_of(even, features=features)).argmax() == 0
+    assert score("leverage", pool_of(even, None, features, seconds)).argmax() == 1
+
+
+def test_leverage_does_not_ask_the_same_twice_in_a_batch():
+    features = np.concatenate([np.tile([6.0, 0.0], (40, 1)), np.tile([0.0, 5.0], (40, 1))])
+    found = score("leverage", pool_of(np.full((80, 2), 0.5), features=features))
+    first = np.argsort(-found)[:20] < 40
+    assert first[0]
+    assert 5 <= first.sum() <= 15
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 99))
+def test_leverage_takes_one_by_one_what_adds_most_information(seed):
+    rng = np.random.default_rng(seed)
+    features, p = rng.standard_normal((60, 3)), rng.dirichlet(np.ones(3), 60)
+    answered = rng.standard_normal((7, 3))
+    order = np.argsort(-score("leverage", pool_of(p, features=features, answered=answered)))
+    doubt = 1 - (p**2).sum(1)
+    x = np.c_[features, np.ones(60)] * np.sqrt(doubt)[:, None]
+    a = np.c_[answered, np.ones(7)] * np.sqrt(doubt.mean())
+    known = PRIOR * np.eye(4) + a.T @ a
+    for step in range(5):
+        gains = [np.linalg.slogdet(known + np.outer(v, v))[1] for v in x]
+        gains = np.where(np.isin(np.arange(60), order[:step]), -np.inf, gains)
+        assert gains[order[step]] == pytest.approx(gains.max())
+        known = known + np.outer(x[order[step]], x[order[step]])
 
 
 def test_error_reduction_counts_neighbours_and_divides_by_time():

@@ -133,6 +133,7 @@ def test_a_pool_that_does_not_fit_together_is_refused(change, said):
         ("disagreement", "votes"),
         ("coreset", "features"),
         ("density", "features"),
+        ("leverage", "features"),
         ("error_reduction", "features"),
     ],
 )

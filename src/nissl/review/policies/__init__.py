@@ -19,6 +19,7 @@ POLICIES: Registry[Policy] = Registry(
         "disagreement": "nissl.review.policies.disagreement:disagreement",
         "coreset": "nissl.review.policies.diversity:coreset",
         "density": "nissl.review.policies.diversity:density",
+        "leverage": "nissl.review.policies.leverage:leverage",
         "error_reduction": "nissl.review.policies.error_reduction:error_reduction",
         "bandit": "nissl.review.policies.bandit:bandit",
         "learned": "nissl.review.policies.learned:learned",
@@ -29,6 +30,7 @@ _NEEDS = {
     "disagreement": ("votes",),
     "coreset": ("features",),
     "density": ("features",),
+    "leverage": ("features",),
     "error_reduction": ("features",),
 }
 
