@@ -230,7 +230,7 @@ def _stop_text(results: Mapping[str, Any]) -> str:
         known = np.isfinite(ahead)
         said.append(ahead[known])
         true.append(change[known])
-    if said:
+    if any(map(len, said)):
         a, b = np.concatenate(said), np.concatenate(true)
         found.append(
             f"What 20 more decisions would change at most was announced {len(a)} times: it held in "

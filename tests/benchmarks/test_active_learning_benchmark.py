@@ -211,6 +211,17 @@ def test_answers_to_the_aim_are_read_off_the_mean_curve():
     assert np.isnan(labels_to(never, "margin")[0][0])
 
 
+def test_the_page_of_a_short_run_says_nothing_of_what_would_change():
+    from _active_page import markdown
+
+    short = results()
+    for curves in short["curves"].values():
+        for states in curves["1"]:
+            states["change_ahead"] = [np.nan] * 4
+    assert "nan" not in markdown(short, "x.png")
+    assert "was announced 12 times" in markdown(results(), "x.png")
+
+
 def test_the_page_says_who_is_better_and_what_is_missed(tmp_path):
     from _active_page import markdown, plot
 
