@@ -30,7 +30,8 @@ from nissl.io import EXPORTERS
 from nissl.labels import Edit, EditKind
 from nissl.project import open_project
 from nissl.project.reviewing import open_room, prepare
-from nissl.review.auditing import acceptance, choose_budget, extend, residual_error
+from nissl.review.audited import acceptance, residual_error
+from nissl.review.auditing import choose_budget, extend
 from nissl.review.loop import learn, use
 from nissl.review.queue import Entry, Queue, build
 from nissl.review.room import Room

@@ -5,7 +5,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from nissl.annotators.curation.learner import VOCABULARY
+from nissl.annotators.curation.model import VOCABULARY
 from nissl.annotators.spikes.units import SCHEMA, to_arrow
 from nissl.errors import MissingInputError
 from nissl.labels import Author, Edit, EditKind, ItemTable, Kind, LabelSet, Provenance

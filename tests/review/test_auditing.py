@@ -3,15 +3,9 @@
 import numpy as np
 import pytest
 
-from nissl.review.auditing import (
-    Audit,
-    acceptance,
-    current,
-    extend,
-    reserve,
-    residual_error,
-    sparing,
-)
+from nissl.review.audit import Audit, current
+from nissl.review.audited import acceptance, residual_error
+from nissl.review.auditing import extend, reserve, sparing
 from nissl.review.decided import benches
 from nissl.review.loop import keep, learner_of, propose
 from nissl.review.queue import build

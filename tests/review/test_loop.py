@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nissl.annotators.curation.learner import LEARNER, VOCABULARY
+from nissl.annotators.curation.learner import LEARNER
+from nissl.annotators.curation.model import VOCABULARY
 from nissl.annotators.spikes.units import SCHEMA, to_arrow
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import Author, Edit, EditKind, ItemTable, Kind, LabelSet, Provenance

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from nissl.errors import BadArgumentError
-from nissl.review.auditing import acceptance, current, reserve, residual_error, wrong_answers
+from nissl.review.audit import current
+from nissl.review.audited import acceptance, residual_error, wrong_answers
+from nissl.review.auditing import reserve
 from nissl.review.decided import benches
 from nissl.review.loop import keep, learner_of, propose
 from nissl.review.policies import BATCH

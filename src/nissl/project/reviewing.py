@@ -8,7 +8,8 @@ from nissl.data import Recording
 from nissl.errors import NisslError
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.project.source import Source
-from nissl.review.auditing import BUDGET, chosen_budget, current, reserve, selection_of
+from nissl.review.audit import current
+from nissl.review.auditing import BUDGET, chosen_budget, reserve, selection_of
 from nissl.review.decided import benches
 from nissl.review.desk import CLASSES_OF, UNLABELLED
 from nissl.review.loop import card_of, keep, learner_of, propose

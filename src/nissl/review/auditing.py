@@ -13,25 +13,22 @@ neither kept nor exceeded, `extend` goes on in that order, as far as that can sp
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import EvaluationError, NisslError
-from nissl.labels import Edit, EditKind
+from nissl.review.audit import Audit, claims_of, current, setting_of
+from nissl.review.audited import standing
 from nissl.review.desk import CLASSES_OF, Desk
-from nissl.review.groups import Groups, groups_of, merged, off_in
 from nissl.review.loop import learner_of
-from nissl.review.progress import answers, decided
+from nissl.review.progress import decided
 from nissl.review.room import Room
 from nissl.store import QuestionRow, Store
-from nissl.trust.acceptance import Acceptance, judge
-from nissl.trust.audit import AuditSample, Residual, draw, residual
+from nissl.trust.audit import draw
 from nissl.trust.bounds import check_budget, finite_required
 from nissl.trust.residual import BudgetState
 from nissl.trust.selection import Selection, claimed
@@ -42,82 +39,6 @@ AIMS = (0.5, 0.4, 0.3, 0.2, 0.1)
 """Parts of the budget that are tried as what the accepted labels claim to be wrong."""
 LONGEST = 2000
 """Items of the random order that are kept: an audit sample is never made longer."""
-
-
-@dataclass(frozen=True, eq=False)
-class Audit:
-    """A drawn audit sample.
-
-    Parameters
-    ----------
-    task : str
-        Task of the desks.
-    budget : float
-    selection : Selection
-        The threshold above which labels would be accepted, and where it comes from.
-    refs : tuple of (str, int)
-        Desk and item of each sampled item, in the order of the sample.
-    labels : tuple of str
-        What was proposed for each.
-    sample : AuditSample
-    claims : tuple of str
-        Digests of the sets that made the proposals.
-    later : tuple of (str, int)
-        Desk and item of what the sample goes on with, in order.
-    later_labels : tuple of str
-        What was proposed for each.
-    """
-
-    task: str
-    budget: float
-    selection: Selection
-    refs: tuple[tuple[str, int], ...]
-    labels: tuple[str, ...]
-    sample: AuditSample
-    claims: tuple[str, ...]
-    later: tuple[tuple[str, int], ...] = ()
-    later_labels: tuple[str, ...] = ()
-
-    def longer(self, n: int) -> Audit:
-        """The sample with the next n items of its order."""
-        size = len(self.refs) + len(self.later[:n])
-        return replace(
-            self,
-            refs=self.refs + self.later[:n],
-            labels=self.labels + self.later_labels[:n],
-            sample=_beginning(size, self.sample.n_accepted),
-            later=self.later[n:],
-            later_labels=self.later_labels[n:],
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "task": self.task,
-            "budget": self.budget,
-            "selection": self.selection.to_json(),
-            "refs": [list(ref) for ref in self.refs],
-            "labels": list(self.labels),
-            "sample": self.sample.to_json(),
-            "claims": list(self.claims),
-            "later": [list(ref) for ref in self.later],
-            "later_labels": list(self.later_labels),
-        }
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Audit:
-        """Inverse of `to_json`."""
-        return cls(
-            task=str(value["task"]),
-            budget=float(value["budget"]),
-            selection=Selection.from_json(value["selection"]),
-            refs=tuple((str(key), int(item)) for key, item in value["refs"]),
-            labels=tuple(map(str, value["labels"])),
-            sample=AuditSample.from_json(value["sample"]),
-            claims=tuple(map(str, value["claims"])),
-            later=tuple((str(key), int(item)) for key, item in value.get("later", ())),
-            later_labels=tuple(map(str, value.get("later_labels", ()))),
-        )
 
 
 def reserve(
@@ -150,7 +71,7 @@ def reserve(
         None where nothing would be accepted automatically.
     """
     desks = [desk for desk in room.desks if desk.row.task == task]
-    claims = _claims(room, task)
+    claims = claims_of(room, task)
     known = current(room, task)
     if known is not None and known.claims == claims and known.budget == budget:
         return known
@@ -213,16 +134,9 @@ def _drawn(
     return order.longer(begin)
 
 
-def _beginning(size: int, n_accepted: int) -> AuditSample:
-    """The first items of a random order, as positions in it."""
-    order = np.arange(size, dtype=np.intp)
-    weight = np.full(size, n_accepted / max(size, 1))
-    return AuditSample(order, np.zeros_like(order), weight, n_accepted, watched=True)
-
-
 def _record(room: Room, audit: Audit, asked: Sequence[tuple[str, int]]) -> None:
     """Put a sample on record and ask its new items."""
-    room.store.set_setting(_name(audit.task), audit.to_json())
+    room.store.set_setting(setting_of(audit.task), audit.to_json())
     weights = dict(zip(audit.refs, audit.sample.weight.tolist(), strict=True))
     told = {"reason": "It belongs to the audit sample."}
     name = f"{room.store.id}/{'/'.join(audit.claims)}/{audit.budget}"
@@ -237,162 +151,6 @@ def _record(room: Room, audit: Audit, asked: Sequence[tuple[str, int]]) -> None:
         for ref in asked
     ]
     room.store.ask(rows)
-
-
-def current(room: Room, task: str) -> Audit | None:
-    """The audit sample that counts, None before one is drawn of what is proposed now."""
-    return _current(room, task)[1]
-
-
-def _current(room: Room, task: str) -> tuple[int | None, Audit | None]:
-    """Position of its setting, and the sample."""
-
-    def read() -> Audit | None:
-        body = room.store.setting(_name(task))
-        return None if body is None else Audit.from_json(body)
-
-    position = room.store.setting_position(_name(task))
-    audit = room.remembered(_name(task), position, read)
-    counts = audit is not None and audit.claims == _claims(room, task)
-    return position, audit if counts else None
-
-
-@dataclass(frozen=True, eq=False)
-class Standing:
-    """An audit sample, and where it stands.
-
-    Parameters
-    ----------
-    audit : Audit
-    wrong : ndarray, shape (n,), float64
-        As `wrong_answers` gives it.
-    left : Residual
-        Error among the labels that would be accepted.
-    verdict : Acceptance
-        Whether they are.
-    """
-
-    audit: Audit
-    wrong: npt.NDArray[np.float64]
-    left: Residual
-    verdict: Acceptance
-
-
-def standing(room: Room, task: str) -> Standing | None:
-    """Where the audit of a task stands; None before a sample is drawn.
-
-    It is worked out anew when somebody has answered to the sample, or undone something.
-    """
-    position, audit = _current(room, task)
-    if audit is None:
-        return None
-    version = (position, audit.claims)
-    watch = room.remembered(f"watch:{task}", version, lambda: Watch(room, audit))
-    return room.remembered(
-        f"standing:{task}", (*version, watch.count(room)), lambda: _stand(room, audit)
-    )
-
-
-def _stand(room: Room, audit: Audit) -> Standing:
-    wrong = wrong_answers(room, audit)
-    left = residual(wrong, audit.sample)
-    known = np.isfinite(wrong)
-    groups = _groups(room, [ref for ref, given in zip(audit.refs, known, strict=True) if given])
-    off = off_in(wrong[known] > 0, groups, audit.budget)
-    return Standing(
-        audit, wrong, left, judge(audit.selection, left, budget=audit.budget, off_in=off)
-    )
-
-
-def _groups(room: Room, refs: Sequence[tuple[str, int]]) -> Groups:
-    """Groups of items of several desks, in their order."""
-    keys = list(dict.fromkeys(key for key, _ in refs))
-    parts = [groups_of(room.desk(key), [item for at, item in refs if at == key]) for key in keys]
-    order = np.argsort([keys.index(key) for key, _ in refs], kind="stable")
-    together = merged(parts)
-    back = np.argsort(order, kind="stable").tolist()
-    return {name: [values[i] for i in back] for name, values in together.items()}
-
-
-class Watch:
-    """Counts the edits that may change what an audit sample says, as the journal grows.
-
-    Parameters
-    ----------
-    room : Room
-    audit : Audit
-    """
-
-    def __init__(self, room: Room, audit: Audit) -> None:
-        self._wanted: dict[str, set[int]] = {}
-        for key in dict.fromkeys(key for key, _ in audit.refs):
-            items = {item for at, item in audit.refs if at == key}
-            self._wanted |= _rows_about(room.desk(key), items)
-        self._seen = dict.fromkeys(self._wanted, 0)
-        self._n = 0
-        self._lock = threading.Lock()
-
-    def count(self, room: Room) -> int:
-        """Edits about the sample so far, and undos, which name no item."""
-        with self._lock:
-            for base, wanted in self._wanted.items():
-                edits = room.edits(base=base)
-                self._n += sum(_is_about(edit, wanted) for edit in edits[self._seen[base] :])
-                self._seen[base] = len(edits)
-            return self._n
-
-
-def _is_about(edit: Edit, wanted: set[int]) -> bool:
-    return edit.kind is EditKind.UNDO or not wanted.isdisjoint(edit.items)
-
-
-def wrong_answers(room: Room, audit: Audit) -> npt.NDArray[np.float64]:
-    """1 where people contradict the proposal, 0 where they confirm it, NaN where none answered.
-
-    "Unsure" counts as wrong. Of several readers the first who answered counts.
-    """
-    given: dict[tuple[str, int], str | None] = {}
-    for key in dict.fromkeys(key for key, _ in audit.refs):
-        desk = room.desk(key)
-        wanted = {item for at, item in audit.refs if at == key}
-        for item, by in answers(desk, _about(room, desk, wanted)).items():
-            given[key, item] = next(iter(by.values()))
-    return np.array(
-        [
-            float(given[ref] != label) if ref in given else np.nan
-            for ref, label in zip(audit.refs, audit.labels, strict=True)
-        ],
-        dtype=np.float64,
-    )
-
-
-def _about(room: Room, desk: Desk, items: set[int]) -> dict[str, list[Edit]]:
-    """Edits at a desk that are about some of its items, and undos, which name no item."""
-    return {
-        base: [edit for edit in room.edits(base=base) if _is_about(edit, wanted)]
-        for base, wanted in _rows_about(desk, items).items()
-    }
-
-
-def _rows_about(desk: Desk, items: set[int]) -> dict[str, set[int]]:
-    """For each base of a desk the items of that set which are about items of the desk."""
-    found = {desk.key: items}
-    if desk.classes is not None:
-        rows = np.isin(desk.classes.column("target"), list(items))
-        found[desk.classes.digest] = set(desk.classes.column("item")[rows].tolist())
-    return found
-
-
-def residual_error(room: Room, task: str) -> Residual | None:
-    """Share of wrong labels among those accepted automatically; None before a sample is drawn."""
-    found = standing(room, task)
-    return None if found is None else found.left
-
-
-def acceptance(room: Room, task: str) -> Acceptance | None:
-    """Whether labels of a task are accepted without review now, and why."""
-    found = standing(room, task)
-    return None if found is None else found.verdict
 
 
 def chosen_budget(store: Store, task: str) -> float | None:
@@ -478,15 +236,6 @@ def _of_card(store: Store, task: str, budget: float) -> Selection | None:
             if found.get("n_accepted"):
                 return Selection.from_json(found)
     return None
-
-
-def _claims(room: Room, task: str) -> tuple[str, ...]:
-    """Digests of the sets that make the proposals now."""
-    return tuple(desk.bases[-1] for desk in room.desks if desk.row.task == task)
-
-
-def _name(task: str) -> str:
-    return f"audit:{task}"
 
 
 def _undecided(

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.labels import Edit, EditKind
-from nissl.review.auditing import BUDGET, chosen_budget, current, selection_of
+from nissl.review.audit import current
+from nissl.review.auditing import BUDGET, chosen_budget, selection_of
 from nissl.review.desk import Desk
 from nissl.review.progress import answers, decided, standing
 from nissl.review.room import Room

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import BadArgumentError, CorruptProjectError
-from nissl.review.auditing import acceptance, extend, standing
+from nissl.review.audited import acceptance, standing
+from nissl.review.auditing import extend
 from nissl.review.desk import Desk
 from nissl.review.groups import groups_of
 from nissl.review.policies import BATCH, POLICIES, usable

@@ -9,7 +9,8 @@ import pytest
 from nissl.annotators.curation import boosting
 from nissl.annotators.curation.adapting import FEWEST
 from nissl.annotators.curation.features import NAMES
-from nissl.annotators.curation.learner import LEARNER, VOCABULARY, from_files, to_files
+from nissl.annotators.curation.learner import LEARNER
+from nissl.annotators.curation.model import VOCABULARY, from_files, to_files
 from nissl.annotators.curation.simulate import simulate_sorting
 from nissl.annotators.curation.task import CURATION
 from nissl.annotators.spikes.task import SPIKES

@@ -9,7 +9,8 @@ import pytest
 
 from nissl.annotators.curation import card
 from nissl.annotators.curation.features import FEATURES, NAMES
-from nissl.annotators.curation.learner import LEARNER, VOCABULARY, grown
+from nissl.annotators.curation.learner import LEARNER, grown
+from nissl.annotators.curation.model import VOCABULARY
 from nissl.annotators.curation.task import CURATION, check
 from nissl.annotators.curation.train import leave_subject_out, main
 from nissl.annotators.curation.unitrefine import read_unitrefine

@@ -68,6 +68,8 @@ export class Session {
   readonly feedback = signal<{ sentence: string; correct: boolean } | null>(null);
   private shownAt = performance.now();
   private refill: Promise<void> | null = null;
+  /** The address that was followed, or written, last. */
+  private place = location.hash;
   private others: ReturnType<typeof setTimeout> | undefined;
   private seen = 0;
   private events: EventSource | null = null;
@@ -339,12 +341,14 @@ export class Session {
   private address(): void {
     const entry = this.queue.current.value;
     if (!entry || this.route.value.page !== "review") return;
-    const hash = itemAddress(entry.desk, entry.item);
-    if (location.hash !== hash) history.replaceState(null, "", hash);
+    if (location.hash !== this.place) return; // somebody is on the way elsewhere, and follow() comes
+    this.place = itemAddress(entry.desk, entry.item);
+    if (location.hash !== this.place) history.replaceState(null, "", this.place);
   }
 
   private async follow(): Promise<void> {
-    const route = parseRoute(location.hash);
+    this.place = location.hash;
+    const route = parseRoute(this.place);
     if (route.page !== this.route.value.page) this.message.value = "";
     this.route.value = route;
     if (route.page !== "review" || !this.reader.value) return;
@@ -364,6 +368,7 @@ export class Session {
   async restart(): Promise<void> {
     this.queue.clear();
     await this.refill;
+    this.queue.clear(); // what was under way was asked before
     await this.fill();
   }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nissl.annotators.curation.learner import VOCABULARY
+from nissl.annotators.curation.model import VOCABULARY
 from nissl.annotators.spikes.simulate import simulate
 from nissl.data import Recording
 from nissl.labels import Author, Kind, LabelSet, Provenance

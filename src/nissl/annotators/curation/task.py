@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from nissl.annotators.curation.features import FEATURES
-from nissl.annotators.curation.learner import LEARNER, VOCABULARY
+from nissl.annotators.curation.learner import LEARNER
+from nissl.annotators.curation.model import VOCABULARY
 from nissl.data import Recording
 from nissl.labels import Edit, ItemTable, Kind, LabelSet
 from nissl.labels.compare import compare

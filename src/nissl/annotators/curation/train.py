@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from nissl.annotators.curation.card import evaluation, make_card, render
-from nissl.annotators.curation.learner import CARD, VOCABULARY, CurationLearner, columns, grown
+from nissl.annotators.curation.learner import CurationLearner, grown
+from nissl.annotators.curation.model import CARD, VOCABULARY, columns
 from nissl.annotators.curation.unitrefine import read_unitrefine
 from nissl.labels.atomic import write_bytes
 from nissl.labels.digest import canonical_json

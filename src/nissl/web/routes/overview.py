@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query
 
-from nissl.review import auditing
+from nissl.review import audited
 from nissl.review import overview as of
 from nissl.review.advice import advice as advice_on
 from nissl.review.room import Room
@@ -50,7 +50,7 @@ def advice(
 
 
 def _residual(room: Room, task: str) -> dict[str, Any] | None:
-    found, accepted = auditing.residual_error(room, task), auditing.acceptance(room, task)
+    found, accepted = audited.residual_error(room, task), audited.acceptance(room, task)
     if found is None or accepted is None:
         return None
     return {

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 
 from nissl import __version__
 from nissl.errors import CorruptProjectError
-from nissl.review.auditing import residual_error
+from nissl.review.audited import residual_error
 from nissl.review.desk import Desk
 from nissl.review.facts import item_rows
 from nissl.review.progress import decided

@@ -7,14 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 
 from nissl.project.reviewing import prepare
-from nissl.review.auditing import (
-    BUDGET,
-    acceptance,
-    choose_budget,
-    chosen_budget,
-    current,
-    residual_error,
-)
+from nissl.review.audit import current
+from nissl.review.audited import acceptance, residual_error
+from nissl.review.auditing import BUDGET, choose_budget, chosen_budget
 from nissl.review.names import reader_name
 from nissl.review.room import Room
 from nissl.web.depends import InRoom
