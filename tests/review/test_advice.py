@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from nissl.review.advice import _asked, _updates, advice
+from nissl.review.advice import _asked, _history, _updates, advice
 from nissl.review.auditing import choose_budget
 from nissl.review.decided import benches
 from nissl.review.loop import carry
@@ -42,13 +42,13 @@ def study(open_study):
 def test_each_answer_is_a_test_of_what_was_proposed_before_it(study, write):
     room, truth = study
     said = read(room, truth, 12, write)
-    asked = _asked(room, room.desks)
+    asked = _asked(room, _history(room, room.desks))
     assert asked.confidence == pytest.approx([c for c, _, _ in said])
     assert asked.wrong.tolist() == [w for _, w, _ in said]
     assert asked.probability == pytest.approx([p for _, _, p in said])
     last = room.edits()[-1]
     room.decide([write(last.base, "undo", target=str(last.uuid))])
-    assert len(_asked(room, room.desks).wrong) == 11, "what is undone tests nothing"
+    assert len(_asked(room, _history(room, room.desks)).wrong) == 11, "what is undone tests nothing"
 
 
 def test_advice_speaks_of_what_is_left_and_keeps_to_the_budget(study, write):
@@ -97,6 +97,10 @@ def test_updates_count_decisions_between_and_labels_that_nobody_gave(study, writ
     left = ~np.isin(room.desks[0].item_ids, list(by))
     changed = [np.count_nonzero((a != b) & left) / 60 for a, b in pairwise(said)]
     assert all(changed)
-    assert _updates(room, room.desks) == [(8, share) for share in changed]
+    assert _updates(room, room.desks, _history(room, room.desks)) == [
+        (8, share) for share in changed
+    ]
     assert np.isfinite(advice(room, "spikes", "Ada").by_numbers.change)
-    assert len(_asked(room, room.desks).wrong) == answered, "each on the set it was given on"
+    assert len(_asked(room, _history(room, room.desks)).wrong) == answered, (
+        "each on the set it was given on"
+    )

@@ -169,3 +169,16 @@ def test_a_region_that_fails_the_budget_is_read_by_people(open_study, write, rng
     assert {e.item for e in queue.entries if e.desk == second.key} == left
     assert queue.automatic > 0
     assert queue.automatic + len(queue.entries) == 300 - len(audit.refs)
+
+
+def test_a_queue_looks_at_the_audit_once_however_many_sessions(open_study, rng, monkeypatch):
+    def looks(n_sessions):
+        room, _ = open_study(n_units=20, n_sessions=n_sessions)
+        reserve(room, "spikes", selection(0.6), rng, budget=0.2)
+        build(room, "Ada", rng)
+        asked, look = [], room.store.setting_position
+        monkeypatch.setattr(room.store, "setting_position", lambda n: asked.append(n) or look(n))
+        build(room, "Ada", rng)
+        return len(asked)
+
+    assert looks(1) == looks(6) > 0

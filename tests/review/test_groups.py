@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from nissl.labels import ItemTable
-from nissl.review.groups import NAMED, SIZE, groups_of, merged, off_in
+from nissl.review.groups import NAMED, SIZE, groups_of, off_in
 
 
 @pytest.fixture
@@ -28,8 +28,7 @@ def test_items_are_named_by_session_subject_and_size(desk):
     assert found["species"] == ["Mus musculus"] * 6
     assert found["lab"] == ["unknown"] * 6
     assert groups_of(desk, [10**6])[SIZE] == ["unknown"]
-    both = merged([found, found])
-    assert all(len(values) == 12 for values in both.values())
+    assert all(len(values) == 6 for values in found.values())
 
 
 def test_sizes_are_bands_of_the_amplitude_whatever_its_sign(desk):

@@ -83,8 +83,11 @@ def test_a_model_comes_into_use_and_is_rolled_back(store):
 
 def test_the_newest_setting_counts(store):
     assert store.setting("reader:Ada") is None
+    assert store.setting_position("reader:Ada") is None
     store.set_setting("reader:Ada", {"keys": {"accept": "a"}})
+    first = store.setting_position("reader:Ada")
     store.set_setting("reader:Ada", {"keys": {}})
+    assert store.setting_position("reader:Ada") > first
     assert store.setting("reader:Ada") == {"keys": {}}
     with Store.open(store.path) as again:
         assert again.setting("reader:Ada") == {"keys": {}}

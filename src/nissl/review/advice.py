@@ -24,6 +24,7 @@ from nissl.review.pooling import Ref, pool_of
 from nissl.review.progress import CLASS_DECISIONS, decided, standing
 from nissl.review.room import Room
 from nissl.review.stopping import UPDATES, Asked, StopAdvice, advise, change_ahead, remaining
+from nissl.store import LabelRow
 
 _SAYS_WRONG = (EditKind.REJECT, EditKind.REMOVE, EditKind.UNSURE)
 
@@ -71,9 +72,10 @@ def advice(room: Room, task: str, reader: str) -> Advice | None:
     confidence = np.array([desk.proposals.confidence[place] for desk, place in left])
     if not confidence.size:
         return None
+    past = _history(room, desks)
     n_labels = sum(desk.item_ids.size for desk in desks)
-    change = change_ahead(1 - confidence, n_labels, _updates(room, desks))
-    found = remaining(confidence, _asked(room, desks))
+    change = change_ahead(1 - confidence, n_labels, _updates(room, desks, past))
+    found = remaining(confidence, _asked(room, past))
     told = advise(found, change, budget=chosen_budget(room.store, task))
     return Advice(task, told, _learned(room, left, reader))
 
@@ -90,11 +92,11 @@ def _learned(room: Room, left: Sequence[Ref], reader: str) -> float | None:
     return stop_probability(pool) if "learned" in usable(pool) else None
 
 
-def _asked(room: Room, desks: Sequence[Desk]) -> Asked:
+def _asked(room: Room, past: Sequence[Sequence[Desk]]) -> Asked:
     """Answers to a policy's questions that stand, beside what was proposed when they were given."""
     every = room.edits()
     stands = {edit.uuid: edit for own in standing(every).values() for edit in own}
-    claims = {d.bases[-1]: d for desk in desks for d in _history(room, desk)}
+    claims = {desk.bases[-1]: desk for sets in past for desk in sets}
     rows: list[tuple[float, bool, float]] = []
     for row in room.store.questions():
         edit = stands.get(row.answered_by) if isinstance(row.answered_by, UUID) else None
@@ -124,28 +126,33 @@ def _tested(
         yield confidence, edit.kind in _SAYS_WRONG, chance
 
 
-def _history(room: Room, desk: Desk) -> list[Desk]:
-    """The desk with each set of classes that a method proposed for it, oldest first."""
-    if desk.classes_row is None:
-        return [desk]
-    task = CLASSES_OF.get(desk.row.task)
-    rows = [
-        row
-        for row in room.store.label_sets()
-        if desk.key in row.targets
-        and (row.task, row.author.kind) == (task, "model")
-        and row.author.name != UNLABELLED
+def _history(room: Room, desks: Sequence[Desk]) -> list[list[Desk]]:
+    """Each desk with every set of classes that a method proposed for it, oldest first."""
+    beside: dict[str, list[LabelRow]] = {}
+    for row in room.store.label_sets():
+        if row.author.kind == "model" and row.author.name != UNLABELLED:
+            for target in row.targets:
+                beside.setdefault(target, []).append(row)
+    return [
+        [desk]
+        if desk.classes_row is None
+        else [
+            replace(desk, classes_row=row)
+            for row in beside.get(desk.key, ())
+            if row.task == CLASSES_OF.get(desk.row.task)
+        ]
+        for desk in desks
     ]
-    return [replace(desk, classes_row=row) for row in rows]
 
 
-def _updates(room: Room, desks: Sequence[Desk]) -> list[tuple[int, float]]:
+def _updates(
+    room: Room, desks: Sequence[Desk], past: Sequence[Sequence[Desk]]
+) -> list[tuple[int, float]]:
     """The last updates of the model: decisions before each, and the share of labels it changed.
 
     Putting a model into use proposes anew at every desk, so the newest sets of all desks belong
     together, and so on backwards.
     """
-    past = [_history(room, desk)[-UPDATES - 1 :] for desk in desks]
     n_labels = sum(desk.item_ids.size for desk in desks)
     found = []
     for back in range(UPDATES, 0, -1):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nissl.labels import Edit, EditKind
 from nissl.review.audit import Audit, placed
 from nissl.review.desk import Desk
-from nissl.review.groups import Groups, groups_of, merged, off_in
+from nissl.review.groups import NAMED, SIZE, Groups, groups_of, off_in
 from nissl.review.progress import answers
 from nissl.review.room import Room
 from nissl.trust.acceptance import Acceptance, judge
@@ -26,8 +26,6 @@ class Standing:
     Parameters
     ----------
     audit : Audit
-    wrong : ndarray, shape (n,), float64
-        As `wrong_answers` gives it.
     left : Residual
         Error among the labels that would be accepted.
     verdict : Acceptance
@@ -35,7 +33,6 @@ class Standing:
     """
 
     audit: Audit
-    wrong: npt.NDArray[np.float64]
     left: Residual
     verdict: Acceptance
 
@@ -61,19 +58,16 @@ def _stand(room: Room, audit: Audit) -> Standing:
     known = np.isfinite(wrong)
     groups = _groups(room, [ref for ref, given in zip(audit.refs, known, strict=True) if given])
     off = off_in(wrong[known] > 0, groups, audit.budget)
-    return Standing(
-        audit, wrong, left, judge(audit.selection, left, budget=audit.budget, off_in=off)
-    )
+    return Standing(audit, left, judge(audit.selection, left, budget=audit.budget, off_in=off))
 
 
 def _groups(room: Room, refs: Sequence[tuple[str, int]]) -> Groups:
     """Groups of items of several desks, in their order."""
-    keys = list(dict.fromkeys(key for key, _ in refs))
-    parts = [groups_of(room.desk(key), [item for at, item in refs if at == key]) for key in keys]
-    order = np.argsort([keys.index(key) for key, _ in refs], kind="stable")
-    together = merged(parts)
-    back = np.argsort(order, kind="stable").tolist()
-    return {name: [values[i] for i in back] for name, values in together.items()}
+    told = {}
+    for key in dict.fromkeys(key for key, _ in refs):
+        own = groups_of(room.desk(key), [item for at, item in refs if at == key])
+        told[key] = {name: iter(values) for name, values in own.items()}
+    return {name: [next(told[key][name]) for key, _ in refs] for name in (*NAMED, SIZE)}
 
 
 class Watch:

@@ -75,7 +75,7 @@ def reserve(
     known = current(room, task)
     if known is not None and known.claims == claims and known.budget == budget:
         return known
-    refs, confidence, labels = _undecided(room, desks)
+    refs, confidence, labels = undecided(room, desks)
     try:
         made = _drawn(confidence, refs, labels, (task, budget, selection, claims), size, rng)
     except EvaluationError:
@@ -180,7 +180,7 @@ def selection_of(room: Room, task: str, budget: float) -> Selection | None:
         None where no undecided item has a confidence.
     """
     desks = [desk for desk in room.desks if desk.row.task == task]
-    _, confidence, _ = _undecided(room, desks)
+    _, confidence, _ = undecided(room, desks)
     confidence = confidence[np.isfinite(confidence)]
     if not confidence.size:
         return None
@@ -238,10 +238,20 @@ def _of_card(store: Store, task: str, budget: float) -> Selection | None:
     return None
 
 
-def _undecided(
+def undecided(
     room: Room, desks: list[Desk]
 ) -> tuple[list[tuple[str, int]], npt.NDArray[np.float64], list[str]]:
-    """Items that might be accepted, as nobody decided on them and the model knows their like."""
+    """Items that might be accepted, as nobody decided on them and the model knows their like.
+
+    Returns
+    -------
+    refs : list of (str, int)
+        Desk and item of each.
+    confidence : ndarray, shape (n,), float64
+        NaN where the method says none.
+    labels : list of str, length n
+        What is proposed.
+    """
     refs: list[tuple[str, int]] = []
     confidence: list[npt.NDArray[np.float64]] = []
     labels: list[str] = []

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.review.desk import Desk
+from nissl.store import SourceRow
 from nissl.trust.bands import UNKNOWN, split
 from nissl.trust.bias import FEWEST
 
@@ -21,6 +22,12 @@ SIZE_EDGES_UV = (50.0, 100.0)
 
 Groups = dict[str, list[str]]
 """For each attribute the group of each item."""
+
+
+def facts_of(source: SourceRow) -> dict[str, str]:
+    """Group of a source by each of `NAMED`; "unknown" where nothing is known."""
+    facts = {**source.session, **{k: v for k, v in source.subject.items() if k != "id"}}
+    return {name: str(facts.get(name) or UNKNOWN) for name in NAMED}
 
 
 def groups_of(desk: Desk, items: npt.ArrayLike) -> Groups:
@@ -37,14 +44,8 @@ def groups_of(desk: Desk, items: npt.ArrayLike) -> Groups:
         One entry for every attribute, "unknown" where nothing is known.
     """
     wanted = np.asarray(items, np.int64)
-    facts = {**desk.source.session, **{k: v for k, v in desk.source.subject.items() if k != "id"}}
-    found = {name: [str(facts.get(name) or UNKNOWN)] * wanted.size for name in NAMED}
+    found = {name: [group] * wanted.size for name, group in facts_of(desk.source).items()}
     return found | {SIZE: _sizes(desk, wanted)}
-
-
-def merged(parts: list[Groups]) -> Groups:
-    """Groups of the items of several desks, one after the other."""
-    return {name: [g for part in parts for g in part[name]] for name in (*NAMED, SIZE)}
 
 
 def off_in(wrong: npt.NDArray[np.bool_], groups: Groups, budget: float) -> dict[str, str]:

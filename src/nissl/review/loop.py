@@ -22,13 +22,13 @@ from nissl.errors import BadArgumentError, EvaluationError, MissingInputError
 from nissl.labels import Edit, EditKind, LabelSet
 from nissl.labels.replay import Question, Rule, rebase
 from nissl.review.decided import Bench, benches, gather
+from nissl.review.groups import NAMED, facts_of
 from nissl.run.progress import Progress, Silent
 from nissl.store import Store
 from nissl.tasks import ANNOTATORS, TASKS, Examples, Finding, Learner
+from nissl.trust.bands import UNKNOWN
 
 FOLDS = 5
-NAMED_GROUPS = ("species", "lab", "region", "probe", "rig")
-"""Facts of subjects and sessions by which a card scores a model apart."""
 FEW = 20
 """Examples below which a model's scores are not computed."""
 
@@ -374,12 +374,9 @@ def _judged(
 def _attributes(store: Store, examples: Examples) -> dict[str, list[str]]:
     """What the project knows of each item's recording: species, lab, region, probe, rig."""
     rows = {row.name: row for row in store.sources()}
-    facts = [
-        {**rows[name].session, **{k: v for k, v in rows[name].subject.items() if k != "id"}}
-        for name in examples.features.session
-    ]
-    found = {key: [str(own.get(key) or "unknown") for own in facts] for key in NAMED_GROUPS}
-    return {key: values for key, values in found.items() if set(values) != {"unknown"}}
+    facts = [facts_of(rows[name]) for name in examples.features.session]
+    found = {key: [own[key] for own in facts] for key in NAMED}
+    return {key: values for key, values in found.items() if set(values) != {UNKNOWN}}
 
 
 def split(examples: Examples, rng: np.random.Generator) -> Split:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nissl.labels import Edit, EditKind
 from nissl.review.audit import current
-from nissl.review.auditing import BUDGET, chosen_budget, selection_of
+from nissl.review.auditing import BUDGET, chosen_budget, selection_of, undecided
 from nissl.review.desk import Desk
 from nissl.review.progress import answers, decided, standing
 from nissl.review.room import Room
@@ -231,18 +231,15 @@ def coverage(room: Room, task: str) -> Coverage:
     budget = chosen_budget(room.store, task) or BUDGET
     audit = current(room, task)
     drawn = audit is not None and audit.budget == budget
-    selection = audit.selection if audit and drawn else selection_of(room, task, budget)
-    n_open, n_accepted = 0, 0
-    for desk in (desk for desk in room.desks if desk.row.task == task):
-        said = desk.proposals
-        left = ~np.isin(said.items, list(_decided(room, desk)))
-        n_open += int(left.sum())
-        if selection is not None and None not in desk.unlike:
-            unlike = [item for item in desk.unlike if item is not None]
-            sure = selection.accepts(said.confidence) & ~np.isin(said.items, unlike)
-            n_accepted += int((left & sure).sum())
-    threshold = math.inf if selection is None else selection.threshold
-    return Coverage(task, budget, threshold, n_open, n_accepted)
+    selection = audit.selection if audit is not None and drawn else selection_of(room, task, budget)
+    desks = [desk for desk in room.desks if desk.row.task == task]
+    open_ = [~np.isin(desk.item_ids, list(_decided(room, desk))) for desk in desks]
+    n_open = sum(int(left.sum()) for left in open_)
+    if selection is None:
+        return Coverage(task, budget, math.inf, n_open, 0)
+    _, confidence, _ = undecided(room, desks)
+    taken = int(selection.accepts(confidence).sum())
+    return Coverage(task, budget, selection.threshold, n_open, taken)
 
 
 def audit_answers(room: Room) -> list[AuditAnswers]:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import BadArgumentError, CorruptProjectError
-from nissl.review.audited import acceptance, standing
+from nissl.review.audited import Standing, standing
 from nissl.review.auditing import extend
 from nissl.review.desk import Desk
 from nissl.review.groups import groups_of
@@ -172,6 +172,7 @@ def build(
     chosen = [room.desk(desk)] if desk else room.desks
     chosen = [d for d in chosen if task in (None, d.row.task)]
     waiting, total, done, automatic = [], 0, 0, 0
+    audits = {task: _standing(room, task) for task in dict.fromkeys(d.row.task for d in chosen)}
     for each in chosen:
         try:
             found, n, n_done = _waiting(room, each, reader)
@@ -180,8 +181,10 @@ def build(
             if desk:
                 raise
             continue  # one damaged file stops no other desk; the list of desks names it
-        automatic += _leave_out_accepted(room, found)
-        _keep_back(room, found)
+        audit = audits[each.row.task]
+        if audit is not None:
+            automatic += _leave_out_accepted(audit, found)
+            _keep_back(audit, found)
         waiting.append(found)
         total, done = total + n, done + n_done
     open_questions = _open_questions(room, waiting, reader)
@@ -217,43 +220,41 @@ def _waiting(room: Room, desk: Desk, reader: str) -> tuple[_Waiting, int, int]:
     return waiting, total, done
 
 
-def _leave_out_accepted(room: Room, waiting: _Waiting) -> int:
+def _standing(room: Room, task: str) -> Standing | None:
+    """Where the audit of a task stands, after it was made longer where it has to be."""
+    extend(room, task)
+    return standing(room, task)
+
+
+def _leave_out_accepted(audit: Standing, waiting: _Waiting) -> int:
     """Take out what is accepted without review; returns how many items that are."""
-    desk = waiting.desk
-    verdict, unlike = acceptance(room, desk.row.task), desk.unlike
-    if verdict is None or not verdict.on or None in unlike:
+    verdict, desk = audit.verdict, waiting.desk
+    if not verdict.on:
         return 0
     ids = desk.item_ids[waiting.places]
     names = groups_of(desk, ids) if verdict.off_in else None
-    sure = verdict.accepts(desk.proposals.confidence[waiting.places], names)
-    sure &= ~np.isin(ids, [i for i in unlike if i is not None])
+    sure = verdict.accepts(desk.proposals.confidence[waiting.places], names) & _known(desk, ids)
     waiting.places = waiting.places[~sure]
     return int(sure.sum())
 
 
-def _keep_back(room: Room, waiting: _Waiting) -> None:
+def _keep_back(audit: Standing, waiting: _Waiting) -> None:
     """Note what an audit that is under way would accept if it is passed: it is asked last."""
-    audit = _running(room, waiting.desk.row.task)
-    if audit is None:
+    if audit.verdict.on or not audit.left.pending:
         return
-    threshold, sampled = audit
-    ids = waiting.desk.item_ids[waiting.places]
-    unlike = waiting.desk.unlike
-    sure = waiting.desk.proposals.confidence[waiting.places] >= threshold
-    sure &= ~np.isin(ids, [i for i in unlike if i is not None]) & (None not in unlike)
-    sure &= ~np.isin(ids, [item for key, item in sampled if key == waiting.desk.key])
-    waiting.spared = waiting.places[sure]
+    if not audit.audit.sample.watched:  # judged as a whole: what it accepts is not known before
+        return
+    desk = waiting.desk
+    ids = desk.item_ids[waiting.places]
+    sure = desk.proposals.confidence[waiting.places] >= audit.verdict.threshold
+    sure &= ~np.isin(ids, [item for key, item in audit.audit.refs if key == desk.key])
+    waiting.spared = waiting.places[sure & _known(desk, ids)]
 
 
-def _running(room: Room, task: str) -> tuple[float, tuple[tuple[str, int], ...]] | None:
-    """Threshold and items of an audit under way, made longer where it has to be."""
-    extend(room, task)
-    found = standing(room, task)
-    if found is None or found.verdict.on or not found.left.pending:
-        return None
-    if not found.audit.sample.watched:  # judged as a whole: what it accepts is not known before
-        return None
-    return found.verdict.threshold, found.audit.refs
+def _known(desk: Desk, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Items whose like the model has seen, in a recording whose like it has seen."""
+    unlike = [item for item in desk.unlike if item is not None]
+    return np.asarray(~np.isin(ids, unlike) & (None not in desk.unlike))
 
 
 def _open_questions(

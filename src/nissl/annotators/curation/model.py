@@ -31,7 +31,7 @@ class Model:
     ----------
     features : tuple of str
         Columns it was grown on, in order.
-    members : tuple of tuple of str
+    members : tuple of tuple of Stage
         See `nissl.annotators.curation.boosting`.
     calibration : Calibration
     calibrated_on : str
