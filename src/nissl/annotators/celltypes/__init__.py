@@ -1,0 +1,1 @@
+"""The task "celltypes": which kind of neuron a sorted unit is."""
