@@ -180,11 +180,15 @@ class Examples:
         Code of the task's vocabulary.
     weight : ndarray, shape (n_items,), float64
         How much each counts: the inverse of the probability with which it was asked, mean 1.
+    classes : tuple of str
+        Names of the codes where they are not those of the learner's own vocabulary; only
+        learners of a task with an open vocabulary take such.
     """
 
     features: FeatureTable
     label: npt.NDArray[np.int64]
     weight: npt.NDArray[np.float64]
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.features.items)
@@ -213,6 +217,7 @@ class Examples:
             ),
             label=self.label[picked],
             weight=self.weight[picked],
+            classes=self.classes,
         )
 
 
@@ -244,6 +249,10 @@ class Learner(Annotator, Protocol):
     def weights(self) -> str:
         """Digest of what `files` holds; part of every proposal's author."""
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Classes that it proposes; the task's own unless the task's vocabulary is open."""
+
     def featurise(
         self, labels: LabelSet, items: ItemTable | None, *, subject: str = "", session: str = ""
     ) -> FeatureTable:
@@ -263,6 +272,9 @@ class Learner(Annotator, Protocol):
 
     def propose(self, labels: LabelSet, features: FeatureTable, *, use: int = 0) -> LabelSet:
         """Classes of the items of `labels` as a set; `use` tells apart proposals made anew."""
+
+    def facts(self, labels: LabelSet, features: FeatureTable) -> ItemTable | None:
+        """Facts about proposed items that its task's view shows; None where it shows none."""
 
     def contributions(self, features: FeatureTable) -> npt.NDArray[np.float64]:
         """How much each feature speaks for each class, (n_items, n_features, n_classes)."""
@@ -311,6 +323,15 @@ class Task:
     match : callable, optional
         ``(old, new, old_items, new_items) -> {old item: new item}``, one to one: items of two
         runs that are the same thing. By default as `nissl.labels.compare` matches.
+    open_vocabulary : bool
+        Whether methods and models bring classes of their own; `vocabulary` is then that of the
+        default method, and the last class of every vocabulary means that none of the others is
+        claimed.
+    view : str
+        Name of the view of the review app that shows its sets; that of its kind by default.
+    evidence : tuple of str
+        Authors of sets that are measured, not proposed (a test of light responses, say): they
+        count as decisions when a model learns.
     """
 
     name: str
@@ -324,6 +345,9 @@ class Task:
     score: Callable[[LabelSet, LabelSet], Mapping[str, float]]
     simulate: Callable[..., tuple[Recording, LabelSet]]
     match: Match | None = None
+    open_vocabulary: bool = False
+    view: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -372,6 +396,7 @@ TASKS: Registry[Task] = Registry(
     {
         "spikes": "nissl.annotators.spikes.task:SPIKES",
         "curation": "nissl.annotators.curation.task:CURATION",
+        "celltypes": "nissl.annotators.celltypes.task:CELLTYPES",
     },
 )
 ANNOTATORS: Registry[Annotator] = Registry(
@@ -380,7 +405,11 @@ ANNOTATORS: Registry[Annotator] = Registry(
         f"spikes/{name}": f"nissl.annotators.spikes.adapters:{name.upper()}"
         for name in ("lupin", "tridesclous2", "spykingcircus2", "mountainsort5", "kilosort4")
     }
-    | {"curation/nissl": "nissl.annotators.curation.learner:LEARNER"},
+    | {
+        "curation/nissl": "nissl.annotators.curation.learner:LEARNER",
+        "celltypes/nissl": "nissl.annotators.celltypes.learner:LEARNER",
+        "celltypes/putative": "nissl.annotators.celltypes.putative:PUTATIVE",
+    },
 )
 
 

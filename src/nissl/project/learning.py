@@ -41,7 +41,8 @@ class ModelState:
     @property
     def page(self) -> str:
         """Its card as a Markdown page."""
-        return render(self.card, TASKS.get(self.task).vocabulary.names)
+        names = self.card.get("classes") or TASKS.get(self.task).vocabulary.names
+        return render(self.card, tuple(names))
 
 
 def models(store: Store, task: str) -> list[ModelState]:

@@ -83,13 +83,14 @@ class Bench:
     def decided(self, resolve: Rule | None = None) -> dict[int, str]:
         """Class that people gave to each item they decided on.
 
-        A set of classes by a person counts as decisions on all its items. What was decided on
-        a later set stands.
+        A set of classes by a person, or by a method that measures (`Task.evidence`), counts as
+        decisions on all its items. What was decided on a later set stands.
         """
         out: dict[int, str] = {}
         for row in self.classes:
+            evidence = TASKS.get(row.task).evidence
             edits = self.store.edits(base=row.digest)
-            by_person = row.author.kind == "person"
+            by_person = row.author.kind == "person" or row.author.name in evidence
             if not edits and not by_person:
                 continue
             reviewed = replay(self.store.get_labels(row.digest), edits, resolve=resolve or majority)
@@ -161,12 +162,18 @@ def gather(store: Store, task: str, learner: Learner, *, resolve: Rule | None = 
     MissingInputError
         Nothing is decided.
     """
-    vocabulary = TASKS.get(task).vocabulary
+    classes = learner.vocabulary.names
+    open_vocabulary = TASKS.get(task).open_vocabulary
     tables: list[FeatureTable] = []
-    labels: list[int] = []
+    labels: list[str] = []
     chances: list[float] = []
     for bench in benches(store, task):
-        known = {i: n for i, n in bench.decided(resolve).items() if n in vocabulary.names}
+        decided = bench.decided(resolve)
+        if open_vocabulary:  # the last class of an open vocabulary claims nothing
+            decided = {i: n for i, n in decided.items() if n != classes[-1]}
+            new = sorted(set(decided.values()) - set(classes))
+            classes = (*classes[:-1], *new, classes[-1])
+        known = {i: n for i, n in decided.items() if n in classes}
         if not known:
             continue
         table = bench.features(learner, resolve)
@@ -174,7 +181,7 @@ def gather(store: Store, task: str, learner: Learner, *, resolve: Rule | None = 
         tables.append(_rows(table, np.flatnonzero(keep)))
         asked = bench.chances()
         for item in table.items[keep].tolist():
-            labels.append(vocabulary.code(known[item]))
+            labels.append(known[item])
             chances.append(asked.get(item, np.nan))
     if not labels:
         raise MissingInputError(
@@ -182,7 +189,9 @@ def gather(store: Store, task: str, learner: Learner, *, resolve: Rule | None = 
             "none",
             f"Decide on some items first: nissl review {store.path}",
         )
-    return Examples(stacked(tables), np.asarray(labels, np.int64), weights_of(chances))
+    codes = np.asarray([classes.index(name) for name in labels], np.int64)
+    own = classes if open_vocabulary else ()
+    return Examples(stacked(tables), codes, weights_of(chances), own)
 
 
 def weights_of(chances: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -237,4 +246,4 @@ def _note(
         out[target.get(item, item)] = float(chance)
 
 
-__all__ = ["DECIDED", "Bench", "benches", "gather", "stacked", "weights_of"]
+__all__ = ["DECIDED", "Bench", "benches", "combined", "gather", "stacked", "weights_of"]

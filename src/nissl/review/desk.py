@@ -14,6 +14,7 @@ from nissl.data import Recording, Signal
 from nissl.errors import SourceNotFoundError
 from nissl.labels import ItemTable, Kind, LabelSet, Vocabulary
 from nissl.store import LabelRow, SourceRow, Store
+from nissl.tasks import TASKS
 
 CLASSES_OF = {"spikes": "curation"}
 """The task that gives classes to the items of another task; both are reviewed at one desk."""
@@ -68,7 +69,8 @@ class Desk:
     @property
     def view(self) -> str:
         """Name of the view that shows it."""
-        return _VIEWS[self.kind]
+        own = TASKS.get(self.row.task).view if self.row.task in TASKS else ""
+        return own or _VIEWS[self.kind]
 
     @property
     def bases(self) -> tuple[str, ...]:
@@ -255,7 +257,9 @@ def find_desks(store: Store, raw: Callable[[SourceRow], Recording]) -> list[Desk
 def _is_proposal(row: LabelRow) -> bool:
     if row.kind == Kind.EVENTS:
         return row.task in CLASSES_OF
-    return row.author.kind == "model" and not row.author.name.startswith(_FACTS)
+    evidence = TASKS.get(row.task).evidence if row.task in TASKS else ()
+    by_machine = row.author.kind == "model" and row.author.name not in evidence
+    return by_machine and not row.author.name.startswith(_FACTS)
 
 
 def _chosen(rows: list[LabelRow]) -> LabelRow | None:

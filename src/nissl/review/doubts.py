@@ -20,7 +20,7 @@ from nissl.review.loop import learner_of, out_of_fold, split
 from nissl.review.pooling import kept_with
 from nissl.review.room import Room
 from nissl.store import QuestionRow
-from nissl.tasks import TASKS, Examples
+from nissl.tasks import Examples
 from nissl.trust.label_errors import find_label_errors
 from nissl.trust.new_classes import propose_classes
 
@@ -133,7 +133,7 @@ def suspects(room: Room, task: str, *, rng: np.random.Generator) -> list[Suspect
     unseen = out_of_fold(learner, examples, fold, int(rng.integers(2**31 - 1)))
     found = find_label_errors(examples.label, unseen / unseen.sum(axis=1, keepdims=True))
     desks = {bench.source.name: bench.base.digest for bench in benches(room.store, task)}
-    names, features = TASKS.get(task).vocabulary.names, examples.features
+    names, features = examples.classes or learner.vocabulary.names, examples.features
     every = [
         Suspect(
             desk=desks[features.session[row]],

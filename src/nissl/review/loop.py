@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from nissl.annotators.curation.card import evaluation, make_card
 from nissl.errors import BadArgumentError, EvaluationError, MissingInputError
-from nissl.labels import Edit, EditKind, LabelSet
+from nissl.labels import Edit, EditKind, ItemTable, LabelSet
 from nissl.labels.replay import Question, Rule, rebase
-from nissl.review.decided import Bench, benches, gather
+from nissl.review.decided import Bench, benches, combined, gather
 from nissl.review.groups import NAMED, facts_of
 from nissl.run.progress import Progress, Silent
 from nissl.store import Store
@@ -133,6 +133,7 @@ def learn(
     seed: int = 0,
     progress: Progress | None = None,
     resolve: Rule | None = None,
+    more: Examples | None = None,
 ) -> Learned:
     """Fit a new model to what people decided, judge it, and keep it; nothing else changes.
 
@@ -148,6 +149,8 @@ def learn(
     progress : Progress, optional
     resolve : callable, optional
         How readers who disagree are combined; `majority` by default.
+    more : Examples, optional
+        From elsewhere, such as a library of labelled units; learnt with the decisions.
 
     Returns
     -------
@@ -162,7 +165,7 @@ def learn(
     told = progress or Silent()
     shipped = learner_of(store, task, "")
     told.start("learn", 3.0, "steps")
-    examples = gather(store, task, shipped, resolve=resolve)
+    examples = _gathered(store, task, shipped, resolve, more)
     told.advance("learn", 1.0)
     fitted = shipped.fit(examples, rng=np.random.default_rng(seed))
     told.advance("learn", 1.0)
@@ -171,6 +174,24 @@ def learn(
     told.advance("learn", 1.0)
     told.finish("learn")
     return Learned(digest, card, time.perf_counter() - begun)
+
+
+def _gathered(
+    store: Store, task: str, learner: Learner, resolve: Rule | None, more: Examples | None
+) -> Examples:
+    """Decisions of a project, with examples from elsewhere."""
+    if more is None:
+        return gather(store, task, learner, resolve=resolve)
+    if not TASKS.get(task).open_vocabulary:
+        raise BadArgumentError(
+            "examples from elsewhere for a task with an open vocabulary",
+            f"the task {task!r}",
+            "Leave the library out: this task learns from decisions.",
+        )
+    try:
+        return combined(gather(store, task, learner, resolve=resolve), more)
+    except MissingInputError:
+        return more
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,12 +209,15 @@ class Proposal:
     votes : ndarray, shape (n_members, n_items, n_classes), float64
     features : ndarray, shape (n_items, d), float64
         On one scale, no NaN; items in the order of `labels`.
+    items : ItemTable, optional
+        Facts about the items, for tasks whose view shows some of its own.
     """
 
     labels: LabelSet
     findings: tuple[Finding, ...]
     votes: npt.NDArray[np.float64]
     features: npt.NDArray[np.float64]
+    items: ItemTable | None = None
 
 
 def propose(
@@ -222,8 +246,8 @@ def propose(
         if reason:
             found.append(Finding(NOVELTY, "note", reason, item=item))
     labels = learner.propose(bench.labels, features, use=use)
-    votes = learner.predict(features).votes
-    return Proposal(labels, tuple(found), votes, learner.embedded(features))
+    votes, items = learner.predict(features).votes, learner.facts(labels, features)
+    return Proposal(labels, tuple(found), votes, learner.embedded(features), items)
 
 
 def taught(card: Mapping[str, Any] | None, session: str) -> int:
@@ -242,7 +266,8 @@ def keep(store: Store, proposal: Proposal) -> None:
     digest = store.put_labels(proposal.labels)
     votes, features = store.put_array(proposal.votes), store.put_array(proposal.features)
     store.set_setting(f"pool:{digest}", {"votes": votes, "features": features})
-    store.record_labels(digest)
+    items = None if proposal.items is None else store.put_items(proposal.items)
+    store.record_labels(digest, items=items)
     store.record_findings(digest, [finding.to_json() for finding in proposal.findings])
 
 
@@ -288,7 +313,9 @@ def carry(store: Store, bench: Bench, new: LabelSet) -> tuple[list[Edit], list[Q
     the same, so everything fits; to have accepted a class that is no longer proposed is to have
     chosen it.
     """
-    machine = [row for row in bench.classes if row.author.kind == "model"]
+    evidence = TASKS.get(new.provenance.task).evidence
+    models = (row for row in bench.classes if row.author.kind == "model")
+    machine = [row for row in models if row.author.name not in evidence]
     ours = [row for row in machine if row.author.name.startswith(f"{new.provenance.task}/")]
     before = [row for row in ours or machine if row.digest != new.digest]
     if not before:

@@ -65,6 +65,7 @@ def make_card(
         "task": task,
         "name": learner.name,
         "version": learner.version,
+        "classes": list(learner.vocabulary.names),
         "licence": licence,
         "seed": seed,
         "packages": dict(learner.packages()),

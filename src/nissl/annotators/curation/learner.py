@@ -27,7 +27,7 @@ from nissl.annotators.curation.model import (
     weights_folder,
 )
 from nissl.errors import MissingDependencyError, MissingInputError
-from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance
+from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Examples, Inputs, Prediction, Promises, Result
@@ -70,6 +70,11 @@ class CurationLearner:
         for name, content in sorted(self.files().items()):
             hashed.update(f"{name}\0{len(content)}\0".encode() + content)
         return hashed.hexdigest()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Classes that it proposes."""
+        return VOCABULARY
 
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""
@@ -191,6 +196,10 @@ class CurationLearner:
                 packages=dict(self.packages()),
             ),
         )
+
+    def facts(self, labels: LabelSet, features: FeatureTable) -> ItemTable | None:
+        """None: units are shown with the facts of their sorting."""
+        del labels, features
 
     def contributions(self, features: FeatureTable) -> npt.NDArray[np.float64]:
         """How much each feature of the table speaks for each class, in raw score.
