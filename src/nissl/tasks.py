@@ -273,7 +273,9 @@ class Learner(Annotator, Protocol):
     def propose(self, labels: LabelSet, features: FeatureTable, *, use: int = 0) -> LabelSet:
         """Classes of the items of `labels` as a set; `use` tells apart proposals made anew."""
 
-    def facts(self, labels: LabelSet, features: FeatureTable) -> ItemTable | None:
+    def facts(
+        self, labels: LabelSet, features: FeatureTable, items: ItemTable | None
+    ) -> ItemTable | None:
         """Facts about proposed items that its task's view shows; None where it shows none."""
 
     def contributions(self, features: FeatureTable) -> npt.NDArray[np.float64]:

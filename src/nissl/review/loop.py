@@ -246,7 +246,7 @@ def propose(
         if reason:
             found.append(Finding(NOVELTY, "note", reason, item=item))
     labels = learner.propose(bench.labels, features, use=use)
-    votes, items = learner.predict(features).votes, learner.facts(labels, features)
+    votes, items = learner.predict(features).votes, learner.facts(labels, features, bench.items)
     return Proposal(labels, tuple(found), votes, learner.embedded(features), items)
 
 

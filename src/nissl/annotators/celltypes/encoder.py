@@ -7,8 +7,6 @@ and its gradient, by which a decision is traced back to samples of the curve.
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.celltypes.axes import MODALITIES
-from nissl.errors import BadArgumentError
 
 Values = npt.NDArray[np.float64]
 
@@ -91,7 +88,7 @@ class Encoder:
         return out
 
     def attributions(self, curve: Values, direction: Values) -> Values:
-        """How much each sample moves the latents along directions.
+        """How much each sample moves the latents along directions of each unit.
 
         Integrated gradients from the mean curve (Sundararajan, Taly and Yan 2017, Axiomatic
         attribution for deep networks, ICML): the values of a unit sum to what its curve moves.
@@ -99,7 +96,7 @@ class Encoder:
         Parameters
         ----------
         curve : ndarray, shape (n_units, n_samples), float64
-        direction : ndarray, shape (n_directions, n_latents), float64
+        direction : ndarray, shape (n_units, n_directions, n_latents), float64
 
         Returns
         -------
@@ -107,15 +104,15 @@ class Encoder:
             0 where a curve is not known.
         """
         x, known = self.standardised(curve)
-        out = np.zeros((*x.shape, len(direction)))
+        out = np.zeros((*x.shape, direction.shape[1]))
         (first, bias), (last, _) = self.layers
-        towards = last @ direction.T
+        towards = direction @ last.T
         weight = first[: x.shape[1]]
         still = known @ first[x.shape[1] :] + bias
         moving = x @ weight
         for step in (np.arange(STEPS) + 0.5) / STEPS:
             slope = 1 - np.tanh(step * moving + still) ** 2
-            for k in range(len(direction)):
+            for k in range(direction.shape[1]):
                 out[:, :, k] += (slope * towards[:, k]) @ weight.T / STEPS
         out *= x[:, :, None]
         out[known.mean(axis=1) < FEWEST_KNOWN] = 0.0
@@ -133,45 +130,24 @@ class Encoder:
 Encoders = Mapping[str, Encoder]
 
 
-def to_bytes(encoders: Encoders) -> bytes:
-    """Encoders as one file: a JSON head and float32 arrays, little endian; the same for the same.
-
-    The head says of each array its name, shape and place.
-    """
-    arrays: dict[str, npt.NDArray[np.float32]] = {}
-    for name, encoder in sorted(encoders.items()):
-        arrays |= {f"{name}/centre": encoder.centre, f"{name}/scale": encoder.scale}
+def to_arrays(encoders: Encoders) -> dict[str, Values]:
+    """Arrays by name from which `from_arrays` makes the same encoders."""
+    out: dict[str, Values] = {}
+    for name, encoder in encoders.items():
+        out |= {f"{name}/centre": encoder.centre, f"{name}/scale": encoder.scale}
         for k, (weight, bias) in enumerate(encoder.layers):
-            arrays |= {f"{name}/{k}/weight": weight, f"{name}/{k}/bias": bias}
-    head, body, place = [], io.BytesIO(), 0
-    for name, array in arrays.items():
-        plain = np.ascontiguousarray(array, dtype="<f4")
-        head.append({"name": name, "shape": list(plain.shape), "at": place})
-        place += body.write(plain.tobytes())
-    text = json.dumps({"format": 1, "arrays": head}, separators=(",", ":")).encode()
-    return len(text).to_bytes(8, "little") + text + body.getvalue()
+            out |= {f"{name}/{k}/weight": weight, f"{name}/{k}/bias": bias}
+    return out
 
 
-def from_bytes(content: bytes) -> dict[str, Encoder]:
-    """Inverse of `to_bytes`; `BadArgumentError` where it is no such file."""
-    try:
-        size = int.from_bytes(content[:8], "little")
-        head = json.loads(content[8 : 8 + size])
-        if head["format"] != 1:
-            raise ValueError(f"format {head['format']}")
-        body = content[8 + size :]
-        arrays = {}
-        for each in head["arrays"]:
-            n = int(np.prod(each["shape"]))
-            flat = np.frombuffer(body, "<f4", n, int(each["at"]))
-            arrays[each["name"]] = flat.reshape(each["shape"]).astype(np.float64)
-        return {name: _of(name, arrays) for name in MODALITIES if f"{name}/centre" in arrays}
-    except (KeyError, ValueError, TypeError) as error:
-        raise BadArgumentError(
-            "a file of encoders", f"{type(error).__name__}: {error}", "Take another model."
-        ) from None
-
-
-def _of(name: str, arrays: Mapping[str, Values]) -> Encoder:
-    layers = tuple((arrays[f"{name}/{k}/weight"], arrays[f"{name}/{k}/bias"]) for k in range(2))
-    return Encoder(name, arrays[f"{name}/centre"], arrays[f"{name}/scale"], layers)
+def from_arrays(arrays: Mapping[str, Values]) -> dict[str, Encoder]:
+    """Inverse of `to_arrays`; names of other things are left alone."""
+    out = {}
+    for name in MODALITIES:
+        if f"{name}/centre" in arrays:
+            layers = tuple(
+                (arrays[f"{name}/{k}/weight"], arrays[f"{name}/{k}/bias"]) for k in range(2)
+            )
+            centre, scale = arrays[f"{name}/centre"], arrays[f"{name}/scale"]
+            out[name] = Encoder(name, centre, scale, layers)
+    return out

@@ -21,8 +21,27 @@ from nissl.labels import FeatureTable
 
 Values = npt.NDArray[np.float64]
 
-SCALARS = (*CURVE_NAMES, "firing_rate_hz")
-"""Numbers that are used: those that every source of units can give."""
+PLAIN = (*CURVE_NAMES, "firing_rate_hz")
+"""Numbers that every source of units can give."""
+
+FURTHER = (
+    "trough_to_peak_ms",
+    "trough_to_peak_derivative_ms",
+    "ab_ratio",
+    "cv2",
+    "theta_modulation",
+    "acg_tau_rise_ms",
+    "acg_tau_decay_ms",
+    "acg_tau_burst_ms",
+    "acg_c",
+    "acg_d",
+    "acg_h",
+    "acg_asymptote",
+    "acg_refractory_ms",
+)
+"""Numbers of CellExplorer, which collections of cell types give beside the curves."""
+
+SCALARS = (*PLAIN, *FURTHER)
 
 LATENT_WEIGHT = 0.3
 """Standard deviation of a latent, where that of a number is 1: twelve of them say together what
@@ -71,21 +90,22 @@ class Frame:
             parts.append(np.where(np.isfinite(scaled), scaled, 0.0))
         return np.hstack(parts)
 
-    def attributions(self, table: FeatureTable, name: str, coefficients: Values) -> Values:
-        """How much each sample of a modality's curve adds to linear functions of the inputs.
+    def attributions(self, table: FeatureTable, name: str, slopes: Values) -> Values:
+        """How much each sample of a modality's curve adds to functions of the inputs.
 
         Parameters
         ----------
         table : FeatureTable
         name : str
             A modality with an encoder.
-        coefficients : ndarray, shape (n_functions, size), float64
+        slopes : ndarray, shape (n_units, n_functions, size), float64
+            Of the functions, by the inputs.
 
         Returns
         -------
         ndarray, shape (n_units, n_samples, n_functions), float64
         """
-        direction = coefficients[:, self.latents[name]] / self.scale[name] * LATENT_WEIGHT
+        direction = slopes[:, :, self.latents[name]] / self.scale[name] * LATENT_WEIGHT
         return self.encoders[name].attributions(curve(table, name), direction)
 
     def to_json(self) -> dict[str, Any]:

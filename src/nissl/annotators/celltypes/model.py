@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.celltypes import encoder as encoders
+from nissl.annotators.celltypes import encoder
+from nissl.annotators.celltypes.arrays import pack, unpack
 from nissl.annotators.celltypes.exemplars import Exemplar
 from nissl.annotators.celltypes.inputs import Frame
+from nissl.annotators.celltypes.member import Member
 from nissl.annotators.celltypes.softmax import Head, softmax
 from nissl.annotators.celltypes.strange import Strange
 from nissl.errors import BadArgumentError
@@ -25,7 +27,7 @@ from nissl.trust.novelty import Novelty
 
 Values = npt.NDArray[np.float64]
 
-MODEL, ENCODERS, CARD, SEEN = "model.json", "encoders.bin", "card.json", "seen.json"
+MODEL, ARRAYS, CARD, SEEN = "model.json", "arrays.bin", "card.json", "seen.json"
 BUDGETS = (0.05, 0.1, 0.2, 0.3)
 
 
@@ -40,9 +42,9 @@ class Model:
     present : tuple of bool
         Which of the classes but the last there were examples of.
     frame : Frame
-    members : tuple of Head
-        Linear classifiers of the classes but the last; they differ by the weight that each
-        animal had.
+    members : tuple of Member
+        Classifiers of the classes but the last; they differ by the weight that each animal had,
+        and by what they see.
     calibration : Calibration
         Of the pooled probabilities, classes equally frequent.
     strange : Strange
@@ -61,7 +63,7 @@ class Model:
     vocabulary: Vocabulary
     present: tuple[bool, ...]
     frame: Frame
-    members: tuple[Head, ...]
+    members: tuple[Member, ...]
     calibration: Calibration
     strange: Strange
     thresholds: Mapping[float, float]
@@ -70,13 +72,9 @@ class Model:
     projection: Values
     seen: Novelty | None = None
 
-    @property
-    def head(self) -> Head:
-        """Mean of the members: what attributions are of."""
-        return Head(
-            np.mean([m.coefficients for m in self.members], axis=0),
-            np.mean([m.intercepts for m in self.members], axis=0),
-        )
+    def slopes(self, inputs: Values) -> Values:
+        """Mean over the members, see `Member.slopes`; (n_units, n_classes - 1, n_inputs)."""
+        return np.asarray(np.mean([member.slopes(inputs) for member in self.members], axis=0))
 
     def votes(self, inputs: Values) -> Values:
         """Probabilities of the classes but the last by each member, not calibrated."""
@@ -107,10 +105,7 @@ def to_files(model: Model) -> dict[str, bytes]:
         "colours": list(model.vocabulary.colours),
         "present": list(model.present),
         "frame": model.frame.to_json(),
-        "members": [
-            {"coefficients": m.coefficients.tolist(), "intercepts": m.intercepts.tolist()}
-            for m in model.members
-        ],
+        "members": len(model.members),
         "calibration": model.calibration.to_json(),
         "calibrated_on": model.calibrated_on,
         "strange": model.strange.to_json(),
@@ -119,9 +114,11 @@ def to_files(model: Model) -> dict[str, bytes]:
             for budget, value in model.thresholds.items()
         ],
         "exemplars": [each.to_json() for each in model.exemplars],
-        "projection": model.projection.tolist(),
     }
-    out = {MODEL: canonical_json(head), ENCODERS: encoders.to_bytes(model.frame.encoders)}
+    arrays = encoder.to_arrays(model.frame.encoders) | {"projection": model.projection}
+    for k, member in enumerate(model.members):
+        arrays |= {f"member/{k}/{name}": array for name, array in _arrays_of(member).items()}
+    out = {MODEL: canonical_json(head), ARRAYS: pack(arrays)}
     if model.seen is not None:
         out[SEEN] = canonical_json(model.seen.to_json())
     return out
@@ -133,17 +130,12 @@ def from_files(files: Mapping[str, bytes]) -> Model:
         head = json.loads(files[MODEL])
         if head["format"] != 1:
             raise ValueError(f"format {head['format']}")
-        members = tuple(
-            Head(
-                np.asarray(m["coefficients"], np.float64), np.asarray(m["intercepts"], np.float64)
-            )
-            for m in head["members"]
-        )
+        arrays = unpack(files[ARRAYS])
         return Model(
             vocabulary=Vocabulary(tuple(head["classes"]), tuple(head["colours"])),
             present=tuple(bool(each) for each in head["present"]),
-            frame=Frame.from_json(head["frame"], encoders.from_bytes(files[ENCODERS])),
-            members=members,
+            frame=Frame.from_json(head["frame"], encoder.from_arrays(arrays)),
+            members=tuple(_member(arrays, k) for k in range(int(head["members"]))),
             calibration=Calibration.from_json(head["calibration"]),
             strange=Strange.from_json(head["strange"]),
             thresholds={
@@ -152,7 +144,7 @@ def from_files(files: Mapping[str, bytes]) -> Model:
             },
             exemplars=tuple(Exemplar.from_json(each) for each in head["exemplars"]),
             calibrated_on=str(head["calibrated_on"]),
-            projection=np.asarray(head["projection"], np.float64).reshape(-1, 2),
+            projection=arrays["projection"],
             seen=Novelty.from_json(json.loads(files[SEEN])) if SEEN in files else None,
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -163,6 +155,27 @@ def from_files(files: Mapping[str, bytes]) -> Model:
         ) from None
 
 
+def _arrays_of(member: Member) -> dict[str, Values]:
+    out = {
+        "columns": member.columns.astype(np.float64),
+        "coefficients": member.head.coefficients,
+        "intercepts": member.head.intercepts,
+    }
+    if member.frequencies is not None and member.phases is not None:
+        out |= {"frequencies": member.frequencies, "phases": member.phases}
+    return out
+
+
+def _member(arrays: Mapping[str, Values], k: int) -> Member:
+    own = {n.split("/")[-1]: a for n, a in arrays.items() if n.startswith(f"member/{k}/")}
+    return Member(
+        own["columns"].astype(np.int64),
+        Head(own["coefficients"], own["intercepts"]),
+        own.get("frequencies"),
+        own.get("phases"),
+    )
+
+
 def weights_folder() -> Any:
     """Folder of the package with the shipped weights and their card."""
     return package_files("nissl.annotators.celltypes") / "weights"
@@ -171,7 +184,7 @@ def weights_folder() -> Any:
 @cache
 def shipped() -> Model:
     """Model of the shipped weights, read once."""
-    names = (MODEL, ENCODERS, SEEN)
+    names = (MODEL, ARRAYS, SEEN)
     found = {each.name: each for each in weights_folder().iterdir() if each.name in names}
     return from_files({name: each.read_bytes() for name, each in found.items()})
 

@@ -197,9 +197,11 @@ class CurationLearner:
             ),
         )
 
-    def facts(self, labels: LabelSet, features: FeatureTable) -> ItemTable | None:
+    def facts(
+        self, labels: LabelSet, features: FeatureTable, items: ItemTable | None
+    ) -> ItemTable | None:
         """None: units are shown with the facts of their sorting."""
-        del labels, features
+        del labels, features, items
 
     def contributions(self, features: FeatureTable) -> npt.NDArray[np.float64]:
         """How much each feature of the table speaks for each class, in raw score.
