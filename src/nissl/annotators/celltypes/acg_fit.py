@@ -2,12 +2,22 @@
 
 ``max(c (exp(-(t - t0) / decay) - d exp(-(t - t0) / rise)) + h exp(-(t - t0) / burst) + b, 0)``
 over lags t of 0.5 to 50 ms in bins of 0.5 ms (Petersen et al. 2021, Neuron 109:3594-3608,
-`fit_ACG`; its starting point and bounds). Here the autocorrelogram is first brought to a mean
-rate of `RATE_HZ`, so that the fit and its bounds do not depend on how much a unit fires or how
-many of its spikes were found; c, h and b are then told in units of the mean rate.
+`fit_ACG`, with its bounds on the time constants). Two things differ on purpose:
+
+- The autocorrelogram is first brought to one mean rate, and c, h and b are told in units of the
+  mean rate, so that they do not depend on how many of the spikes were found.
+- One of c, d, h and t0 is redundant: a shift of t0 is taken up by the amplitudes, and what
+  CellExplorer gives depends on where its optimiser starts. Here t0 is 5 ms throughout, and
+  c, c d and h are the sizes of the three parts at that lag. The refractory period is read from
+  the fitted curve: where it first reaches half of its largest value.
+
+The time constants and the asymptote have one meaning in both.
 """
 
 from __future__ import annotations
+
+from functools import cache
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +27,22 @@ Values = npt.NDArray[np.float64]
 FIT_FEATURES = (
     "acg_tau_decay_ms",
     "acg_tau_rise_ms",
+    "acg_tau_burst_ms",
     "acg_c",
     "acg_d",
+    "acg_h",
     "acg_asymptote",
     "acg_refractory_ms",
-    "acg_tau_burst_ms",
-    "acg_h",
 )
-START = np.array([20.0, 1.0, 30.0, 2.0, 0.5, 5.0, 1.5, 2.0])
-LOWER = np.array([1.0, 0.1, 0.0, 0.0, -30.0, 0.0, 0.1, 0.0])
-UPPER = np.array([500.0, 50.0, 500.0, 15.0, 50.0, 20.0, 5.0, 100.0])
 LAG_MS = 0.5 * np.arange(1, 101)
-RATE_HZ = 10.0
-MAX_STEPS, TOLERANCE = 100, 1e-5
+DECAY_MS, RISE_MS, BURST_MS = (1.0, 500.0), (0.1, 50.0), (0.1, 5.0)
+MAX_STEPS, TOLERANCE = 60, 1e-4
 MIN_R2 = 0.1
-_OVER_RATE = (2, 4, 7)
+
+_GRID_MS = ((4.0, 10.0, 25.0, 60.0, 150.0, 400.0), (0.4, 1.0, 2.5, 6.0, 15.0), (0.3, 1.0, 3.0))
+_AT_MS = 5.0
+_LOWER = np.array([DECAY_MS[0], RISE_MS[0], BURST_MS[0], 0.0, 0.0, 0.0, -3.0])
+_UPPER = np.array([DECAY_MS[1], RISE_MS[1], BURST_MS[1], 50.0, 50.0, 10.0, 5.0])
 
 
 def fit_acgs(acg_hz: Values, rate_hz: Values) -> Values:
@@ -49,34 +60,61 @@ def fit_acgs(acg_hz: Values, rate_hz: Values) -> Values:
     ndarray, shape (n_units, 8), float64
         `FIT_FEATURES`: time constants in ms, amplitudes over the mean rate; NaN where nothing
         was fitted or the curve explains less than a tenth of the variance.
+
+    Notes
+    -----
+    The best of a grid of time constants, its amplitudes by least squares, starts a
+    Levenberg-Marquardt descent within bounds. Nothing is random.
     """
-    out = np.full((len(acg_hz), START.size), np.nan)
+    out = np.full((len(acg_hz), len(FIT_FEATURES)), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = acg_hz * (RATE_HZ / rate_hz[:, None])
-    rows = np.flatnonzero(np.all(np.isfinite(scaled), axis=1) & (np.ptp(scaled, axis=1) > 0))
+        relative = acg_hz / rate_hz[:, None]
+    rows = np.flatnonzero(np.all(np.isfinite(relative), axis=1) & (np.ptp(relative, axis=1) > 0))
     if not rows.size:
         return out
-    y = scaled[rows]
-    fitted = _fit(y)
-    rest = np.sum((y - _curve(fitted)[0]) ** 2, axis=1)
+    y = relative[rows]
+    found = _descend(y, _start(y))
+    rest = np.sum((y - _curve(found)[0]) ** 2, axis=1)
     total = np.sum((y - y.mean(axis=1, keepdims=True)) ** 2, axis=1)
-    fitted[1 - rest / total < MIN_R2] = np.nan
-    fitted[:, _OVER_RATE] /= RATE_HZ
-    out[rows] = fitted
+    told = np.column_stack([found, _half_ms(found)])
+    told[1 - rest / total < MIN_R2] = np.nan
+    out[rows] = told
     return out
 
 
-def curve(fitted: Values) -> Values:
-    """Fitted autocorrelograms over the mean rate, shape (n_units, 100)."""
-    scaled = np.array(fitted, np.float64)
-    scaled[:, _OVER_RATE] *= RATE_HZ
-    return np.asarray(_curve(scaled)[0] / RATE_HZ)
+def curve(told: Values) -> Values:
+    """Fitted autocorrelograms over the mean rate on `LAG_MS`, shape (n_units, 100)."""
+    return _curve(told[:, :7])[0]
 
 
-def _fit(y: Values) -> Values:
-    """Levenberg-Marquardt within bounds, all rows in step; rows leave as they converge."""
-    found = np.tile(START, (len(y), 1))
-    damping = np.full(len(y), 1e-2)
+@cache
+def _grid() -> tuple[Values, Values, Values]:
+    """Time constants (n, 3), their curves (n, 100, 4) and the inverses of these (n, 4, 100)."""
+    every = product(*_GRID_MS)
+    taus = np.array([each for each in every if each[1] < each[0] and each[2] < each[0]])
+    after = LAG_MS - _AT_MS
+    shapes = np.exp(-after[:, None] / taus[:, None, :])
+    shapes[:, :, 1] *= -1
+    design = np.concatenate([shapes, np.ones((len(taus), after.size, 1))], axis=2)
+    return taus, design, np.linalg.pinv(design, rcond=1e-6)
+
+
+def _start(y: Values) -> Values:
+    taus, design, inverse = _grid()
+    best = np.full(len(y), np.inf)
+    out = np.empty((len(y), 7))
+    for each, shapes, solve in zip(taus, design, inverse, strict=True):
+        amplitude = np.clip(y @ solve.T, _LOWER[3:], _UPPER[3:])
+        rest = np.sum((y - np.maximum(amplitude @ shapes.T, 0.0)) ** 2, axis=1)
+        better = rest < best
+        best[better] = rest[better]
+        out[better, :3], out[better, 3:] = each, amplitude[better]
+    return out
+
+
+def _descend(y: Values, found: Values) -> Values:
+    """All rows in step; rows leave as they converge."""
+    damping = np.full(len(y), 0.1)
     rows = np.arange(len(y))
     value, slopes = _curve(found)
     cost = np.sum((y - value) ** 2, axis=1)
@@ -87,14 +125,10 @@ def _fit(y: Values) -> Values:
         better = new_cost < cost[rows]
         gain = (cost[rows] - new_cost) / np.maximum(cost[rows], 1e-12)
         taken = rows[better]
-        found[taken], value[taken], slopes[taken] = (
-            proposal[better],
-            new_value[better],
-            new_slopes[better],
-        )
-        cost[taken] = new_cost[better]
-        damping[rows] = np.clip(np.where(better, damping[rows] / 5, damping[rows] * 4), 1e-9, 1e9)
-        done = (better & (gain < TOLERANCE)) | (damping[rows] >= 1e8)
+        found[taken], value[taken] = proposal[better], new_value[better]
+        slopes[taken], cost[taken] = new_slopes[better], new_cost[better]
+        damping[rows] = np.where(better, damping[rows] / 4, damping[rows] * 4)
+        done = (better & (gain < TOLERANCE)) | (damping[rows] > 1e6)
         rows = rows[~done]
         if not rows.size:
             break
@@ -102,40 +136,48 @@ def _fit(y: Values) -> Values:
 
 
 def _step(found: Values, residual: Values, slopes: Values, damping: Values) -> Values:
-    gradient = np.einsum("nkp,nk->np", slopes, residual)
-    stuck = ((found <= LOWER) & (gradient < 0)) | ((found >= UPPER) & (gradient > 0))
+    gradient = np.matmul(residual[:, None, :], slopes)[:, 0]
+    free = ~(((found <= _LOWER) & (gradient < 0)) | ((found >= _UPPER) & (gradient > 0)))
     normal = np.matmul(slopes.transpose(0, 2, 1), slopes)
-    free = ~stuck
     normal *= free[:, :, None] & free[:, None, :]
-    diagonal = np.arange(START.size)
+    diagonal = np.arange(_LOWER.size)
     size = normal[:, diagonal, diagonal]
-    normal[:, diagonal, diagonal] = size * (1 + damping[:, None]) + np.where(size > 0, 1e-9, 1.0)
+    normal[:, diagonal, diagonal] = size * (1 + damping[:, None]) + np.where(size > 0, 1e-12, 1.0)
     step = np.linalg.solve(normal, (gradient * free)[..., None])[..., 0]
-    return np.asarray(np.clip(found + step, LOWER, UPPER))
+    return np.asarray(np.clip(found + step, _LOWER, _UPPER))
 
 
 def _curve(found: Values) -> tuple[Values, Values]:
-    """Values (n, 100) and slopes by parameter (n, 100, 8)."""
-    decay, rise, c, d, base, start, burst, h = (found[:, k, None] for k in range(8))
-    after = LAG_MS - start
-    e_decay = np.exp(-after / decay)
-    e_rise = np.exp(np.minimum(-after / rise, 50.0))
-    e_burst = np.exp(np.minimum(-after / burst, 50.0))
-    raw = c * (e_decay - d * e_rise) + h * e_burst + base
+    """Values (n, 100) and slopes by parameter (n, 100, 7)."""
+    decay, rise, burst, a, b, h, base = (found[:, k, None] for k in range(7))
+    after = LAG_MS - _AT_MS
+    e_decay, e_rise, e_burst = np.exp(-after / decay), np.exp(-after / rise), np.exp(-after / burst)
+    raw = a * e_decay - b * e_rise + h * e_burst + base
     slopes = np.stack(
         [
-            c * e_decay * after / decay**2,
-            -c * d * e_rise * after / rise**2,
-            e_decay - d * e_rise,
-            -c * e_rise,
-            np.ones_like(raw),
-            c * (e_decay / decay - d * e_rise / rise) + h * e_burst / burst,
+            a * e_decay * after / decay**2,
+            -b * e_rise * after / rise**2,
             h * e_burst * after / burst**2,
+            e_decay,
+            -e_rise,
             e_burst,
+            np.ones_like(raw),
         ],
         axis=2,
     )
     return np.maximum(raw, 0.0), slopes * (raw > 0)[..., None]
+
+
+def _half_ms(found: Values) -> Values:
+    """Lag at which each curve first reaches half of its largest value."""
+    value = _curve(found)[0]
+    half = 0.5 * value.max(axis=1, keepdims=True)
+    first = np.argmax(value >= half, axis=1)
+    rows = np.arange(len(value))
+    before = np.where(first > 0, value[rows, first - 1], 0.0)
+    rise = value[rows, first] - before
+    part = np.where(rise > 0, (half[:, 0] - before) / np.where(rise > 0, rise, 1.0), 1.0)
+    return np.asarray(LAG_MS[0] * (first + np.clip(part, 0.0, 1.0)))
 
 
 __all__ = ["FIT_FEATURES", "curve", "fit_acgs"]

@@ -17,7 +17,7 @@ from nissl.annotators.celltypes import trains, waveforms
 from nissl.annotators.celltypes.acg3d import acg3, deciles
 from nissl.annotators.celltypes.acg_fit import FIT_FEATURES, fit_acgs
 from nissl.annotators.celltypes.axes import ACG, ACG3, ISI, WAVE
-from nissl.annotators.celltypes.lags import Lags, count_lags
+from nissl.annotators.celltypes.lags import N_NARROW, Lags, count_lags
 from nissl.annotators.celltypes.layers import layer_code
 from nissl.annotators.celltypes.unit import Unit
 from nissl.errors import BadArgumentError
@@ -117,13 +117,13 @@ SCALARS = (
         "Royer et al. 2012, Nat Neurosci 15:769-775",
     ),
     Feature("acg_tau_decay_ms", "ms", "autocorrelogram decays in {:.3g} ms", _PETERSEN),
-    Feature("acg_tau_rise_ms", "ms", "autocorrelogram rises in {:.3g} ms", _PETERSEN),
-    Feature("acg_c", "", "decaying part {:.2g} times the mean rate", _PETERSEN),
-    Feature("acg_d", "", "rising part {:.2g} times the decaying one", _PETERSEN),
-    Feature("acg_asymptote", "", "levels off at {:.2g} times the mean rate", _PETERSEN),
-    Feature("acg_refractory_ms", "ms", "fitted refractory period {:.1f} ms", _PETERSEN),
+    Feature("acg_tau_rise_ms", "ms", "autocorrelogram rises in {:.2g} ms", _PETERSEN),
     Feature("acg_tau_burst_ms", "ms", "bursts decay in {:.2g} ms", _PETERSEN),
+    Feature("acg_c", "", "decaying part {:.2g} times the mean rate", _PETERSEN),
+    Feature("acg_d", "", "rising part {:.2g} times the mean rate", _PETERSEN),
     Feature("acg_h", "", "bursts {:.2g} times the mean rate", _PETERSEN),
+    Feature("acg_asymptote", "", "levels off at {:.2g} times the mean rate", _PETERSEN),
+    Feature("acg_refractory_ms", "ms", "half recovered {:.1f} ms after a spike", _PETERSEN),
     Feature(
         "n_excites",
         "",
@@ -199,13 +199,9 @@ def featurise_units(
     """
     n = len(units)
     values = np.full((n, len(NAMES)), np.nan)
-    narrow = np.full((n, trains.N_NARROW), np.nan)
-    for k, unit in enumerate(units):
-        found = _wave_part(unit, values[k]) | _train_part(unit, values[k], narrow[k])
-        found["depth_um"] = np.nan if unit.depth_um is None else float(unit.depth_um)
-        found["layer"] = layer_code(unit.layer)
-        for name, value in found.items():
-            values[k, SCALAR_NAMES.index(name)] = value
+    narrow = np.full((n, N_NARROW), np.nan)
+    for unit, row, own in zip(units, values, narrow, strict=True):
+        _fill(unit, row, own)
     fit = [SCALAR_NAMES.index(name) for name in FIT_FEATURES]
     values[:, fit] = fit_acgs(narrow, values[:, SCALAR_NAMES.index("firing_rate_hz")])
     if outgoing is not None:
@@ -278,6 +274,15 @@ def _positions(context: Mapping[str, Any]) -> Values | None:
     return np.asarray([[np.nan if v is None else v for v in row] for row in given], np.float64)
 
 
+def _fill(unit: Unit, row: Values, narrow: Values) -> None:
+    """Write all but the fit into a row of the table, and what is fitted into `narrow`."""
+    found = _wave_part(unit, row) | _train_part(unit, row, narrow)
+    found["depth_um"] = np.nan if unit.depth_um is None else float(unit.depth_um)
+    found["layer"] = layer_code(unit.layer)
+    for name, value in found.items():
+        row[SCALAR_NAMES.index(name)] = value
+
+
 def _wave_part(unit: Unit, row: Values) -> dict[str, float]:
     shape = waveforms.shape_of(unit)
     row[_START["wave"] : _START["acg"]] = waveforms.on_axis(shape)
@@ -290,11 +295,12 @@ def _train_part(unit: Unit, row: Values, narrow: Values) -> dict[str, float]:
     spikes_s = trains.once(unit.spikes_s)
     lags = _lags(spikes_s, unit.duration_s)
     row[_START["acg"] : _START["isi"]] = trains.log_acg(lags)
-    row[_START["isi"] : _START["acg3"]] = trains.log_isi(spikes_s)
+    share = trains.log_isi(spikes_s)
+    row[_START["isi"] : _START["acg3"]] = share
     row[_START["acg3"] :] = acg3(lags).ravel()
     if lags is not None:
         narrow[:] = trains.narrow_acg(lags)
-    return trains.interval_features(spikes_s, unit.duration_s) | trains.acg_features(lags)
+    return trains.interval_features(spikes_s, unit.duration_s, share) | trains.acg_features(lags)
 
 
 def _lags(spikes_s: Values, duration_s: float | None) -> Lags | None:

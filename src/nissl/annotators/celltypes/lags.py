@@ -1,19 +1,18 @@
 """Pairs of spikes of one train, counted by lag: once, for all autocorrelograms.
 
-Lags to 1 s are counted exactly, in ticks of 0.01 ms; those of 1 to 10 s in bins of 20 ms by
-Fourier transform. Nothing is subsampled.
+Lags to 1 s are counted exactly, to 63.5 ms in ticks of 0.01 ms and throughout in bins of 1 ms;
+those of 1 to 10 s in bins of 50 ms by Fourier transform. Nothing is subsampled.
 
 Spike times lie on the grid of the recording's samples, so that counts in narrow bins depend on
-how many grid points fall into each. Counts up to `FINE_S` are therefore smoothed with a
-triangle of 0.1 ms half width (what a jitter of each spike by up to 0.05 ms would do on average)
-before they are read, and a train means the same at 20 and at 30 kHz.
+how many grid points fall into each. Every short lag is therefore spread over a triangle of
+0.1 ms half width (what a jitter of each spike by up to 0.05 ms would do on average) before it
+is read, and a train means the same at 20 and at 30 kHz.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,43 +24,47 @@ Ints = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 TICK_S = 1e-5
-NEAR_S, FAR_S, FAR_BIN_S = 1.0, 10.0, 0.02
-FINE_S = 10.0**-1.2
-"""Edge of both logarithmic axes (63 ms) below which lags are smoothed."""
+SPREAD_TICKS = 10
+FINE_MS, NEAR_MS = 63.5, 1000.5
+FAR_S, FAR_BIN_S = 10.0, 0.05
+NARROW_MS, N_NARROW = 0.5, 100
 
-SMOOTH_TICKS = 10
-_PAIRS_AT_ONCE = 1_000_000
-_N_NEAR = round(NEAR_S / TICK_S)
-_N_FINE = round(FINE_S / TICK_S)
+_PER_MS = round(1e-3 / TICK_S)
+N_TICKS = round(FINE_MS * _PER_MS)
+N_MS = round(NEAR_MS + 0.5)
+_N_NEAR = N_TICKS + (N_MS - int(FINE_MS + 0.5))
+_LOG_NEAR = 75
+_DENSE = 0.2
+_PAIRS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
 class Lags:
-    """Counts of pairs by lag.
+    """Counts of pairs by lag and by decile of the instantaneous rate.
+
+    A pair counts for the deciles of both of its spikes, so that each is there twice.
 
     Parameters
     ----------
     n_spikes : int
     duration_s : float
-    near : ndarray, shape (100000,), int64
-        Pairs with lags of 0, 1, .. ticks, to 1 s.
-    far : ndarray, shape (501,), float64
-        Pairs with lags of 0, 20, .. ms to 10 s; a pair between two bins is shared by them.
-    cells : ndarray, shape (10, n_cells), int64, optional
-        Pairs of each decile of rate, seen from either of their spikes: first by tick, to
-        `FINE_S`, then by bin of `axes.LAG_EDGES_S`.
+    by_tick : ndarray, shape (10, 6350), int64
+        Lags of 0, 0.01, .. ms.
+    by_ms : ndarray, shape (10, 1001), int64
+        Lags in bins of 1 ms centred on 0, 1, .. 1000 ms.
+    far : ndarray, shape (201,), float64
+        Pairs, each once, with lags of 0, 50, .. ms to 10 s; a pair between two bins is shared
+        by them.
     """
 
     n_spikes: int
     duration_s: float
-    near: Ints
+    by_tick: Ints
+    by_ms: Ints
     far: Values
-    cells: Ints | None = None
 
 
-def count_lags(
-    spikes_s: Values, duration_s: float, decile: npt.NDArray[np.intp] | None = None
-) -> Lags:
+def count_lags(spikes_s: Values, duration_s: float, decile: npt.NDArray[np.intp]) -> Lags:
     """Count the pairs of a train.
 
     Parameters
@@ -69,120 +72,143 @@ def count_lags(
     spikes_s : ndarray, shape (n_spikes,), float64
         Seconds, increasing.
     duration_s : float
-    decile : ndarray of int, shape (n_spikes,), optional
+    decile : ndarray of int, shape (n_spikes,)
         Which tenth of the instantaneous rates each spike belongs to.
 
     Returns
     -------
     Lags
     """
-    tick = np.rint((spikes_s - spikes_s[0]) / TICK_S).astype(np.int64)
-    near = np.zeros(_N_NEAR, np.int64)
-    n_cells, cell_of = _cells()
-    cells = None if decile is None else np.zeros(N_DECILES * n_cells, np.int64)
-    for first, later in _pairs(tick):
-        lag = tick[later] - tick[first]
-        near += np.bincount(lag, minlength=_N_NEAR)
-        if decile is not None and cells is not None:
-            cell = cell_of[lag]
-            for spike in (first, later):
-                cells += np.bincount(decile[spike] * n_cells + cell, minlength=cells.size)
-    by_decile = None if cells is None else cells.reshape(N_DECILES, n_cells)
-    return Lags(tick.size, duration_s, near, _far(tick * TICK_S), by_decile)
+    last = (spikes_s[-1] - spikes_s[0]) / TICK_S
+    dtype = np.int32 if last < 2**31 - 1 else np.int64
+    tick = np.rint((spikes_s - spikes_s[0]) / TICK_S).astype(dtype)
+    return Lags(
+        tick.size, duration_s, _by_tick(tick, decile), _by_ms(tick, decile), _far(tick * TICK_S)
+    )
 
 
-def smoothed_below(counts: Ints, edges_s: npt.NDArray[np.floating[Any]]) -> Values:
-    """Pairs per bin from counts per tick, smoothed over the grid of samples.
-
-    Parameters
-    ----------
-    counts : ndarray, shape (..., n_ticks), int64
-        Of lags from 0 on.
-    edges_s : ndarray, shape (n_edges,), float64
-        Edges of bins, seconds, within the counted lags.
-
-    Returns
-    -------
-    ndarray, shape (..., n_edges - 1), float64
-    """
-    total = np.concatenate([np.zeros((*counts.shape[:-1], 1)), np.cumsum(counts, axis=-1)], axis=-1)
-    at = edges_s / TICK_S + 0.5
-    half = SMOOTH_TICKS
-    # the smoothed cumulative count is the mean of the raw one under the triangle
-    offsets = np.arange(-half + 1, half)
-    weights = (half - np.abs(offsets)) / half**2
-    read = np.zeros((*counts.shape[:-1], at.size))
-    for offset, weight in zip(offsets.tolist(), weights.tolist(), strict=True):
-        where = np.clip(at + offset, 0, total.shape[-1] - 1)
-        low = np.minimum(where.astype(np.int64), total.shape[-1] - 2)
-        part = where - low
-        read += weight * (total[..., low] * (1 - part) + total[..., low + 1] * part)
-    return np.asarray(np.diff(read, axis=-1))
+def narrow_counts(lags: Lags) -> Values:
+    """Pairs in bins of 0.5 ms centred on 0.5 to 50 ms, shape (100,)."""
+    return np.asarray(_narrow_bins() @ _near(lags))
 
 
 def log_counts(lags: Lags) -> Values:
-    """Pairs per bin of `axes.LOG_EDGES_S`, shape (100,), float64."""
-    fine = LOG_EDGES_S <= FINE_S * 1.0001
-    near = (LOG_EDGES_S >= FINE_S * 0.9999) & (LOG_EDGES_S <= NEAR_S * 1.0001)
-    far = LOG_EDGES_S >= NEAR_S * 0.9999
-    ticks = np.concatenate([[0], np.cumsum(lags.near)])
-    at_near = ticks[np.minimum(np.rint(LOG_EDGES_S[near] / TICK_S).astype(np.int64), _N_NEAR)]
-    at_far = np.interp(
-        LOG_EDGES_S[far] / FAR_BIN_S,
-        np.arange(lags.far.size + 1) - 0.5,
-        np.concatenate([[0], np.cumsum(lags.far)]),
-    )
-    return np.concatenate(
-        [
-            smoothed_below(lags.near[: _N_FINE + 2 * SMOOTH_TICKS], LOG_EDGES_S[fine]),
-            np.diff(at_near),
-            np.diff(at_far),
-        ]
-    )
+    """Pairs in the bins of `axes.LOG_EDGES_S`, shape (100,)."""
+    edges = LOG_EDGES_S[_LOG_NEAR:] / FAR_BIN_S
+    total = np.concatenate([[0.0], np.cumsum(lags.far)])
+    far = np.diff(np.interp(edges, np.arange(total.size) - 0.5, total))
+    return np.concatenate([_log_bins() @ _near(lags), far])
 
 
 def decile_counts(lags: Lags) -> Values:
-    """Pairs per decile and bin of `axes.LAG_EDGES_S`, shape (10, 50), float64."""
-    if lags.cells is None:
-        return np.full((N_DECILES, LAG_EDGES_S.size - 1), np.nan)
-    fine = LAG_EDGES_S <= FINE_S * 1.0001
-    n_fine = _N_FINE + 2 * SMOOTH_TICKS
-    return np.concatenate(
-        [smoothed_below(lags.cells[:, :n_fine], LAG_EDGES_S[fine]), _coarse(lags.cells, n_fine)],
-        axis=1,
-    )
+    """Pairs, twice each, in the bins of `axes.LAG_EDGES_S` by decile, shape (10, 50)."""
+    near = np.concatenate([lags.by_tick, lags.by_ms[:, N_MS - (_N_NEAR - N_TICKS) :]], axis=1)
+    return np.asarray((_decile_bins() @ near.T).T)
 
 
-def _coarse(cells: Ints, n_fine: int) -> Values:
-    """Bins beyond `FINE_S`; the first begins within the fine ticks."""
-    coarse = cells[:, n_fine:].astype(np.float64)
-    coarse[:, 0] += cells[:, _N_FINE + 1 : n_fine].sum(axis=1)
-    return coarse
+def counts_by_ms(lags: Lags) -> Values:
+    """Pairs in bins of 1 ms centred on 0, 1, .. 1000 ms, shape (1001,)."""
+    return np.asarray(lags.by_ms.sum(axis=0) / 2)
 
 
-def _cells() -> tuple[int, Ints]:
-    """Number of cells, and the cell of each lag in ticks."""
-    n_fine = _N_FINE + 2 * SMOOTH_TICKS
-    edges = LAG_EDGES_S[LAG_EDGES_S > FINE_S * 1.0001] / TICK_S
-    lag = np.arange(_N_NEAR)
-    cell = np.where(lag < n_fine, lag, n_fine + np.searchsorted(edges, lag, side="right"))
-    return n_fine + edges.size, np.minimum(cell, n_fine + edges.size - 1)
+def log_intervals(interval_s: Values) -> Values:
+    """Intervals in the bins of `axes.LOG_EDGES_S`, shape (100,)."""
+    split = LOG_EDGES_S[_LOG_NEAR]
+    tick = np.rint(interval_s[interval_s < split] / TICK_S).astype(np.int64)
+    coarse = N_TICKS + (tick - N_TICKS) // _PER_MS
+    near = np.bincount(np.where(tick < N_TICKS, tick, coarse), minlength=_N_NEAR)
+    late = interval_s[(interval_s >= split) & (interval_s < LOG_EDGES_S[-1])]
+    bins = np.searchsorted(LOG_EDGES_S[_LOG_NEAR + 1 :], late, side="right")
+    n_far = LOG_EDGES_S.size - 1 - _LOG_NEAR
+    return np.concatenate([_log_bins() @ near, np.bincount(bins, minlength=n_far)[:n_far]])
 
 
-def _pairs(tick: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """Indices of earlier and later spikes less than `NEAR_S` apart, in portions."""
-    n = tick.size
-    reach = np.searchsorted(tick, tick + _N_NEAR, side="left") - np.arange(n) - 1
-    total = np.cumsum(reach)
-    if not n or total[-1] == 0:
-        return
-    cuts = np.searchsorted(total, np.arange(_PAIRS_AT_ONCE, total[-1], _PAIRS_AT_ONCE)) + 1
-    edges = np.unique([0, *cuts.tolist(), n]).tolist()
-    for start, stop in pairwise(edges):
-        own = reach[start:stop]
-        first = np.repeat(np.arange(start, stop), own)
-        begin = np.repeat(np.cumsum(own) - own, own)
-        yield first, first + 1 + np.arange(first.size) - begin
+def _near(lags: Lags) -> Values:
+    """Pairs, each once, by tick and beyond that by millisecond."""
+    coarse = lags.by_ms[:, N_MS - (_N_NEAR - N_TICKS) :]
+    return np.concatenate([lags.by_tick.sum(axis=0), coarse.sum(axis=0)]) / 2
+
+
+def _by_tick(tick: npt.NDArray[np.integer[Any]], decile: npt.NDArray[np.intp]) -> Ints:
+    row = (decile * N_TICKS).astype(np.int32)
+    none, size = np.zeros_like(row), N_DECILES * N_TICKS
+    counts = _count(tick, row, none, 1, N_TICKS, size) + _count(tick, none, row, 1, N_TICKS, size)
+    return counts.reshape(N_DECILES, N_TICKS)
+
+
+def _by_ms(tick: npt.NDArray[np.integer[Any]], decile: npt.NDArray[np.intp]) -> Ints:
+    outer = (decile * N_DECILES * N_MS).astype(np.int32)
+    inner = (decile * N_MS).astype(np.int32)
+    counts = _count(tick, outer, inner, _PER_MS, N_MS, N_DECILES**2 * N_MS)
+    by_both = counts.reshape(N_DECILES, N_DECILES, N_MS)
+    return np.asarray(by_both.sum(axis=0) + by_both.sum(axis=1))
+
+
+def _count(
+    tick: npt.NDArray[np.integer[Any]],
+    of_first: npt.NDArray[np.int32],
+    of_later: npt.NDArray[np.int32],
+    width: int,
+    n_bins: int,
+    size: int,
+) -> Ints:
+    """Pairs by what is given of the earlier and of the later spike plus the bin of their lag.
+
+    Bins are centred on multiples of the width. Spikes are compared with their first, second, ..
+    successor until none is in reach: whole arrays at a time while many are, the few that are
+    left by index.
+    """
+    counts = np.zeros(size, np.int64)
+    reach = n_bins * width - width // 2
+    waiting: list[npt.NDArray[np.int32]] = []
+    n_waiting = 0
+    for step in range(1, tick.size):
+        lag = (tick[step:] - tick[:-step]).astype(np.int32, copy=False)
+        inside = lag < reach
+        n_inside = int(np.count_nonzero(inside))
+        if not n_inside:
+            break
+        if n_inside > _DENSE * lag.size:
+            key = (lag + width // 2) // width + of_first[:-step] + of_later[step:]
+            waiting.append(key[inside])
+        else:
+            rows = np.flatnonzero(inside)
+            key = (lag[rows] + width // 2) // width + of_first[rows] + of_later[rows + step]
+            waiting.append(key)
+        n_waiting += n_inside
+        if n_waiting > _PAIRS_AT_ONCE:
+            counts += np.bincount(np.concatenate(waiting), minlength=size)
+            waiting, n_waiting = [], 0
+    if waiting:
+        counts += np.bincount(np.concatenate(waiting), minlength=size)
+    return counts
+
+
+@cache
+def _narrow_bins() -> Any:
+    return _bins((np.arange(N_NARROW + 1) + 0.5) * NARROW_MS / 1000)
+
+
+@cache
+def _log_bins() -> Any:
+    return _bins(LOG_EDGES_S[: _LOG_NEAR + 1])
+
+
+@cache
+def _decile_bins() -> Any:
+    return _bins(LAG_EDGES_S)
+
+
+def _bins(edges_s: npt.NDArray[np.floating[Any]]) -> Any:
+    """Share of each count, by tick and then by millisecond, that falls into each bin; sparse."""
+    from scipy.sparse import csr_array
+
+    edges = edges_s[:, None] / TICK_S
+    u = np.clip((edges - np.arange(N_TICKS)) / SPREAD_TICKS, -1.0, 1.0)
+    below_tick = np.where(u < 0, 0.5 * (1 + u) ** 2, 1 - 0.5 * (1 - u) ** 2)
+    start = N_TICKS + _PER_MS * np.arange(_N_NEAR - N_TICKS)
+    below_ms = np.clip((edges - start) / _PER_MS, 0.0, 1.0)
+    return csr_array(np.diff(np.concatenate([below_tick, below_ms], axis=1), axis=0))
 
 
 def _far(times_s: Values) -> Values:
@@ -191,8 +217,17 @@ def _far(times_s: Values) -> Values:
     n_lags = round(FAR_S / FAR_BIN_S)
     train = np.bincount((times_s / FAR_BIN_S).astype(np.int64)).astype(np.float64)
     size = next_fast_len(train.size + n_lags + 1, real=True)
-    power = np.abs(rfft(train, size)) ** 2
+    spectrum = rfft(train, size)
+    power = spectrum.real**2 + spectrum.imag**2
     return np.asarray(np.maximum(np.rint(irfft(power, size)[: n_lags + 1]), 0.0))
 
 
-__all__ = ["Lags", "count_lags", "decile_counts", "log_counts", "smoothed_below"]
+__all__ = [
+    "Lags",
+    "count_lags",
+    "counts_by_ms",
+    "decile_counts",
+    "log_counts",
+    "log_intervals",
+    "narrow_counts",
+]

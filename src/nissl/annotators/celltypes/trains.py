@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.celltypes.axes import LOG_EDGES_S, LOG_S, N_LOG
-from nissl.annotators.celltypes.lags import SMOOTH_TICKS, TICK_S, Lags, log_counts, smoothed_below
+from nissl.annotators.celltypes.lags import (
+    NARROW_MS,
+    Lags,
+    counts_by_ms,
+    log_counts,
+    log_intervals,
+    narrow_counts,
+)
 from nissl.annotators.spikes.correlograms import CENSORED_MS
 
 Values = npt.NDArray[np.float64]
@@ -44,8 +51,6 @@ BURST_S = 0.006
 REFRACTORY_R_S = 0.005
 RATE_BIN_S = 180.0
 MIN_RATE_BINS = 4
-NARROW_MS, N_NARROW = 0.5, 100
-_FINE_ISI_S = LOG_EDGES_S[45]
 
 
 def once(spikes_s: Values) -> Values:
@@ -58,7 +63,9 @@ def duplicated(spikes_s: Values) -> float:
     return 1 - once(spikes_s).size / spikes_s.size if spikes_s.size else float("nan")
 
 
-def interval_features(spikes_s: Values, duration_s: float | None) -> dict[str, float]:
+def interval_features(
+    spikes_s: Values, duration_s: float | None, share: Values
+) -> dict[str, float]:
     """Features of rate and intervals.
 
     Parameters
@@ -67,6 +74,8 @@ def interval_features(spikes_s: Values, duration_s: float | None) -> dict[str, f
         Seconds, increasing, each spike once.
     duration_s : float, optional
         Of the recording.
+    share : ndarray, shape (100,), float64
+        As `log_isi` gives it.
 
     Returns
     -------
@@ -108,7 +117,6 @@ def interval_features(spikes_s: Values, duration_s: float | None) -> dict[str, f
     regular = (1 - 4 * a * b / both**2) * (1 + 4 * REFRACTORY_R_S / both)
     out["lvr"] = float(3 * np.mean(regular))
     out["isi_median_ms"] = float(np.median(interval) * 1000)
-    share = log_isi(spikes_s)
     if np.all(np.isfinite(share)):
         smooth = np.convolve(share, np.hanning(9)[1:-1], mode="same")
         out["isi_mode_ms"] = float(LOG_S[np.argmax(smooth)] * 1000)
@@ -136,11 +144,7 @@ def log_isi(spikes_s: Values) -> Values:
     inside = (interval >= LOG_EDGES_S[0]) & (interval < LOG_EDGES_S[-1])
     if np.sum(inside) < MIN_INTERVALS:
         return np.full(N_LOG, np.nan)
-    fine = round(_FINE_ISI_S / TICK_S) + 2 * SMOOTH_TICKS
-    ticks = np.rint(interval[interval < (fine - 1) * TICK_S] / TICK_S).astype(np.int64)
-    short = smoothed_below(np.bincount(ticks, minlength=fine), LOG_EDGES_S[:46])
-    long = np.histogram(interval, LOG_EDGES_S[45:])[0]
-    counts = np.concatenate([short, long])
+    counts = log_intervals(interval)
     return np.asarray(counts / counts.sum())
 
 
@@ -172,9 +176,7 @@ def log_acg(lags: Lags | None) -> Values:
 
 def narrow_acg(lags: Lags) -> Values:
     """Rate in bins of 0.5 ms centred on lags of 0.5 to 50 ms, shape (100,), float64, Hz."""
-    edges = (np.arange(N_NARROW + 1) + 0.5) * NARROW_MS / 1000
-    counts = smoothed_below(lags.near[: round(edges[-1] / TICK_S) + 2 * SMOOTH_TICKS], edges)
-    return np.asarray(counts / lags.n_spikes / (NARROW_MS / 1000))
+    return np.asarray(narrow_counts(lags) / lags.n_spikes / (NARROW_MS / 1000))
 
 
 def acg_features(lags: Lags | None) -> dict[str, float]:
@@ -207,17 +209,12 @@ def acg_features(lags: Lags | None) -> dict[str, float]:
     out = dict.fromkeys(ACG_FEATURES, float("nan"))
     if lags is None or lags.n_spikes < MIN_SPIKES:
         return out
-    total = np.concatenate([[0], np.cumsum(lags.near)])
-
-    def rate(low_ms: float, high_ms: float) -> float:
-        """Pairs per ms in bins of 1 ms from one centre to another."""
-        low, high = round((low_ms - 0.5) * 100), round((high_ms + 0.5) * 100)
-        return float(total[high] - total[low]) / (high_ms - low_ms + 1)
-
-    late, early, trough, peak = rate(200, 300), rate(3, 5), rate(50, 70), rate(100, 140)
-    out["burst_royer"] = early / late if late else float("nan")
+    by_ms = counts_by_ms(lags)
+    late, early = by_ms[200:301].mean(), by_ms[3:6].mean()
+    trough, peak = by_ms[50:71].mean(), by_ms[100:141].mean()
+    out["burst_royer"] = float(early / late) if late else float("nan")
     if trough + peak > 0:
-        out["theta_modulation"] = (peak - trough) / (peak + trough)
+        out["theta_modulation"] = float((peak - trough) / (peak + trough))
     narrow = narrow_acg(lags)
     after = float(np.mean(narrow[15:23]))
     out["burst_doublets"] = float(np.max(narrow[4:16])) / after if after else float("nan")
@@ -238,7 +235,8 @@ def _instability(spikes_s: Values, span: float) -> float:
     if n_bins < MIN_RATE_BINS:
         return float("nan")
     start = min(float(spikes_s[0]), 0.0) if spikes_s[-1] <= span else float(spikes_s[0])
-    counts = np.histogram(spikes_s, start + RATE_BIN_S * np.arange(n_bins + 1))[0]
+    edges = start + RATE_BIN_S * np.arange(n_bins + 1)
+    counts = np.diff(np.searchsorted(spikes_s, edges))
     return float(np.median(np.abs(np.diff(counts))) / counts.mean()) if counts.any() else np.nan
 
 
