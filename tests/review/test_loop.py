@@ -14,7 +14,7 @@ from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import Author, Edit, EditKind, ItemTable, Kind, LabelSet, Provenance
 from nissl.labels.replay import majority, replay
 from nissl.project import learning
-from nissl.review import decided, loop
+from nissl.review import decided, judging, loop
 from nissl.review.loop import TAUGHT, taught
 from nissl.review.why import why
 from nissl.store import QuestionRow, SourceRow, Store
@@ -243,12 +243,12 @@ def test_split_never_cuts_a_subject(store):
     decide(store, 0, range(N_UNITS))
     decide(store, 1, range(N_UNITS))
     examples = decided.gather(store, "curation", LEARNER)
-    how, fold = loop.split(examples, np.random.default_rng(0))
+    how, fold = judging.split(examples, np.random.default_rng(0))
     subject = np.asarray(examples.features.subject)
     assert how == "subjects left out in turn"
     assert all(len(set(fold[subject == name])) == 1 for name in set(subject))
     alone = examples.take(subject == "m0")
-    assert "flatters" in loop.split(alone, np.random.default_rng(0))[0]
+    assert "flatters" in judging.split(alone, np.random.default_rng(0))[0]
 
 
 def test_why_speaks_of_facts_and_of_units_people_decided_on(store):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,11 +24,23 @@ def learn(
     reader: Annotated[
         str | None, typer.Option(help="Learn from this reader only; the majority by default.")
     ] = None,
+    library: Annotated[
+        list[Path] | None,
+        typer.Option(help="Also learn from this library of labelled units; may be repeated."),
+    ] = None,
+    extend: Annotated[
+        bool,
+        typer.Option("--extend", help="Keep the classes that are known, beside the library's."),
+    ] = False,
     then_use: Annotated[bool, typer.Option("--use", help="Put it into use at once.")] = False,
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit a new model to what people decided. It is kept with its card, and not yet in use."""
+    """Fit a new model to what people decided. It is kept with its card, and not yet in use.
+
+    Cell types can also be learnt from libraries, whose classes then replace those that are
+    known, unless they extend them.
+    """
     from nissl.labels.replay import by_reviewer
     from nissl.project import open_project
     from nissl.run.progress import RichProgress
@@ -38,6 +51,8 @@ def learn(
             seed=seed,
             progress=progress,
             resolve=None if reader is None else by_reviewer(reader),
+            libraries=tuple(library or ()),
+            extend=extend,
         )
         if then_use:
             study.use_model(task, learned.digest, by=by or getpass.getuser())

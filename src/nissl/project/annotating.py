@@ -21,7 +21,7 @@ from nissl.run.context import Context
 from nissl.run.job import JobSpec
 from nissl.run.progress import Progress, Silent
 from nissl.store import Store
-from nissl.tasks import Annotator, Finding, Inputs, Task, resolve
+from nissl.tasks import Annotator, Finding, Inputs, Learner, Task, resolve
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def annotate(
     """Run a task's method on a source; see `nissl.project.Project.annotate`."""
     resources = Resources() if resources is None else resources
     task, method = resolve(name)
+    method = _in_use(store, task, method)
     complete = _complete(method, parameters or {})
     chosen = source.stream(stream)
     labels, items = _needed(store, source, task)
@@ -103,7 +104,7 @@ def annotate(
         parameters=complete,
         seed=seed,
         inputs=(f"{source.fingerprint}/{chosen}", *(s.digest for s in labels.values())),
-        weights="",
+        weights=method.weights if isinstance(method, Learner) else "",
         packages=dict(method.packages()),
     )
     draft = _finished(store, job.hash)
@@ -129,6 +130,16 @@ def annotate(
     if head:
         store.set_head(source.fingerprint, task.name, draft.labels.digest, by="--head")
     return draft
+
+
+def _in_use(store: Store, task: Task, method: Annotator) -> Annotator:
+    """The method with the model that the project has put into use, if it is one that learns."""
+    if not isinstance(method, Learner) or not store.model_head(task.name):
+        return method
+    from nissl.review.loop import learner_of  # brings the learners
+
+    used = learner_of(store, task.name)
+    return used if used.name == method.name else method
 
 
 def _complete(method: Annotator, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nissl.annotators.curation.card import render
 from nissl.errors import BadArgumentError, MissingInputError
-from nissl.review.loop import Learned, Used, learn, learner_of, use
+from nissl.labels.replay import Rule
+from nissl.review.loop import Learned, Used, learner_of, use
+from nissl.review.loop import learn as learn_from
+from nissl.run.progress import Progress
 from nissl.store import Store
 from nissl.tasks import TASKS
 
@@ -43,6 +47,29 @@ class ModelState:
         """Its card as a Markdown page."""
         names = self.card.get("classes") or TASKS.get(self.task).vocabulary.names
         return render(self.card, tuple(names))
+
+
+def learn(
+    store: Store,
+    task: str,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    resolve: Rule | None = None,
+    libraries: Sequence[Path] = (),
+    extend: bool = False,
+) -> Learned:
+    """Fit a new model; see `nissl.project.Project.learn`."""
+    more = None
+    if libraries:
+        from nissl.annotators.celltypes.teaching import examples_of
+
+        more = examples_of(libraries, learner_of(store, task, ""), extend=extend)
+    elif extend:
+        raise BadArgumentError(
+            "a library that extends the known classes", "none", "Name one with --library."
+        )
+    return learn_from(store, task, seed=seed, progress=progress, resolve=resolve, more=more)
 
 
 def models(store: Store, task: str) -> list[ModelState]:

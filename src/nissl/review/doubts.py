@@ -16,7 +16,8 @@ import numpy.typing as npt
 from nissl.errors import MissingInputError
 from nissl.review.decided import benches, gather
 from nissl.review.desk import CLASSES_OF, Desk
-from nissl.review.loop import learner_of, out_of_fold, split
+from nissl.review.judging import out_of_fold, split
+from nissl.review.loop import learner_of
 from nissl.review.pooling import kept_with
 from nissl.review.room import Room
 from nissl.store import QuestionRow

@@ -17,28 +17,20 @@ from uuid import uuid5
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.curation.card import evaluation, make_card
-from nissl.errors import BadArgumentError, EvaluationError, MissingInputError
+from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import Edit, EditKind, ItemTable, LabelSet
 from nissl.labels.replay import Question, Rule, rebase
 from nissl.review.decided import Bench, benches, combined, gather
-from nissl.review.groups import NAMED, facts_of
+from nissl.review.judging import judged
 from nissl.run.progress import Progress, Silent
 from nissl.store import Store
 from nissl.tasks import ANNOTATORS, TASKS, Examples, Finding, Learner
-from nissl.trust.bands import UNKNOWN
-
-FOLDS = 5
-FEW = 20
-"""Examples below which a model's scores are not computed."""
 
 TAUGHT = 50
 """Decided items of a recording from which on a model that learnt them has seen it."""
 
 NOVELTY = "novelty"
 """Name of the check that tells what lies outside the model's experience."""
-
-Split = tuple[str, npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -169,7 +161,8 @@ def learn(
     told.advance("learn", 1.0)
     fitted = shipped.fit(examples, rng=np.random.default_rng(seed))
     told.advance("learn", 1.0)
-    card = _judged(store, task, shipped, fitted, examples, seed)
+    in_use = learner_of(store, task) if store.model_head(task) else None
+    card = judged(store, task, shipped, fitted, examples, in_use=in_use, seed=seed)
     digest = store.put_model(fitted.files(), card)
     told.advance("learn", 1.0)
     told.finish("learn")
@@ -366,92 +359,6 @@ def _chosen(
     return out
 
 
-def _judged(
-    store: Store, task: str, shipped: Learner, fitted: Learner, examples: Examples, seed: int
-) -> dict[str, Any]:
-    """Card of a new model: how it does on decided items that it has not seen."""
-    rng = np.random.default_rng([seed, 1])
-    in_use = store.model_head(task)
-    before: dict[str, Any] = {"digest": in_use or "", "name": "shipped weights"}
-    how, scores = "too few examples to judge", None
-    if len(examples) >= FEW:
-        how, fold = split(examples, rng)
-        unseen = out_of_fold(shipped, examples, fold, seed)
-        named = _attributes(store, examples)
-        scores = evaluation(unseen, examples, attributes=named, rng=rng)
-        old = learner_of(store, task) if in_use else shipped
-        told = old.predict(examples.features).probabilities
-        before["evaluation"] = evaluation(told, examples, rng=rng)
-        before["changed_classes"] = float(np.mean(told.argmax(axis=1) != unseen.argmax(axis=1)))
-        if in_use:
-            before["name"] = "model in use"
-            before["caution"] = "It may have learnt from some of these items."
-    return make_card(
-        fitted,
-        task,
-        examples,
-        how=how,
-        scores=scores,
-        before=before,
-        seed=seed,
-        licence="as the project's decisions; starts from weights under MIT-licensed data",
-    )
-
-
-def _attributes(store: Store, examples: Examples) -> dict[str, list[str]]:
-    """What the project knows of each item's recording: species, lab, region, probe, rig."""
-    rows = {row.name: row for row in store.sources()}
-    facts = [facts_of(rows[name]) for name in examples.features.session]
-    found = {key: [own[key] for own in facts] for key in NAMED}
-    return {key: values for key, values in found.items() if set(values) != {UNKNOWN}}
-
-
-def split(examples: Examples, rng: np.random.Generator) -> Split:
-    """Parts of the examples that are left out in turn, and how that reads.
-
-    By subject where there are two or more, else by session, else at random.
-    """
-    for what, names in (
-        ("subject", examples.features.subject),
-        ("session", examples.features.session),
-    ):
-        groups, codes = np.unique(np.asarray(names), return_inverse=True)
-        if groups.size >= 2:
-            order = rng.permutation(groups.size)
-            caution = "" if what == "subject" else " (of one subject: flatters)"
-            return f"{what}s left out in turn{caution}", order[codes] % min(groups.size, FOLDS)
-    if len(examples) < FOLDS:
-        raise EvaluationError(
-            f"at least {FOLDS} examples", str(len(examples)), "Decide on more items first."
-        )
-    fold = rng.permutation(len(examples)) % FOLDS
-    return "items left out at random (of one session: flatters)", fold.astype(np.int64)
-
-
-def out_of_fold(
-    learner: Learner, examples: Examples, fold: npt.NDArray[np.int64], seed: int
-) -> npt.NDArray[np.float64]:
-    """Probabilities of each example by a learner fitted to the other folds."""
-    out: npt.NDArray[np.float64] | None = None
-    for k in np.unique(fold):
-        rest = examples.take(fold != k)
-        fitted = _try_fit(learner, rest, seed)
-        p = fitted.predict(examples.take(fold == k).features).probabilities
-        out = np.full((len(examples), p.shape[1]), np.nan) if out is None else out
-        out[fold == k] = p
-    if out is None:
-        raise EvaluationError("examples", "none", "Decide on some items first.")
-    return out
-
-
-def _try_fit(learner: Learner, examples: Examples, seed: int) -> Learner:
-    """Fitted learner; the learner itself where the rest is too little to learn from."""
-    try:
-        return learner.fit(examples, rng=np.random.default_rng(seed))
-    except MissingInputError:
-        return learner
-
-
 __all__ = [
     "NOVELTY",
     "TAUGHT",
@@ -463,9 +370,7 @@ __all__ = [
     "keep",
     "learn",
     "learner_of",
-    "out_of_fold",
     "propose",
-    "split",
     "taught",
     "use",
 ]

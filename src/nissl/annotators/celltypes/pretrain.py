@@ -115,7 +115,7 @@ def _other_waveform(curve: Values, rng: np.random.Generator) -> Values:
     middle = 24.0
     stretch = np.exp(rng.normal(0, 0.04, (n, 1)))
     moved = (at - middle) * stretch + middle + rng.uniform(-0.5, 0.5, (n, 1))
-    out = np.stack([_resampled(row, at, own) for row, own in zip(curve, moved, strict=True)])
+    out = _resampled(curve, moved)
     tilt = rng.normal(0, 0.02, (n, 1)) * (at - middle) / size
     noise = rng.normal(0, 1, (n, size)) * rng.uniform(0.0, 0.06, (n, 1))
     smooth = (noise + np.roll(noise, 1, axis=1)) / 2
@@ -124,9 +124,13 @@ def _other_waveform(curve: Values, rng: np.random.Generator) -> Values:
     return np.where((at >= first[:, None]) & (at < last[:, None]), out, np.nan)
 
 
-def _resampled(row: Values, at: Values, moved: Values) -> Values:
-    known = np.isfinite(row)
-    return np.interp(moved, at[known], row[known], left=np.nan, right=np.nan)
+def _resampled(curve: Values, at: Values) -> Values:
+    """Values of each row between its samples, NaN beside unknown ones."""
+    low = np.clip(np.floor(at).astype(np.int64), 0, curve.shape[1] - 2)
+    part = at - low
+    rows = np.arange(len(curve))[:, None]
+    between = curve[rows, low] * (1 - part) + curve[rows, low + 1] * part
+    return np.where((part >= 0) & (part <= 1), between, np.nan)
 
 
 def _fewer_spikes(modality: str, curve: Values, rng: np.random.Generator) -> Values:

@@ -69,16 +69,31 @@ def make_card(
         "licence": licence,
         "seed": seed,
         "packages": dict(learner.packages()),
-        "data": composition(examples, source),
+        "data": composition(examples, source, getattr(learner, "modalities", {})),
         "how": how,
         "evaluation": None if scores is None else dict(scores),
         "before": None if before is None else dict(before),
     }
 
 
-def composition(examples: Examples, source: str) -> dict[str, Any]:
-    """How many examples of which class, subject and session."""
+def composition(
+    examples: Examples, source: str, modalities: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    """How many examples of which class, subject and session.
+
+    Parameters
+    ----------
+    examples : Examples
+    source : str
+    modalities : mapping of str to sequence of str, optional
+        Names of columns that are samples of one curve, told as one.
+    """
     table = examples.features
+    missing = dict(zip(table.names, np.isnan(table.values).mean(axis=0).tolist(), strict=True))
+    for curve, names in (modalities or {}).items():
+        own = [missing.pop(name) for name in names if name in missing]
+        if own:
+            missing[curve] = float(np.mean(own))
     return {
         "source": source,
         "n": len(examples),
@@ -94,11 +109,8 @@ def composition(examples: Examples, source: str) -> dict[str, Any]:
                 edges={"amplitude_uv": AMPLITUDE_EDGES_UV},
             )
         ],
-        "features": list(table.names),
-        "missing": {
-            name: round(float(share), 4)
-            for name, share in zip(table.names, np.isnan(table.values).mean(axis=0), strict=True)
-        },
+        "features": list(missing),
+        "missing": {name: round(share, 4) for name, share in missing.items()},
     }
 
 
