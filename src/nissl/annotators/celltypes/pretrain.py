@@ -42,7 +42,7 @@ class Recipe:
 
     n_latents: int = 6
     n_hidden: int = 64
-    epochs: int = 150
+    epochs: int = 80
     batch: int = 128
     rate: float = 2e-3
     beta: float = 0.02
