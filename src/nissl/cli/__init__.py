@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from nissl import __version__
-from nissl.cli import adding, annotating, doctor, exporting, learning, reviewing, showing
+from nissl.cli import adding, annotating, doctor, exporting, learning, reviewing, showing, tagging
 from nissl.cli import demo as demonstrating
 from nissl.cli.output import say
 from nissl.errors import InterruptedRunError, NisslError
@@ -45,7 +45,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (demonstrating, adding, annotating, reviewing, exporting, learning, showing, doctor):
+for module in (
+    demonstrating,
+    adding,
+    annotating,
+    tagging,
+    reviewing,
+    exporting,
+    learning,
+    showing,
+    doctor,
+):
     module.register(app)
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from nissl.annotators.celltypes.ground_truth import GroundTruth
 from nissl.errors import BadArgumentError
 from nissl.labels import Edit, LabelSet
 from nissl.labels.atomic import make_folder
 from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, Rule, replay
-from nissl.project import adding, exporting, learning, syncing
+from nissl.project import adding, exporting, learning, syncing, tagging
 from nissl.project.annotating import Draft, Resources, annotate, current
 from nissl.project.dossier import gather, nothing_to_show
 from nissl.project.source import Source
@@ -200,6 +201,38 @@ class Project:
     def sync(self, a: Source | str, b: Source | str, **options: Any) -> syncing.Synchrony:
         """Match the pulses that two devices share and map their clocks onto each other."""
         return syncing.sync(self.store, self.source(a), self.source(b), **options)
+
+    def tag(self, source: Source | str, **options: Any) -> GroundTruth:
+        """Label the units that light drives directly, with all numbers behind it.
+
+        Parameters
+        ----------
+        source : Source or str
+        **options
+            `pulses` (name of a line or of events, or a table onset,duration in seconds), `name`
+            (the class that carries the opsin), `criteria`, `plots` (a folder), `seed`.
+        """
+        return tagging.tag(self.store, self.source(source), **options)
+
+    def tag_by_drug(self, source: Source | str, **options: Any) -> GroundTruth:
+        """Label the units whose rate a drug changes.
+
+        Parameters
+        ----------
+        source : Source or str
+        **options
+            `before`, `after`, `washout` (names of spans or tables), `name` (the class that
+            answers so), `change`, `seed`.
+        """
+        return tagging.tag_by_drug(self.store, self.source(source), **options)
+
+    def tag_by_table(self, source: Source | str, path: str | Path, *, by: str) -> GroundTruth:
+        """Keep classes of units that a person states in a table (unit, class, evidence)."""
+        return tagging.tag_by_table(self.store, self.source(source), Path(path), by=by)
+
+    def link_purkinje(self, source: Source | str, **options: Any) -> GroundTruth:
+        """Link the complex-spike and simple-spike units of Purkinje cells; merges nothing."""
+        return tagging.purkinje(self.store, self.source(source), **options)
 
     def compare(self, source: Source | str, task: str, truth: LabelSet) -> Comparison:
         """Compare a task's current labels with a reference."""
