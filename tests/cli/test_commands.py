@@ -20,8 +20,8 @@ def test_no_arguments_show_help_and_version_prints(nissl):
     assert nissl("--version").out.strip()[0].isdigit()
 
 
-COMMANDS = """add annotate demo doctor export head import learn models relocate report show
-snapshot subject sync tasks verify"""
+COMMANDS = """add annotate demo doctor export head import learn models purkinje relocate report show
+snapshot subject sync tag tasks verify"""
 
 
 @pytest.mark.parametrize("command", COMMANDS.split())

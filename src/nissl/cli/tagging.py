@@ -29,6 +29,7 @@ def tag(
     within_ms: Annotated[
         float, typer.Option(help="Window after a pulse, and the latest latency, ms.")
     ] = 10.0,
+    max_jitter_ms: Annotated[float, typer.Option(help="Largest jitter of an answer, ms.")] = 3.0,
     before: Annotated[
         str | None, typer.Option(help="Drug instead of light: spans before it, or a CSV.")
     ] = None,
@@ -70,7 +71,7 @@ def tag(
                 source,
                 pulses=pulses,
                 name=as_ or "",
-                criteria=_criteria(within_ms),
+                criteria=_criteria(within_ms, max_jitter_ms),
                 plots=plots,
                 seed=seed,
             )
@@ -114,10 +115,14 @@ def _way(pulses: str | None, before: str | None, after: str | None, table: Path 
     return chosen[0]
 
 
-def _criteria(within_ms: float) -> Any:
+def _criteria(within_ms: float, max_jitter_ms: float) -> Any:
     from nissl.annotators.celltypes.optotagging import Criteria
 
-    return Criteria(within_ms=within_ms, look_ms=max(Criteria.look_ms, 3 * within_ms))
+    return Criteria(
+        within_ms=within_ms,
+        look_ms=max(Criteria.look_ms, 3 * within_ms),
+        max_jitter_ms=max_jitter_ms,
+    )
 
 
 def _change(direction: str) -> Any:

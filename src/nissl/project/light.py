@@ -11,8 +11,6 @@ import numpy.typing as npt
 from nissl.clock import Clock
 from nissl.errors import BadArgumentError, BadLabelsError, SourceNotFoundError
 from nissl.io.files import read_table
-from nissl.io.trial_tables import Columns
-from nissl.io.trials import read_table as read_times
 from nissl.labels import Kind, LabelSet, Vocabulary
 from nissl.labels.remap import join_pieces
 from nissl.project.adding import keep
@@ -127,6 +125,9 @@ def _of_table(store: Store, source: Source, stream: str, clock: Clock, path: Pat
         raise SourceNotFoundError(
             "a table of onsets and durations in seconds", f"no file {path}", "Check the path."
         )
+    from nissl.io.trial_tables import Columns  # brings pandas
+    from nissl.io.trials import read_table as read_times
+
     header = list(read_table(path))
     columns = None
     if "onset" in header:

@@ -194,6 +194,19 @@ def test_trains_of_pulses_are_compared_with_the_dark_before_them():
     assert tag_trains({0: train}, laid, CRITERIA)[0].tagged
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.2, 3.0), st.floats(0, 0.45))
+def test_irregular_pulses_keep_most_of_them(seed, period_s, jitter):
+    rng = np.random.default_rng(seed)
+    onsets = simulate_pulses(rng, n=60, period_s=period_s, jitter_s=jitter * period_s)
+    onsets = onsets[np.append(True, np.diff(onsets) > 0.01)]
+    apart = np.diff(onsets).min() > 0.25
+    if apart:
+        laid = windows(onsets, onsets[-1] + 5)
+        assert laid.onset_s.size >= 0.85 * (onsets.size - 3)
+        assert laid.dark(laid.onset_s[:, None] - laid.lag_s).all()
+
+
 @pytest.mark.parametrize(
     ("onsets", "duration", "error", "match"),
     [

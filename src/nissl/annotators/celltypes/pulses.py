@@ -4,8 +4,8 @@ Conventions: times are seconds of the spikes' clock. After every pulse a **windo
 from the dead time (in which light artefacts are mistaken for spikes) to its end. It is compared
 with **baseline windows** of the same length: the whole pulse train moved back by a lag, the same
 for all pulses, so that rhythms and slow changes of a unit are in the baseline as they are after
-the pulses. A lag counts when its windows were recorded and dark; a pulse counts when that holds
-for all lags that are used.
+the pulses. A lag counts when its windows were recorded and dark for most pulses; a pulse counts
+when that holds for all lags that are used.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Values = npt.NDArray[np.float64]
 LEAST_PULSES = 10
 """Pulses below which no unit can be judged; see also `Criteria.min_pulses`."""
 
-LEAST_WINDOWS = 10
+LEAST_WINDOWS = 15
 MOST_WINDOWS = 200
-_GOOD_LAG = 0.9
-"""Share of the pulses for which a lag must be dark and recorded."""
+_KEPT = 0.85
+"""Share of the pulses that must be left when a lag is added to those before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,16 +255,17 @@ def _lags(
     dead, within, look = window
     step = within - dead
     span = float(segments[-1, 1] - segments[0, 0])
-    lags, good = [], []
+    lags: list[float] = []
+    kept = usable.copy()
     for k in range(min(20 * MOST_WINDOWS, int(span / step))):
         lag = look + k * step
         start = onset - lag
         after = np.searchsorted(light[:, 1], start, side="right")
         clear = np.append(light[:, 0], np.inf)[after] >= start + look
-        ok = usable & clear & _recorded(start, start + look, segments)
-        if ok.sum() >= max(_GOOD_LAG * usable.sum(), 1):
+        left = kept & clear & _recorded(start, start + look, segments)
+        if left.sum() >= _KEPT * usable.sum():
             lags.append(lag)
-            good.append(ok)
+            kept = left
         if len(lags) == MOST_WINDOWS:
             break
     if len(lags) < LEAST_WINDOWS:
@@ -275,7 +276,6 @@ def _lags(
             "Pulses follow each other too closely for this window: shorten it, or give only "
             "pulses after a pause.",
         )
-    kept = usable & np.all(good, axis=0)
     if kept.sum() < LEAST_PULSES:
         raise BadLabelsError(
             f"at least {LEAST_PULSES} pulses with a dark, recorded time before them",
