@@ -38,6 +38,7 @@ LAG_MS = 0.5 * np.arange(1, 101)
 DECAY_MS, RISE_MS, BURST_MS = (1.0, 500.0), (0.1, 50.0), (0.1, 5.0)
 MAX_STEPS, TOLERANCE = 60, 1e-4
 MIN_R2 = 0.1
+MIN_DAMPING, MAX_DAMPING = 1e-7, 1e6
 
 _GRID_MS = ((4.0, 10.0, 25.0, 60.0, 150.0, 400.0), (0.4, 1.0, 2.5, 6.0, 15.0), (0.3, 1.0, 3.0))
 _AT_MS = 5.0
@@ -127,8 +128,9 @@ def _descend(y: Values, found: Values) -> Values:
         taken = rows[better]
         found[taken], value[taken] = proposal[better], new_value[better]
         slopes[taken], cost[taken] = new_slopes[better], new_cost[better]
-        damping[rows] = np.where(better, damping[rows] / 4, damping[rows] * 4)
-        done = (better & (gain < TOLERANCE)) | (damping[rows] > 1e6)
+        eased = np.maximum(damping[rows] / 4, MIN_DAMPING)
+        damping[rows] = np.where(better, eased, damping[rows] * 4)
+        done = (better & (gain < TOLERANCE)) | (damping[rows] > MAX_DAMPING)
         rows = rows[~done]
         if not rows.size:
             break

@@ -51,7 +51,7 @@ _JIA = "Jia et al. 2019, J Neurophysiol 121:1831-1847"
 _SPIKEINTERFACE = "SpikeInterface, template metrics"
 
 SCALARS = (
-    Feature("polarity", "", "balance of upward and downward deflection {:+.2f}", _PETERSEN),
+    Feature("polarity", "", "balance of upward and downward deflection {:+.2f}", "this library"),
     Feature("trough_to_peak_ms", "ms", "{:.2f} ms from trough to peak", _PETERSEN),
     Feature(
         "trough_to_peak_derivative_ms",

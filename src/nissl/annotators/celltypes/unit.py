@@ -30,7 +30,7 @@ class Unit:
     position_um : ndarray, shape (n_channels, 2), float64, optional
         x (across) and y (along the probe, larger is higher) of each channel, micrometres.
     in_uv : bool
-        Whether the waveform is in microvolts.
+        Whether the waveform is in microvolts; no feature depends on it.
     depth_um : float, optional
         Depth below the reference of the recording (the surface of the cortex, say).
     layer : str
@@ -81,11 +81,11 @@ def _check_spikes(spikes_s: Values | None, duration_s: float | None) -> None:
             f"{spikes_s[k]:.6f} s before {spikes_s[k + 1]:.6f} s at spike {k}",
             "Sort the times of each unit.",
         )
-    if spikes_s.size and duration_s is not None and spikes_s[-1] - min(spikes_s[0], 0) > duration_s:
+    if spikes_s.size and duration_s is not None and np.ptp(spikes_s) > duration_s:
         raise BadArgumentError(
-            f"spikes within the recording of {duration_s:g} s",
-            f"one at {spikes_s[-1]:.6f} s",
-            "Give times and duration in seconds from the start of the recording.",
+            f"spikes within a recording of {duration_s:g} s",
+            f"{np.ptp(spikes_s):g} s from the first to the last",
+            "Give both times and duration in seconds.",
         )
 
 

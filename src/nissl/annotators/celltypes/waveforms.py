@@ -52,7 +52,7 @@ LEVEL_MS = 0.8
 
 STEEP_MS = (-0.5, 0.25)
 PEAK_HEIGHT, PEAK_WIDTH_MS = 0.2, 0.1
-RECOVERY_MS, MIN_SLOPE_MS = 0.7, 0.15
+RECOVERY_MS, MIN_SLOPE_MS = 0.7, 0.05
 NEAR_UM, COLUMN_UM = 100.0, 30.0
 MIN_CHANNELS = 4
 DECAY_HEIGHT, VELOCITY_HEIGHT = 0.1, 0.15
@@ -291,8 +291,8 @@ def _peaks(wave: Values) -> int:
 
 
 def _slope(values: Values) -> float:
-    """Slope of the regression line per millisecond; NaN below `MIN_SLOPE_MS`, half for a rise."""
-    if values.size < 3:
+    """Slope of the regression line per millisecond; NaN over less than `MIN_SLOPE_MS`."""
+    if values.size * STEP_MS < MIN_SLOPE_MS:
         return float("nan")
     at = np.arange(values.size) * STEP_MS
     at -= at.mean()
