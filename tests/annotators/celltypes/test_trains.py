@@ -211,7 +211,7 @@ def test_the_fit_finds_the_time_constants_of_its_own_curve():
     shapes = curve(truth)
     assert shapes.shape == (2, LAG_MS.size)
     found = fit_acgs(shapes * 12.0, np.array([12.0, 12.0]))
-    assert np.allclose(curve(found), shapes, atol=0.02)
+    assert np.allclose(curve(found), shapes, atol=0.06)
     rise = FIT_FEATURES.index("acg_tau_rise_ms")
     assert found[1, rise] == pytest.approx(5, rel=0.3)
     half = FIT_FEATURES.index("acg_refractory_ms")

@@ -42,6 +42,8 @@ MIN_DAMPING, MAX_DAMPING = 1e-7, 1e6
 
 _GRID_MS = ((4.0, 10.0, 25.0, 60.0, 150.0, 400.0), (0.4, 1.0, 2.5, 6.0, 15.0), (0.3, 1.0, 3.0))
 _AT_MS = 5.0
+_PULL = np.array([0.0, 0.0, 0.0, 0.1, 0.1, 0.1, 0.3])
+_TO = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 _LOWER = np.array([DECAY_MS[0], RISE_MS[0], BURST_MS[0], 0.0, 0.0, 0.0, -3.0])
 _UPPER = np.array([DECAY_MS[1], RISE_MS[1], BURST_MS[1], 50.0, 50.0, 10.0, 5.0])
 
@@ -65,7 +67,8 @@ def fit_acgs(acg_hz: Values, rate_hz: Values) -> Values:
     Notes
     -----
     The best of a grid of time constants, its amplitudes by least squares, starts a
-    Levenberg-Marquardt descent within bounds. Nothing is random.
+    Levenberg-Marquardt descent within bounds. Nothing is random. A weak pull of the asymptote
+    to the mean rate and of the amplitudes to 0 decides where curves are all but the same.
     """
     out = np.full((len(acg_hz), len(FIT_FEATURES)), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -90,14 +93,15 @@ def curve(told: Values) -> Values:
 
 @cache
 def _grid() -> tuple[Values, Values, Values]:
-    """Time constants (n, 3), their curves (n, 100, 4) and the inverses of these (n, 4, 100)."""
+    """Time constants (n, 3), their curves (n, 100, 4) and what solves for these (n, 4, 100)."""
     every = product(*_GRID_MS)
     taus = np.array([each for each in every if each[1] < each[0] and each[2] < each[0]])
     after = LAG_MS - _AT_MS
     shapes = np.exp(-after[:, None] / taus[:, None, :])
     shapes[:, :, 1] *= -1
     design = np.concatenate([shapes, np.ones((len(taus), after.size, 1))], axis=2)
-    return taus, design, np.linalg.pinv(design, rcond=1e-6)
+    normal = design.transpose(0, 2, 1) @ design + np.diag(_PULL[3:])
+    return taus, design, np.linalg.solve(normal, design.transpose(0, 2, 1))
 
 
 def _start(y: Values) -> Values:
@@ -105,8 +109,8 @@ def _start(y: Values) -> Values:
     best = np.full(len(y), np.inf)
     out = np.empty((len(y), 7))
     for each, shapes, solve in zip(taus, design, inverse, strict=True):
-        amplitude = np.clip(y @ solve.T, _LOWER[3:], _UPPER[3:])
-        rest = np.sum((y - np.maximum(amplitude @ shapes.T, 0.0)) ** 2, axis=1)
+        amplitude = np.clip((y - 1.0) @ solve.T + _TO[3:], _LOWER[3:], _UPPER[3:])
+        rest = _cost(y, np.maximum(amplitude @ shapes.T, 0.0), amplitude, _PULL[3:], _TO[3:])
         better = rest < best
         best[better] = rest[better]
         out[better, :3], out[better, 3:] = each, amplitude[better]
@@ -118,11 +122,11 @@ def _descend(y: Values, found: Values) -> Values:
     damping = np.full(len(y), 0.1)
     rows = np.arange(len(y))
     value, slopes = _curve(found)
-    cost = np.sum((y - value) ** 2, axis=1)
+    cost = _cost(y, value, found, _PULL, _TO)
     for _ in range(MAX_STEPS):
         proposal = _step(found[rows], y[rows] - value[rows], slopes[rows], damping[rows])
         new_value, new_slopes = _curve(proposal)
-        new_cost = np.sum((y[rows] - new_value) ** 2, axis=1)
+        new_cost = _cost(y[rows], new_value, proposal, _PULL, _TO)
         better = new_cost < cost[rows]
         gain = (cost[rows] - new_cost) / np.maximum(cost[rows], 1e-12)
         taken = rows[better]
@@ -137,10 +141,14 @@ def _descend(y: Values, found: Values) -> Values:
     return found
 
 
+def _cost(y: Values, value: Values, found: Values, pull: Values, to: Values) -> Values:
+    return np.asarray(np.sum((y - value) ** 2, axis=1) + (found - to) ** 2 @ pull)
+
+
 def _step(found: Values, residual: Values, slopes: Values, damping: Values) -> Values:
-    gradient = np.matmul(residual[:, None, :], slopes)[:, 0]
+    gradient = np.matmul(residual[:, None, :], slopes)[:, 0] + _PULL * (_TO - found)
     free = ~(((found <= _LOWER) & (gradient < 0)) | ((found >= _UPPER) & (gradient > 0)))
-    normal = np.matmul(slopes.transpose(0, 2, 1), slopes)
+    normal = np.matmul(slopes.transpose(0, 2, 1), slopes) + np.diag(_PULL)
     normal *= free[:, :, None] & free[:, None, :]
     diagonal = np.arange(_LOWER.size)
     size = normal[:, diagonal, diagonal]

@@ -117,9 +117,7 @@ def interval_features(
     regular = (1 - 4 * a * b / both**2) * (1 + 4 * REFRACTORY_R_S / both)
     out["lvr"] = float(3 * np.mean(regular))
     out["isi_median_ms"] = float(np.median(interval) * 1000)
-    if np.all(np.isfinite(share)):
-        smooth = np.convolve(share, np.hanning(9)[1:-1], mode="same")
-        out["isi_mode_ms"] = float(LOG_S[np.argmax(smooth)] * 1000)
+    out["isi_mode_ms"] = isi_mode_ms(share)
     short = interval < BURST_S
     out["burst_mizuseki"] = float(np.mean(short[1:] | short[:-1]))
     out["rate_instability"] = _instability(spikes_s, span)
@@ -146,6 +144,13 @@ def log_isi(spikes_s: Values) -> Values:
         return np.full(N_LOG, np.nan)
     counts = log_intervals(interval)
     return np.asarray(counts / counts.sum())
+
+
+def isi_mode_ms(share: Values) -> float:
+    """Mode of intervals on the logarithmic axis, smoothed over some bins; see `log_isi`."""
+    if not np.all(np.isfinite(share)):
+        return float("nan")
+    return float(LOG_S[np.argmax(np.convolve(share, np.hanning(9)[1:-1], mode="same"))] * 1000)
 
 
 def log_acg(lags: Lags | None) -> Values:
@@ -180,22 +185,35 @@ def narrow_acg(lags: Lags) -> Values:
 
 
 def acg_features(lags: Lags | None) -> dict[str, float]:
-    """Features of the autocorrelogram.
+    """Features of the autocorrelogram; NaN with fewer than a hundred spikes.
+
+    See `correlogram_features`.
+    """
+    if lags is None or lags.n_spikes < MIN_SPIKES:
+        return dict.fromkeys(ACG_FEATURES, float("nan"))
+    return correlogram_features(narrow_acg(lags), counts_by_ms(lags))
+
+
+def correlogram_features(narrow: Values, by_ms: Values) -> dict[str, float]:
+    """Features of an autocorrelogram, whoever counted it.
 
     Parameters
     ----------
-    lags : Lags, optional
+    narrow : ndarray, shape (100,), float64
+        In bins of 0.5 ms centred on 0.5 to 50 ms, in any unit.
+    by_ms : ndarray, shape (n,), float64
+        In bins of 1 ms centred on 0, 1, .. ms, to 300 ms at least, in any unit.
 
     Returns
     -------
     dict of str to float
-        `ACG_FEATURES`; NaN with fewer than a hundred spikes, and where nothing is counted that
-        a ratio needs.
+        `ACG_FEATURES`; NaN where nothing is counted that a ratio needs.
 
     Notes
     -----
-    Rates in bins of 1 ms, for doublets and the refractory period of 0.5 ms, as CellExplorer's
-    `calc_ACG_metrics`.
+    As CellExplorer's `calc_ACG_metrics` (Petersen et al. 2021, Neuron 109:3594-3608). Stored
+    values of older versions differ: theta modulation has the other sign there, and the burst
+    index of Royer et al. is three times as large.
 
     - burst_royer: rate at 3 to 5 ms over that at 200 to 300 ms (Royer et al. 2012, Nat Neurosci
       15:769-775; Senzai and Buzsaki 2017, Neuron 93:691-704).
@@ -206,20 +224,16 @@ def acg_features(lags: Lags | None) -> dict[str, float]:
     - refractory_ms: lag at which the autocorrelogram on its way to its peak first climbs by
       more than one standard deviation of its steps (Royer et al. 2012).
     """
-    out = dict.fromkeys(ACG_FEATURES, float("nan"))
-    if lags is None or lags.n_spikes < MIN_SPIKES:
-        return out
-    by_ms = counts_by_ms(lags)
     late, early = by_ms[200:301].mean(), by_ms[3:6].mean()
     trough, peak = by_ms[50:71].mean(), by_ms[100:141].mean()
-    out["burst_royer"] = float(early / late) if late else float("nan")
-    if trough + peak > 0:
-        out["theta_modulation"] = float((peak - trough) / (peak + trough))
-    narrow = narrow_acg(lags)
-    after = float(np.mean(narrow[15:23]))
-    out["burst_doublets"] = float(np.max(narrow[4:16])) / after if after else float("nan")
-    out["refractory_ms"] = _refractory_ms(narrow)
-    return out
+    after = narrow[15:23].mean()
+    nan = float("nan")
+    return {
+        "burst_royer": float(early / late) if late > 0 else nan,
+        "burst_doublets": float(narrow[4:16].max() / after) if after > 0 else nan,
+        "theta_modulation": float((peak - trough) / (peak + trough)) if peak + trough > 0 else nan,
+        "refractory_ms": _refractory_ms(narrow),
+    }
 
 
 def _refractory_ms(narrow: Values) -> float:
@@ -244,8 +258,10 @@ __all__ = [
     "ACG_FEATURES",
     "INTERVAL_FEATURES",
     "acg_features",
+    "correlogram_features",
     "duplicated",
     "interval_features",
+    "isi_mode_ms",
     "log_acg",
     "log_isi",
     "narrow_acg",
