@@ -236,7 +236,7 @@ def test_as_cellexplorer():
         ("firing_rate_hz", "firingRate", 0.98),
         ("burst_mizuseki", "burstIndex_Mizuseki2012", 0.999),
         ("rate_instability", "firingRateInstability", 0.98),
-        ("acg_tau_rise_ms", "acg_tau_rise", 0.5),
+        ("acg_tau_rise_ms", "acg_tau_rise", 0.7),
     ):
         against(name, np.array([float(r[theirs] or "nan") for r in rows]), at_least)
     wide = np.stack([each["acg_wide"][500:] for each in arrays])

@@ -11,7 +11,8 @@ over lags t of 0.5 to 50 ms in bins of 0.5 ms (Petersen et al. 2021, Neuron 109:
   c, c d and h are the sizes of the three parts at that lag. The refractory period is read from
   the fitted curve: where it first reaches half of its largest value.
 
-The time constants and the asymptote have one meaning in both.
+The time constants and the asymptote have one meaning in both; within 50 ms the slow decay and the
+asymptote can hardly be told apart, so that the two agree least with stored values.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ MIN_DAMPING, MAX_DAMPING = 1e-7, 1e6
 
 _GRID_MS = ((4.0, 10.0, 25.0, 60.0, 150.0, 400.0), (0.4, 1.0, 2.5, 6.0, 15.0), (0.3, 1.0, 3.0))
 _AT_MS = 5.0
-_PULL = np.array([0.0, 0.0, 0.0, 0.1, 0.1, 0.1, 0.3])
+_PULL = np.array([0.0, 0.0, 0.0, 0.003, 0.003, 0.003, 0.003])
 _TO = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 _LOWER = np.array([DECAY_MS[0], RISE_MS[0], BURST_MS[0], 0.0, 0.0, 0.0, -3.0])
 _UPPER = np.array([DECAY_MS[1], RISE_MS[1], BURST_MS[1], 50.0, 50.0, 10.0, 5.0])
@@ -67,7 +68,7 @@ def fit_acgs(acg_hz: Values, rate_hz: Values) -> Values:
     Notes
     -----
     The best of a grid of time constants, its amplitudes by least squares, starts a
-    Levenberg-Marquardt descent within bounds. Nothing is random. A weak pull of the asymptote
+    Levenberg-Marquardt descent within bounds. Nothing is random. A faint pull of the asymptote
     to the mean rate and of the amplitudes to 0 decides where curves are all but the same.
     """
     out = np.full((len(acg_hz), len(FIT_FEATURES)), np.nan)
