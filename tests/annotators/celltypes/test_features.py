@@ -174,7 +174,6 @@ def test_subjects_are_one_for_all_or_one_each():
         featurise_units(units, session=["a"])
 
 
-@pytest.mark.slow
 def test_a_thousand_units_take_seconds():
     """Generous: meant for 2 cores with other work beside it."""
     units = [
@@ -186,7 +185,7 @@ def test_a_thousand_units_take_seconds():
     featurise_units(units[:2])
     start = time.process_time()
     featurise_units(units)
-    assert (time.process_time() - start) * 4 < 16
+    assert (time.process_time() - start) * 4 < 20
 
 
 def stored():

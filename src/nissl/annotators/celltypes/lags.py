@@ -11,6 +11,7 @@ is read, and a train means the same at 20 and at 30 kHz.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -131,23 +132,21 @@ def _near(lags: Lags) -> Values:
 
 def _by_tick(tick: npt.NDArray[np.integer[Any]], decile: npt.NDArray[np.intp]) -> Ints:
     row = (decile * N_TICKS).astype(np.int32)
-    none, size = np.zeros_like(row), N_DECILES * N_TICKS
-    counts = _count(tick, row, none, 1, N_TICKS, size) + _count(tick, none, row, 1, N_TICKS, size)
+    none = np.zeros_like(row)
+    counts = _count(tick, [(row, none), (none, row)], 1, N_TICKS, N_DECILES * N_TICKS)
     return counts.reshape(N_DECILES, N_TICKS)
 
 
 def _by_ms(tick: npt.NDArray[np.integer[Any]], decile: npt.NDArray[np.intp]) -> Ints:
-    outer = (decile * N_DECILES * N_MS).astype(np.int32)
-    inner = (decile * N_MS).astype(np.int32)
-    counts = _count(tick, outer, inner, _PER_MS, N_MS, N_DECILES**2 * N_MS)
+    row = (decile * N_MS).astype(np.int32)
+    counts = _count(tick, [(row * N_DECILES, row)], _PER_MS, N_MS, N_DECILES**2 * N_MS)
     by_both = counts.reshape(N_DECILES, N_DECILES, N_MS)
     return np.asarray(by_both.sum(axis=0) + by_both.sum(axis=1))
 
 
 def _count(
     tick: npt.NDArray[np.integer[Any]],
-    of_first: npt.NDArray[np.int32],
-    of_later: npt.NDArray[np.int32],
+    given: Sequence[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]],
     width: int,
     n_bins: int,
     size: int,
@@ -158,9 +157,9 @@ def _count(
     successor until none is in reach: whole arrays at a time while many are, the few that are
     left by index.
     """
-    counts = np.zeros(size, np.int64)
     reach = n_bins * width - width // 2
-    waiting: list[npt.NDArray[np.int32]] = []
+    counts: Ints | None = None
+    waiting: list[npt.NDArray[np.int32]] = [np.empty(0, np.int32)]
     n_waiting = 0
     for step in range(1, tick.size):
         lag = (tick[step:] - tick[:-step]).astype(np.int32, copy=False)
@@ -169,19 +168,19 @@ def _count(
         if not n_inside:
             break
         if n_inside > _DENSE * lag.size:
-            key = (lag + width // 2) // width + of_first[:-step] + of_later[step:]
-            waiting.append(key[inside])
+            bins = (lag + width // 2) // width
+            waiting += [(bins + a[:-step] + b[step:])[inside] for a, b in given]
         else:
             rows = np.flatnonzero(inside)
-            key = (lag[rows] + width // 2) // width + of_first[rows] + of_later[rows + step]
-            waiting.append(key)
+            bins = (lag[rows] + width // 2) // width
+            waiting += [bins + a[rows] + b[rows + step] for a, b in given]
         n_waiting += n_inside
         if n_waiting > _PAIRS_AT_ONCE:
-            counts += np.bincount(np.concatenate(waiting), minlength=size)
-            waiting, n_waiting = [], 0
-    if waiting:
-        counts += np.bincount(np.concatenate(waiting), minlength=size)
-    return counts
+            part = np.bincount(np.concatenate(waiting), minlength=size)
+            counts = part if counts is None else counts + part
+            waiting, n_waiting = [np.empty(0, np.int32)], 0
+    part = np.bincount(np.concatenate(waiting), minlength=size)
+    return part if counts is None else counts + part
 
 
 @cache
