@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.celltypes.axes import ACG, ISI, N_WAVE, WAVE, WAVE_MS
-from nissl.annotators.celltypes.inputs import FURTHER
+from nissl.annotators.celltypes.axes import N_WAVE, WAVE, WAVE_MS
 from nissl.annotators.celltypes.learner import with_curves
+from nissl.annotators.celltypes.stored import Correlograms, featurise_stored
+from nissl.annotators.celltypes.unit import Unit
 from nissl.annotators.celltypes.vocabulary import UNKNOWN, canonical
 from nissl.errors import SourceNotFoundError
 from nissl.labels import FeatureTable
@@ -21,26 +22,6 @@ Values = npt.NDArray[np.float64]
 
 CLASSES = ("PV", "SST", "pyramidal", "axo-axonic", "VIP")
 PLACE = Path("ephys") / "celltypes"
-
-_CELLEXPLORER = (
-    "acg_asymptote",
-    "acg_c",
-    "cv2",
-    "trough_to_peak_ms",
-    "trough_to_peak_derivative_ms",
-    "acg_d",
-    "acg_h",
-    "ab_ratio",
-    "acg_refractory_ms",
-    "acg_tau_burst_ms",
-    "acg_tau_decay_ms",
-    "acg_tau_rise_ms",
-    "theta_modulation",
-)
-"""Order of the 13 numbers that the collection gives for each cell."""
-
-_RATES = ("acg_asymptote", "acg_c", "acg_h")  # in Hz there, in mean rates here
-_NAMES = ("firing_rate_hz", *FURTHER, *WAVE, *ACG, *ISI)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,25 +75,26 @@ def cellexplorer(folder: Path) -> Cells:
     """Tagged cells of `cellexplorer_cells_features.npz`."""
     path = folder / PLACE / "cellexplorer_cells_features.npz"
     z = _opened(path)
-    acg = z["acg_log10"].astype(np.float64)
-    base = acg[:, 75:].mean(axis=1, keepdims=True)
-    acg /= np.where(base > 0, base, np.nan)
-    isi = z["isi_log10"].astype(np.float64)
-    total = isi.sum(axis=1, keepdims=True)
-    isi /= np.where(total > 0, total, np.nan)
     rate = z["acg_wide"][:, :300].mean(axis=1).astype(np.float64)
     given = z["features13_dec2023"].astype(np.float64)
-    numbers = {name: given[:, k].copy() for k, name in enumerate(_CELLEXPLORER)}
-    for name in _RATES:
-        numbers[name] /= np.maximum(rate, 1e-3)
-    wave = on_axis(z["waveform"], 22, 30_000.0)
-    values = np.hstack(
-        [rate[:, None], np.stack([numbers[n] for n in FURTHER], axis=1), wave, acg, isi]
+    trains = [
+        Correlograms(
+            narrow_hz=z["acg"][k],
+            wide_hz=z["acg_wide"][k],
+            log_hz=z["acg_log10"][k],
+            log_isi=z["isi_log10"][k],
+            scalars={"firing_rate_hz": float(rate[k]), "cv2": float(given[k, 2])},
+        )
+        for k in range(len(rate))
+    ]
+    units = [Unit(waveform=wave[:, None], rate_hz=30_000.0) for wave in z["waveform"]]
+    table = featurise_stored(
+        units, trains, subject=z["animal"].tolist(), session=z["session"].tolist()
     )
     label = np.asarray([canonical(name) for name in z["label_full"].tolist()])
     label[~np.isin(label, CLASSES)] = UNKNOWN
     return Cells(
-        _table(values, _NAMES, z["animal"].tolist(), z["session"].tolist()),
+        with_curves(table),
         label,
         np.asarray(["Allen" if s == "Allen" else "other" for s in z["source"].tolist()]),
         given,
@@ -180,7 +162,7 @@ def _waves(wave: Values, name: str, label: npt.NDArray[np.str_] | None = None) -
         _table(wave, WAVE, [name] * n, [name] * n),
         unknown if label is None else label,
         np.asarray([name] * n),
-        np.full((n, len(_CELLEXPLORER)), np.nan),
+        np.full((n, 13), np.nan),
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from _celltypes_data import CLASSES, Cells
 
+from _celltypes_data import CLASSES, Cells
 from nissl.annotators.celltypes.axes import ACG, WAVE
 from nissl.annotators.celltypes.encoder import Encoder
 from nissl.annotators.celltypes.fitting import grown
@@ -138,14 +138,18 @@ def by_session(train: Cells, test: Cells) -> list[tuple[str, Cells, Cells]]:
     ]
 
 
-def stacked(cuts: Sequence[tuple[str, Cells, Cells]]) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
+def stacked(
+    cuts: Sequence[tuple[str, Cells, Cells]],
+) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
     """Label, animal and lab of the test cells in the order of `predictions`."""
     parts = [(held.label, held.animal, held.lab) for _, _, held in cuts]
     label, animal, lab = (np.concatenate(column) for column in zip(*parts, strict=True))
     return label, animal, lab
 
 
-def scored(p: Values, label: npt.NDArray, animal: npt.NDArray, classes: Sequence[str]) -> dict[str, Any]:
+def scored(
+    p: Values, label: npt.NDArray, animal: npt.NDArray, classes: Sequence[str]
+) -> dict[str, Any]:
     """Balanced accuracy and recall of each class, over animals.
 
     Parameters
@@ -163,14 +167,23 @@ def scored(p: Values, label: npt.NDArray, animal: npt.NDArray, classes: Sequence
         animals = sorted(set(animal[own]))
         row: dict[str, Any] = {"n": int(own.sum()), "animals": len(animals)}
         row["recall"] = float(right[own].mean()) if own.any() else None
-        row["by_animal"] = {a: [int(right[own & (animal == a)].sum()), int((own & (animal == a)).sum())] for a in animals}
+        row["by_animal"] = {
+            a: [int(right[own & (animal == a)].sum()), int((own & (animal == a)).sum())]
+            for a in animals
+        }
         if len(animals) >= FEW_GROUPS:
-            found = bootstrap_interval(right[own].astype(float), animal[own], np.mean, rng=np.random.default_rng(0))
+            found = bootstrap_interval(
+                right[own].astype(float), animal[own], np.mean, rng=np.random.default_rng(0)
+            )
             row["interval"] = found.to_json()
         recalls[name] = row
     known = [row["recall"] for row in recalls.values() if row["recall"] is not None]
-    pairs = np.stack([np.asarray([CLASSES.index(n) for n in label[rows]]), p[rows].argmax(axis=1)], axis=1)
-    spread = bootstrap_interval(pairs, animal[rows], _balanced, rng=np.random.default_rng(1), n=1000)
+    pairs = np.stack(
+        [np.asarray([CLASSES.index(n) for n in label[rows]]), p[rows].argmax(axis=1)], axis=1
+    )
+    spread = bootstrap_interval(
+        pairs, animal[rows], _balanced, rng=np.random.default_rng(1), n=1000
+    )
     return {
         "balanced_accuracy": float(np.mean(known)) if known else None,
         "interval": spread.to_json(),
@@ -192,11 +205,17 @@ def within_lab(p: Values, label: npt.NDArray, lab: npt.NDArray) -> dict[str, Any
         columns = [CLASSES.index(n) for n in own]
         called = np.asarray(own)[p[rows][:, columns].argmax(axis=1)]
         recall = {n: float(np.mean(called[label[rows] == n] == n)) for n in own}
-        out[name] = {"classes": own, "recall": recall, "balanced_accuracy": float(np.mean(list(recall.values())))}
+        out[name] = {
+            "classes": own,
+            "recall": recall,
+            "balanced_accuracy": float(np.mean(list(recall.values()))),
+        }
     return out
 
 
-def claimed(cuts: Sequence[tuple[str, Cells, Cells]], encoders: Encoders, seed: int) -> list[dict[str, Any]]:
+def claimed(
+    cuts: Sequence[tuple[str, Cells, Cells]], encoders: Encoders, seed: int
+) -> list[dict[str, Any]]:
     """What nissl claims in each held-out animal at each budget, and how much of it is wrong."""
     rows = []
     for name, known, held in cuts:
@@ -222,7 +241,9 @@ def claimed(cuts: Sequence[tuple[str, Cells, Cells]], encoders: Encoders, seed: 
     return rows
 
 
-def calibration(p: Values, label: npt.NDArray, animal: npt.NDArray, classes: Sequence[str]) -> dict[str, Any]:
+def calibration(
+    p: Values, label: npt.NDArray, animal: npt.NDArray, classes: Sequence[str]
+) -> dict[str, Any]:
     """Reliability of the largest probability: with classes counting alike, and as they come."""
     rows = np.isin(label, classes)
     confidence = p[rows].max(axis=1)
@@ -231,12 +252,19 @@ def calibration(p: Values, label: npt.NDArray, animal: npt.NDArray, classes: Seq
     weight = np.asarray([1 / counts[n] for n in label[rows]])
     out = {}
     for name, weights in (("balanced", weight / weight.mean()), ("plain", None)):
-        found = reliability(confidence, right, groups=animal[rows], weights=weights, rng=np.random.default_rng(0))
+        found = reliability(
+            confidence, right, groups=animal[rows], weights=weights, rng=np.random.default_rng(0)
+        )
         out[name] = found.to_json()
     return out
 
 
-def few_labels(cuts: Sequence[tuple[str, Cells, Cells]], sets: Mapping[str, Encoders], seeds: int, classes: Sequence[str]) -> list[dict[str, Any]]:
+def few_labels(
+    cuts: Sequence[tuple[str, Cells, Cells]],
+    sets: Mapping[str, Encoders],
+    seeds: int,
+    classes: Sequence[str],
+) -> list[dict[str, Any]]:
     """Balanced accuracy against the number of labelled cells, by set of encoders.
 
     Cells are drawn so that classes come in turn, the rest of the training cells is not used.
@@ -247,14 +275,23 @@ def few_labels(cuts: Sequence[tuple[str, Cells, Cells]], sets: Mapping[str, Enco
             for name, encoders in sets.items():
                 parts = []
                 for animal, known, held in cuts:
-                    part = known if n is None else known.take(_drawn(known, n, [seed, n, len(animal)]))
+                    part = (
+                        known if n is None else known.take(_drawn(known, n, [seed, n, len(animal)]))
+                    )
                     try:
                         parts.append(nissl(encoders)(part, held, seed))
                     except MissingInputError:
                         parts.append(np.full((len(held), len(CLASSES)), 1 / len(CLASSES)))
                 label, animals, _ = stacked(cuts)
                 score = scored(np.concatenate(parts), label, animals, classes)
-                rows.append({"seed": seed, "labels": n, "encoders": name, "balanced_accuracy": score["balanced_accuracy"]})
+                rows.append(
+                    {
+                        "seed": seed,
+                        "labels": n,
+                        "encoders": name,
+                        "balanced_accuracy": score["balanced_accuracy"],
+                    }
+                )
     return rows
 
 
@@ -294,7 +331,13 @@ def transferred(train: Cells, test: Cells, encoders: Encoders, seed: int) -> dic
     }
 
 
-def strangers(train: Cells, others: Mapping[str, Cells], cuts: Sequence[tuple[str, Cells, Cells]], encoders: Encoders, seed: int) -> dict[str, Any]:
+def strangers(
+    train: Cells,
+    others: Mapping[str, Cells],
+    cuts: Sequence[tuple[str, Cells, Cells]],
+    encoders: Encoders,
+    seed: int,
+) -> dict[str, Any]:
     """Distance from what is known: of held-out animals, and of other species and probes.
 
     Only waveforms are compared, for the others have nothing else.
@@ -323,7 +366,9 @@ def strangers(train: Cells, others: Mapping[str, Cells], cuts: Sequence[tuple[st
     return out
 
 
-def clusters(cells: Cells, cluster: npt.NDArray[np.int64], encoders: Encoders, seed: int) -> dict[str, Any]:
+def clusters(
+    cells: Cells, cluster: npt.NDArray[np.int64], encoders: Encoders, seed: int
+) -> dict[str, Any]:
     """Agreement of the encoder's embedding with given clusters of waveforms."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score
@@ -382,7 +427,9 @@ def _sklearn(model: Any, known: Values, unknown: Values, train: Cells) -> Values
 
 
 def _balanced(pairs: npt.NDArray[np.int64]) -> float:
-    return float(np.mean([np.mean(pairs[pairs[:, 0] == k, 1] == k) for k in np.unique(pairs[:, 0])]))
+    return float(
+        np.mean([np.mean(pairs[pairs[:, 0] == k, 1] == k) for k in np.unique(pairs[:, 0])])
+    )
 
 
 def _risk(p: Values, right: npt.NDArray[np.bool_], share: float) -> float:

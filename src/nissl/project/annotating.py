@@ -21,7 +21,7 @@ from nissl.run.context import Context
 from nissl.run.job import JobSpec
 from nissl.run.progress import Progress, Silent
 from nissl.store import Store
-from nissl.tasks import Annotator, Finding, Inputs, Learner, Task, resolve
+from nissl.tasks import TASKS, Annotator, Finding, Inputs, Learner, Task, resolve
 
 
 @dataclass(frozen=True)
@@ -175,12 +175,17 @@ def _needed(
 
 
 def current(store: Store, source: Source, task: str) -> str | None:
-    """Digest of a task's head on a source, else of its newest set, else None."""
+    """Digest of a task's head on a source, else of its newest set, else None.
+
+    Sets that are measured (`Task.evidence`) come last: they say what few units are.
+    """
     head = store.head(source.fingerprint, task)
     if head is not None:
         return head
     rows = store.label_sets(source=source.fingerprint, task=task)
-    return rows[-1].digest if rows else None
+    evidence = TASKS.get(task).evidence if task in TASKS else ()
+    proposed = [row for row in rows if row.author.name not in evidence]
+    return (proposed or rows)[-1].digest if rows else None
 
 
 def items_of(store: Store, digest: str) -> ItemTable | None:

@@ -232,6 +232,28 @@ def stacked(tables: Sequence[FeatureTable]) -> FeatureTable:
     )
 
 
+def combined(own: Examples, more: Examples) -> Examples:
+    """Examples of two origins below each other; their classes are joined by name.
+
+    Parameters
+    ----------
+    own, more : Examples
+        With the same columns and with `classes`, of which the last claims nothing.
+    """
+    new = [name for name in more.classes if name not in own.classes]
+    classes = (*own.classes[:-1], *new, own.classes[-1])
+    codes = [
+        np.asarray([classes.index(part.classes[code]) for code in part.label.tolist()], np.int64)
+        for part in (own, more)
+    ]
+    return Examples(
+        stacked([own.features, more.features]),
+        np.concatenate(codes),
+        np.concatenate([own.weight, more.weight]),
+        classes,
+    )
+
+
 def _rows(table: FeatureTable, rows: npt.NDArray[np.intp]) -> FeatureTable:
     n = len(table.items)
     return Examples(table, np.zeros(n, np.int64), np.ones(n)).take(rows).features

@@ -5,6 +5,9 @@ here as session files ``<session>.npz`` of per-cell arrays (spike times in units
 filtered waveform with its time axis, filtered waveforms on all channels) and a table
 ``cells_all_columns.csv``. "Juxta" says how a train was recorded, not of which type the cell is:
 such cells have no label.
+
+The stored spike times hold spikes that the laser drove, which tell of the laser and so of the
+label; the stored correlograms leave stimulation out. These are what is read.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.celltypes.library import Library
+from nissl.annotators.celltypes.stored import Correlograms, featurise_stored
 from nissl.annotators.celltypes.unit import Unit
 from nissl.annotators.celltypes.vocabulary import canonical
 from nissl.errors import CorruptSourceError, SourceNotFoundError
@@ -52,25 +56,27 @@ def read_cellexplorer(folder: str | Path) -> Library:
     CorruptSourceError
         A cell of the table that its session's file lacks.
     """
-    from nissl.annotators.celltypes.features import featurise_units
-
     root = Path(folder)
     table = root / "cells_all_columns.csv"
     if not table.is_file():
         raise SourceNotFoundError(
-            "cells_all_columns.csv and sessions/", f"no such table in {root.name}", "Name the folder."
+            "cells_all_columns.csv and sessions/",
+            f"no such table in {root.name}",
+            "Name the folder.",
         )
     with open(table, newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["label"].strip()]
-    units, kept = [], []
+    units, trains, kept = [], [], []
     for session in sorted({row["session"] for row in rows}):
         with _opened(root / "sessions" / f"{session}.npz") as arrays:
             for row in rows:
                 if row["session"] == session:
                     units.append(_unit(arrays, row))
+                    trains.append(_correlograms(arrays, row))
                     kept.append(row)
-    features = featurise_units(
+    features = featurise_stored(
         units,
+        trains,
         subject=[row["animal"] for row in kept],
         session=[row["session"] for row in kept],
     )
@@ -101,11 +107,19 @@ def _unit(arrays: Mapping[str, npt.NDArray[Any]], row: Mapping[str, str]) -> Uni
             f"the cell {key} in {row['session']}.npz", "no such cell", "Restore the file."
         )
     at = arrays[f"{key}_wave_time_ms"].astype(np.float64)
-    times = f"{key}_spike_times_10us"
-    spikes = arrays[times].astype(np.float64) * 1e-5 if times in arrays else None
     return Unit(
-        spikes_s=None if spikes is None else np.sort(spikes),
-        duration_s=None if spikes is None or not spikes.size else float(spikes.max()) + 1e-5,
         waveform=arrays[f"{key}_wave_filt"].astype(np.float64)[:, None],
         rate_hz=1000 / float(np.median(np.diff(at))),
+    )
+
+
+def _correlograms(arrays: Mapping[str, npt.NDArray[Any]], row: Mapping[str, str]) -> Correlograms:
+    key = f"u{int(float(row['unit']))}"
+    given = {"firing_rate_hz": row["firingRate"], "cv2": row["cv2"]}
+    return Correlograms(
+        narrow_hz=arrays.get(f"{key}_acg_narrow"),
+        wide_hz=arrays.get(f"{key}_acg_wide"),
+        log_hz=arrays.get(f"{key}_acg_log10_rate"),
+        log_isi=arrays.get(f"{key}_isi_log10_occurrence"),
+        scalars={name: float(text) for name, text in given.items() if text.strip()},
     )

@@ -89,7 +89,9 @@ def grown(
     present = tuple(bool(np.any(label == c)) for c in range(n_classes))
     if before is not None:
         kept = dict(zip(before.vocabulary.names, before.present, strict=False))
-        present = tuple(own or kept.get(name, False) for own, name in zip(present, names, strict=True))
+        present = tuple(
+            own or kept.get(name, False) for own, name in zip(present, names, strict=True)
+        )
     members = _members(inputs, label, weight, table.subject, start, seed)
     unseen = left_out(inputs, label, given, table.subject, start, seed)
     groups = len(set(table.subject))
@@ -190,7 +192,9 @@ def _usable(
     names = examples.classes[:-1]
     counts = np.bincount(examples.label, minlength=len(examples.classes))[: len(names)]
     old = () if before is None else before.vocabulary.names[:-1]
-    enough = [n for n, count in zip(names, counts, strict=True) if count >= MIN_PER_CLASS or n in old]
+    enough = [
+        n for n, count in zip(names, counts, strict=True) if count >= MIN_PER_CLASS or n in old
+    ]
     kept = np.isin(examples.label, [names.index(name) for name in enough])
     wanted = 1 if before is not None else 2
     learnt = [n for n in enough if counts[names.index(n)]]
@@ -301,7 +305,9 @@ def _strangers(
         distance.append(own.distance(inputs[out]))
         absent.append(np.ones(int(out.sum()), bool))
         weights.append(weight[out])
-    return fitted(strange, *(np.concatenate(each) for each in (distance, absent, weights)))
+    return fitted(
+        strange, np.concatenate(distance), np.concatenate(absent), np.concatenate(weights)
+    )
 
 
 def _thresholds(

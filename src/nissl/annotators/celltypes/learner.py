@@ -238,8 +238,8 @@ class CelltypesLearner:
             if name in place:
                 out[:, place[name], :-1] = slopes[:, :, k] * inputs[:, k, None]
         for name in model.frame.encoders:
-            columns = [place.get(sample) for sample in MODALITIES[name]]
-            if None not in columns:
+            columns = [place[sample] for sample in MODALITIES[name] if sample in place]
+            if len(columns) == len(MODALITIES[name]):
                 out[:, columns, :-1] = model.frame.attributions(features, name, slopes)
         return out
 

@@ -153,7 +153,9 @@ def page(card: Mapping[str, Any]) -> str:
         lines += [f"- **{name}**: {text}" for name, text in dict(card["classes"]).items()] + [""]
     if card.get("sources"):
         lines += ["## Sources", ""]
-        lines += ["- " + ", ".join(f"{k}: {v}" for k, v in dict(s).items()) for s in card["sources"]]
+        lines += [
+            "- " + ", ".join(f"{k}: {v}" for k, v in dict(s).items()) for s in card["sources"]
+        ]
         lines.append("")
     return "\n".join(lines)
 
@@ -225,13 +227,13 @@ def _assembled(folder: Path, card: Mapping[str, Any]) -> Library:
         for column in table.column_names
         if column.startswith("fact_")
     }
-    own = ("format", "version", "units", "counts", "digest")
+    written = ("format", "version", "units", "counts", "digest")
     return Library(
         features,
         tuple(table.column("label").to_pylist()),
         tuple(table.column("evidence").to_pylist()),
         facts,
-        {key: value for key, value in card.items() if key not in own},
+        {key: value for key, value in card.items() if key not in written},
     )
 
 
@@ -255,8 +257,14 @@ def _rounded(table: FeatureTable, arrays: Mapping[str, list[int]]) -> FeatureTab
 
 
 def _counts(library: Library) -> dict[str, dict[str, int]]:
-    told = {"class": library.label, "evidence": library.evidence, "animal": library.features.subject}
-    told |= {name: library.facts[name] for name in ("lab", "species", "region") if name in library.facts}
+    told = {
+        "class": library.label,
+        "evidence": library.evidence,
+        "animal": library.features.subject,
+    }
+    told |= {
+        name: library.facts[name] for name in ("lab", "species", "region") if name in library.facts
+    }
     return {name: dict(sorted(Counter(values).items())) for name, values in told.items()}
 
 

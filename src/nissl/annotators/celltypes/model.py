@@ -74,7 +74,8 @@ class Model:
 
     def slopes(self, inputs: Values) -> Values:
         """Mean over the members, see `Member.slopes`; (n_units, n_classes - 1, n_inputs)."""
-        return np.asarray(np.mean([member.slopes(inputs) for member in self.members], axis=0))
+        found: Values = np.mean([member.slopes(inputs) for member in self.members], axis=0)
+        return found
 
     def votes(self, inputs: Values) -> Values:
         """Probabilities of the classes but the last by each member, not calibrated."""
@@ -82,7 +83,7 @@ class Model:
 
     def known(self, inputs: Values) -> Values:
         """Calibrated probabilities of the classes but the last, (n_units, n_classes - 1)."""
-        pooled = self.votes(inputs).mean(axis=0)
+        pooled: Values = np.asarray(self.votes(inputs).mean(axis=0))
         cut = np.asarray(self.present)
         out = np.zeros_like(pooled)
         out[:, cut] = self.calibration.apply(pooled[:, cut])
@@ -94,7 +95,8 @@ class Model:
         return self.thresholds[max(kept)] if kept else float("inf")
 
     def _of(self, scores: Values) -> Values:
-        return softmax(np.where(np.asarray(self.present), scores, -np.inf))[0]
+        told: Values = softmax(np.where(np.asarray(self.present), scores, -np.inf))[0]
+        return told
 
 
 def to_files(model: Model) -> dict[str, bytes]:
@@ -187,5 +189,3 @@ def shipped() -> Model:
     names = (MODEL, ARRAYS, SEEN)
     found = {each.name: each for each in weights_folder().iterdir() if each.name in names}
     return from_files({name: each.read_bytes() for name, each in found.items()})
-
-

@@ -3,8 +3,8 @@
 A denoising variational autoencoder (Kingma and Welling 2014; Vincent et al. 2008) per modality:
 from a curve as another probe, another day or a shorter recording would have shown it, to the
 curve itself. Of a waveform, noise is added, samples at both ends are lost, its trough is moved by
-a fraction of a sample, it is stretched in time a little (drift, position) and filtered; of a train's
-curves, counts are drawn again as from fewer spikes. Polarity is never changed.
+a fraction of a sample, it is stretched in time a little (drift, position) and tilted; of the
+curves of a train, counts are drawn again as from fewer spikes. Polarity is never changed.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _other_waveform(curve: Values, rng: np.random.Generator) -> Values:
 
 def _resampled(curve: Values, at: Values) -> Values:
     """Values of each row between its samples, NaN beside unknown ones."""
-    low = np.clip(np.floor(at).astype(np.int64), 0, curve.shape[1] - 2)
+    low = np.asarray(np.clip(np.floor(at), 0, curve.shape[1] - 2), np.int64)
     part = at - low
     rows = np.arange(len(curve))[:, None]
     between = curve[rows, low] * (1 - part) + curve[rows, low + 1] * part
@@ -147,9 +147,7 @@ def _fewer_spikes(modality: str, curve: Values, rng: np.random.Generator) -> Val
     return np.asarray(out)
 
 
-def _train(
-    modality: str, rows: Values, seed: int, plan: Recipe, told: Progress
-) -> Encoder:
+def _train(modality: str, rows: Values, seed: int, plan: Recipe, told: Progress) -> Encoder:
     torch = _require_torch()
     generator = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng([seed, 7])

@@ -26,6 +26,7 @@ from nissl.run.memory import measure_peak
 from nissl.tasks import Inputs, Promises, Result
 
 NARROW_MS, RISE_MS = 0.425, 6.0
+WHOLE = Promises(chunked=False, deterministic=True, memory="measured")
 VOCABULARY = vocabulary(("narrow interneuron", "wide interneuron", "putative pyramidal"))
 
 
@@ -35,7 +36,7 @@ class Putative:
 
     name: str = "celltypes/putative"
     version: str = "1"
-    promises: Promises = Promises(chunked=False, deterministic=True, memory="measured")
+    promises: Promises = WHOLE
 
     def missing(self) -> Mapping[str, str]:
         """Nothing."""

@@ -202,6 +202,7 @@ class CurationLearner:
     ) -> ItemTable | None:
         """None: units are shown with the facts of their sorting."""
         del labels, features, items
+        return None
 
     def contributions(self, features: FeatureTable) -> npt.NDArray[np.float64]:
         """How much each feature of the table speaks for each class, in raw score.
