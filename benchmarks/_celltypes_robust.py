@@ -65,8 +65,8 @@ def robustness(learn: Cells, test: Path, encoders: Mapping[str, Encoder]) -> dic
     """Share of confident units whose class changes, and what becomes of inverted ones.
 
     Units with spike times and waveform from the collection's session files (simulated ones where
-    there are none) are classified by a learner of all its cells. Confident are those with a
-    probability of at least one half, whether a class is claimed or not: few are claimed.
+    there are none) are classified by a learner of all its cells. Confident are the half with
+    the larger probabilities, whether a class is claimed or not: few are claimed.
     """
     known = learner(learn, encoders, 0)
     units, origin = session_units(test), "session files"
@@ -74,7 +74,7 @@ def robustness(learn: Cells, test: Path, encoders: Mapping[str, Encoder]) -> dic
         units, origin = list(simulate_units(5, n_units=200, duration_s=900.0).units), "simulated"
     out: dict[str, Any] = {"units": len(units), "from": origin}
     before = _classes(known, units)
-    sure = before[1] >= 0.5
+    sure = before[1] >= np.median(before[1])
     out["confident"] = int(sure.sum())
     for name, change in CHANGES.items():
         after = _classes(known, [change(u) for u in units], rescaled="dropped" in name)

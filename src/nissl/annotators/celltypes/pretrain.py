@@ -126,10 +126,11 @@ def _other_waveform(curve: Values, rng: np.random.Generator) -> Values:
 
 def _resampled(curve: Values, at: Values) -> Values:
     """Values of each row between its samples, NaN beside unknown ones."""
-    low = np.asarray(np.clip(np.floor(at), 0, curve.shape[1] - 2), np.int64)
+    low: npt.NDArray[np.int64] = np.floor(at).astype(np.int64).clip(0, curve.shape[1] - 2)
     part = at - low
-    rows = np.arange(len(curve))[:, None]
-    between = curve[rows, low] * (1 - part) + curve[rows, low + 1] * part
+    left = np.take_along_axis(curve, low, axis=1)
+    right = np.take_along_axis(curve, low + 1, axis=1)
+    between = left * (1 - part) + right * part
     return np.where((part >= 0) & (part <= 1), between, np.nan)
 
 
