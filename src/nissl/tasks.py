@@ -183,12 +183,15 @@ class Examples:
     classes : tuple of str
         Names of the codes where they are not those of the learner's own vocabulary; only
         learners of a task with an open vocabulary take such.
+    afresh : bool
+        Whether these replace the classes that the learner knows, instead of adding to them.
     """
 
     features: FeatureTable
     label: npt.NDArray[np.int64]
     weight: npt.NDArray[np.float64]
     classes: tuple[str, ...] = ()
+    afresh: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.features.items)
@@ -218,6 +221,7 @@ class Examples:
             label=self.label[picked],
             weight=self.weight[picked],
             classes=self.classes,
+            afresh=self.afresh,
         )
 
 

@@ -251,6 +251,7 @@ def combined(own: Examples, more: Examples) -> Examples:
         np.concatenate(codes),
         np.concatenate([own.weight, more.weight]),
         classes,
+        more.afresh,
     )
 
 

@@ -132,8 +132,13 @@ class CelltypesLearner:
         """Say classes with calibrated probabilities, "unknown" among them."""
         model, inputs = self.known, self.known.frame.inputs(features)
         strange = model.strange.apply(inputs)
-        known = self._weighed(model.known(inputs))
-        votes = np.stack([self._weighed(vote) for vote in model.votes(inputs)])
+        known, votes = model.known(inputs), model.votes(inputs)
+        bare = _bare(features)
+        if bare.any():  # of nothing no class follows; a middling unit is not what stands in
+            alike = np.asarray(model.present) / max(sum(model.present), 1)
+            known[bare], votes[:, bare] = alike, alike
+        known = self._weighed(known)
+        votes = np.stack([self._weighed(vote) for vote in votes])
         return Prediction(_with_unknown(known, strange), _with_unknown(votes, strange))
 
     def unlike(self, features: FeatureTable) -> tuple[Verdict | None, Sequence[str]]:
@@ -246,9 +251,8 @@ class CelltypesLearner:
     def fit(self, examples: Examples, *, rng: np.random.Generator) -> CelltypesLearner:
         """Learn from labelled units.
 
-        Where the examples name every class that is known, they extend it: what is known is
-        where the classifiers start, and a new class begins from nothing. Where they do not,
-        they replace its classes; encoders stay.
+        What is known is where the classifiers start, and a new class begins from nothing;
+        examples that are meant to begin afresh replace the known classes, and encoders stay.
 
         Parameters
         ----------
@@ -263,14 +267,10 @@ class CelltypesLearner:
         seed = int(rng.integers(2**31 - 1))
         if not examples.classes:
             examples = replace(examples, classes=self.vocabulary.names)
-        extends = set(self.vocabulary.names[:-1]) <= set(examples.classes)
         model = self.known
-        return replace(
-            self,
-            model=grown(
-                examples, model.frame.encoders, seed=seed, before=model if extends else None
-            ),
-        )
+        before = None if examples.afresh else model
+        fitted = grown(examples, model.frame.encoders, seed=seed, before=before)
+        return replace(self, model=fitted)
 
     @property
     def says(self) -> Mapping[str, str]:
@@ -314,14 +314,12 @@ class CelltypesLearner:
 
     def _outside(self, features: FeatureTable) -> npt.NDArray[np.bool_]:
         """Units of which no class is claimed: too far from known ones, or nothing known of them."""
-        bare = np.ones(len(features.items), bool)
-        for name in MODALITIES:
-            bare &= np.isnan(curve(features, name)).all(axis=1)
-        return np.asarray(bare | self.known.strange.beyond(self.known.frame.inputs(features)))
+        far = self.known.strange.beyond(self.known.frame.inputs(features))
+        return np.asarray(_bare(features) | far)
 
     def _why_far(self, features: FeatureTable, row: int) -> str:
         """What is unusual about a unit, in plain words."""
-        if all(np.isnan(curve(features, name)[row]).all() for name in MODALITIES):
+        if _bare(features)[row]:
             return "neither its waveform nor its spike train can be used"
         scaling = self.known.frame.scaling
         values = numbers(features, scaling.names)[row]
@@ -348,6 +346,14 @@ def with_curves(table: FeatureTable) -> FeatureTable:
         subject=table.subject,
         session=table.session,
     )
+
+
+def _bare(features: FeatureTable) -> npt.NDArray[np.bool_]:
+    """Units of which no curve is known."""
+    bare = np.ones(len(features.items), bool)
+    for name in MODALITIES:
+        bare &= np.isnan(curve(features, name)).all(axis=1)
+    return bare
 
 
 def _with_unknown(known: Values, strange: Values) -> Values:

@@ -102,12 +102,15 @@ class Cells:
     Parameters
     ----------
     units : tuple of Unit
+    waveforms : tuple of ndarray, each (n_samples, n_channels), float64, uV
+        Of the units.
     kind : tuple of str
         Names of `CARICATURES`.
     place_um : ndarray, shape (n_units, 2), float64
     """
 
     units: tuple[Unit, ...]
+    waveforms: tuple[Values, ...]
     kind: tuple[str, ...]
     place_um: Values
 
@@ -127,7 +130,7 @@ def simulate_units(
     """
     names = list(CARICATURES)
     position = grid_um(n_channels)
-    units, kinds, places = [], [], []
+    units, waveforms, kinds, places = [], [], [], []
     for k in range(n_units):
         rng = np.random.default_rng([seed, k])
         kind = names[k % len(names)]
@@ -135,18 +138,19 @@ def simulate_units(
         low, high = position.min(axis=0), position.max(axis=0)
         place = rng.uniform(low - 10, high + 10)
         waveform = _waveform(own, rng)[:, None] * _spread(place, position, rng)
+        waveforms.append(waveform * 10 ** rng.uniform(1.8, 2.3))
         units.append(
             Unit(
                 spikes_s=train(own, duration_s, rng),
                 duration_s=duration_s,
-                waveform=waveform * 10 ** rng.uniform(1.8, 2.3),
+                waveform=waveforms[-1],
                 rate_hz=RATE_HZ,
                 position_um=position,
             )
         )
         kinds.append(kind)
         places.append(place)
-    return Cells(tuple(units), tuple(kinds), np.asarray(places).reshape(-1, 2))
+    return Cells(tuple(units), tuple(waveforms), tuple(kinds), np.asarray(places).reshape(-1, 2))
 
 
 def simulate_cells(
@@ -171,7 +175,7 @@ def simulate_cells(
     """
     cells = simulate_units(seed, n_units=n_units, duration_s=duration_s, n_channels=n_channels)
     n_before = round(BEFORE_S * RATE_HZ)
-    waveforms = np.stack([_of(unit) for unit in cells.units]).astype(np.float32)
+    waveforms = np.stack(cells.waveforms).astype(np.float32)
     templates = Templates(waveforms, n_before, cells.place_um, NOISE_UV)
     n_samples = round(duration_s * RATE_HZ)
     margin = waveforms.shape[1]
@@ -258,11 +262,6 @@ def _spread(place: Values, position: Values, rng: np.random.Generator) -> Values
     away = np.sqrt(((position - place) ** 2).sum(axis=1) + rng.uniform(10, 25) ** 2)
     size = away ** -rng.uniform(1.2, 2.0)
     return np.asarray(size / size.max())
-
-
-def _of(unit: Unit) -> Values:
-    assert unit.waveform is not None
-    return unit.waveform
 
 
 def _blocks(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nissl.annotators.celltypes.facts import item_table
 from nissl.annotators.celltypes.learner import LEARNER
 from nissl.annotators.celltypes.vocabulary import CORTICAL
 from nissl.data import Recording
@@ -27,9 +28,8 @@ def describe(labels: LabelSet, inputs: Inputs, context: Context) -> ItemTable:
     """Facts about units with a class, as the view shows them; see `facts.item_table`."""
     del context
     units, table = inputs.labels["spikes"], inputs.items.get("spikes")
-    found = LEARNER.facts(labels, LEARNER.featurise(units, table), table)
-    assert found is not None
-    return found
+    features = LEARNER.featurise(units, table)
+    return item_table(LEARNER.known, labels, features, table, LEARNER.unlike(features)[1])
 
 
 def update(items: ItemTable, edit: Edit) -> ItemTable:

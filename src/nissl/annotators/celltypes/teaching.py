@@ -51,4 +51,4 @@ def taught_by(library: Library, learner: Learner, *, extend: bool) -> Examples:
     bare = [n for n in examples.features.names if n not in CURVE_NAMES]
     table = with_curves(columns_of(examples.features, bare))
     table = columns_of(table, (*CURVE_NAMES, *NAMES))
-    return Examples(table, examples.label, examples.weight, examples.classes)
+    return Examples(table, examples.label, examples.weight, examples.classes, not extend)
