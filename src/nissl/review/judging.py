@@ -119,8 +119,7 @@ def out_of_fold(
     out: npt.NDArray[np.float64] | None = None
     for k in np.unique(fold):
         rest = examples.take(fold != k)
-        fitted = _try_fit(learner, rest, seed)
-        p = fitted.predict(examples.take(fold == k).features).probabilities
+        p = _renamed(_try_fit(learner, rest, seed), examples.take(fold == k))
         out = np.full((len(examples), p.shape[1]), np.nan) if out is None else out
         out[fold == k] = p
     if out is None:
