@@ -194,6 +194,26 @@ def gather(store: Store, task: str, learner: Learner, *, resolve: Rule | None = 
     return Examples(stacked(tables), codes, weights_of(chances), own)
 
 
+def combined(decided: Examples, more: Examples) -> Examples:
+    """Decisions and examples from elsewhere together; every example counts the same on average.
+
+    Parameters
+    ----------
+    decided, more : Examples
+        With their classes, the last of which claims nothing, and the same features.
+    """
+    classes = decided.classes[:-1]
+    classes += tuple(name for name in more.classes[:-1] if name not in classes)
+    classes += decided.classes[-1:]
+    code = np.asarray([classes.index(n) for n in (*more.classes[:-1], classes[-1])], np.int64)
+    return Examples(
+        stacked([decided.features, more.features]),
+        np.concatenate([decided.label, code[more.label]]),
+        np.concatenate([decided.weight, more.weight]),
+        classes,
+    )
+
+
 def weights_of(chances: Sequence[float]) -> npt.NDArray[np.float64]:
     """Weight of each example from its chance to be asked, NaN where no policy asked.
 

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from nissl.errors import MissingInputError
-from nissl.labels import ItemTable
+from nissl.labels import ItemTable, Kind
 from nissl.review.desk import Desk
 from nissl.review.reading import Reading
 
 _MAD_TO_SD = 1.4826
+_CLAIMS = ("label", "confidence", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Neighbour:
     state: str
 
 
-def rows_of(reading: Reading, items: Sequence[int]) -> pa.Table:
+def rows_of(reading: Reading, items: Sequence[int], *, blind: bool = False) -> pa.Table:
     """Rows of items as they stand for the reader, with moves and reshapes.
 
     Parameters
@@ -48,16 +49,51 @@ def rows_of(reading: Reading, items: Sequence[int]) -> pa.Table:
     reading : Reading
     items : sequence of int
         Those that are gone have no rows.
+    blind : bool
+        Whether classes that only the machine claims are left out.
 
     Returns
     -------
     pyarrow.Table
-        Columns of the desk's kind.
+        Columns of the desk's kind; of a set of classes those that claim something are left out
+        where an item is hidden.
     """
     there = set(reading.items.tolist())
-    parts = [reading.base.rows(item) for item in items if item in there]
+    known = [item for item in items if item in there]
+    parts = [reading.base.rows(item) for item in known]
     rows = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-    return reading.base.draft.columns_at(rows)
+    table = reading.base.draft.columns_at(rows)
+    hidden = blind and reading.desk.kind is Kind.CLASSES
+    if hidden and any(reading.state(item) == "untouched" for item in known):
+        return table.drop_columns([name for name in _CLAIMS if name in table.column_names])
+    return table
+
+
+def probabilities_of(
+    reading: Reading, items: Sequence[int], *, blind: bool = False
+) -> npt.NDArray[np.float32]:
+    """What the machine gives every class of the desk's vocabulary.
+
+    Parameters
+    ----------
+    reading : Reading
+    items : sequence of int
+    blind : bool
+        Whether items that the reader has not decided on are left out.
+
+    Returns
+    -------
+    ndarray, shape (n_items, n_classes), float32
+        NaN where there are none, and for items that are left out.
+    """
+    said = reading.desk.proposals
+    out = np.full((len(items), said.probabilities.shape[1]), np.nan, np.float32)
+    for row, item in enumerate(items):
+        place = int(np.searchsorted(said.items, item))
+        known = place < said.items.size and said.items[place] == item
+        if known and not (blind and reading.state(item) == "untouched"):
+            out[row] = said.probabilities[place]
+    return out
 
 
 def array_of(desk: Desk, name: str, items: Sequence[int]) -> npt.NDArray[Any]:

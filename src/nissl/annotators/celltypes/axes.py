@@ -43,3 +43,11 @@ ACG3 = tuple(f"acg3_{k:03d}" for k in range(N_DECILES * N_LAGS))
 """Names of the columns of a feature table, the last decile by decile."""
 
 MODALITIES = {"waveform": WAVE, "acg": ACG, "isi": ISI, "acg3": ACG3}
+
+MODALITY_SAYS = {
+    "waveform": "shape of the waveform",
+    "acg": "shape of the autocorrelogram",
+    "isi": "intervals between spikes",
+    "acg3": "how the autocorrelogram changes with the firing rate",
+}
+"""Words for readers."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.celltypes.axes import MODALITIES
+from nissl.annotators.celltypes.axes import MODALITIES, MODALITY_SAYS
 from nissl.annotators.celltypes.curves import CURVE_NAMES, CURVES, curve_features, curves_of
 from nissl.annotators.celltypes.facts import item_table
 from nissl.annotators.celltypes.fitting import grown
@@ -274,10 +274,10 @@ class CelltypesLearner:
 
     @property
     def says(self) -> Mapping[str, str]:
-        """Words for each number, with a place for its value."""
+        """Words for each number, with a place for its value, and for each curve."""
         from nissl.annotators.celltypes.features import SCALARS
 
-        return {each.name: each.says for each in (*SCALARS, *CURVES)}
+        return {each.name: each.says for each in (*SCALARS, *CURVES)} | MODALITY_SAYS
 
     def card(self) -> Mapping[str, Any]:
         """Model card of the shipped weights."""

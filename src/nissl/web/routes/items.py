@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from nissl.errors import MissingInputError
-from nissl.review.desk import CLASSES_OF
-from nissl.review.item_facts import array_of, neighbours, rows_of
+from nissl.review.item_facts import array_of, neighbours, probabilities_of, rows_of
 from nissl.web.depends import InRoom, Reader
 from nissl.web.wire import array_response, table_response
 
@@ -19,10 +18,19 @@ Items = Annotated[str, Query(max_length=20_000, pattern=r"^-?\d{1,16}(,-?\d{1,16
 
 
 @router.get("/desks/{key}/rows")
-def rows(room: InRoom, key: str, reader: Reader, items: Items) -> Response:
+def rows(room: InRoom, key: str, reader: Reader, items: Items, blind: bool = False) -> Response:
     """Rows of items as they stand for the reader, as an Arrow stream."""
     with room.reading(key, reader) as reading:
-        return table_response(rows_of(reading, _numbers(items)))
+        return table_response(rows_of(reading, _numbers(items), blind=blind))
+
+
+@router.get("/desks/{key}/probabilities")
+def probabilities(
+    room: InRoom, key: str, reader: Reader, items: Items, blind: bool = False
+) -> Response:
+    """Probability of every class of the vocabulary (n_items, n_classes); NaN where none is told."""
+    with room.reading(key, reader) as reading:
+        return array_response(probabilities_of(reading, _numbers(items), blind=blind))
 
 
 @router.get("/desks/{key}/facts")
@@ -63,16 +71,9 @@ def why(room: InRoom, key: str, item: Item, reader: Reader, blind: bool = False)
             "one not yet decided, in blind mode",
             "Decide first.",
         )
-    task = CLASSES_OF.get(desk.row.task)
-    if task is None:
-        raise MissingInputError(
-            f"a task whose method can say why ({', '.join(CLASSES_OF.values())})",
-            repr(desk.row.task),
-            "The reason in the queue is all that is known.",
-        )
-    from nissl.review.why import why as why_of  # brings the learners
+    from nissl.review.why import why_at  # brings the learners
 
-    return why_of(room.store, task, desk.key, item).to_json()
+    return why_at(desk, item).to_json()
 
 
 def _numbers(items: str) -> list[int]:
