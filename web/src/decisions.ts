@@ -55,7 +55,7 @@ export function acceptItem(context: DecisionContext, item: number): DraftEdit | 
 
 /** Whether accepting means agreeing with a class, not only that the item is one. */
 function saysWhat(desk: DeskInfo): boolean {
-  return desk.classes !== null || desk.view === "classes";
+  return desk.classes !== null || desk.kind === "classes";
 }
 
 /** The item isn't what it claims to be. Where classes say what it is instead, the desk's own last

@@ -42,7 +42,7 @@ export function Verdict({ session }: { session: Session }) {
         <span class="reason muted">{entry.reason}</span>
       </div>
       <div class="buttons" role="group" aria-label="Decide">
-        <button onClick={press("accept")} disabled={!proposed && (desk.classes !== null || desk.view === "classes")}>Accept<kbd>{keyed("accept")}</kbd></button>
+        <button onClick={press("accept")} disabled={!proposed && (desk.classes !== null || desk.kind === "classes")}>Accept<kbd>{keyed("accept")}</kbd></button>
         {desk.vocabulary.length > 1 && desk.vocabulary.map((one) => (
           <button key={one.name} onClick={press(`class-${one.name}`)} aria-pressed={state?.label === one.name && now !== "untouched"}>
             <i aria-hidden="true" class="dot" ref={paintDot(desk, one.name)} />{one.name}<kbd>{keyed(`class-${one.name}`)}</kbd>
@@ -65,5 +65,5 @@ function paintDot(desk: { vocabulary: Array<{ name: string; colour: string }> },
 }
 
 function itemWord(view: string): string {
-  return ({ units: "Unit", spans: "Span", classes: "Item", points: "Track", regions: "Region", links: "Link" } as Record<string, string>)[view] ?? "Item";
+  return ({ units: "Unit", spans: "Span", classes: "Item", celltypes: "Unit", points: "Track", regions: "Region", links: "Link" } as Record<string, string>)[view] ?? "Item";
 }

@@ -18,12 +18,20 @@ interface Example {
   distance: number;
 }
 
+interface Relative {
+  name: string;
+  label: string;
+  evidence: string;
+  distance: number;
+}
+
 interface WhyAnswer {
   proposed: string;
   confidence: number;
   reasons: Reason[];
   accepted: Example[];
   rejected: Example[];
+  library: Relative[];
   findings: Array<{ sentence: string }>;
 }
 
@@ -70,6 +78,10 @@ function Answer({ answer, session }: { answer: WhyAnswer; session: Session }) {
       {answer.findings.map((finding) => <p key={finding.sentence} class="finding">{finding.sentence}</p>)}
       <Examples title="Most alike of the same class" examples={answer.accepted} session={session} />
       <Examples title="Most alike of another class" examples={answer.rejected} session={session} />
+      {answer.library.length > 0 && <h3>Most alike in the library</h3>}
+      <ul class="chips">
+        {answer.library.map((one) => <li key={one.name}>{one.name}: {one.label}{one.evidence && ` by ${one.evidence}`} · {one.distance.toFixed(2)}</li>)}
+      </ul>
     </>
   );
 }

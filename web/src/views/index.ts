@@ -7,6 +7,7 @@ const VIEWS: Record<string, () => Promise<ViewModule>> = {
   units: () => import("./units/index.ts"),
   spans: () => import("./spans/index.ts"),
   classes: () => import("./classes/index.tsx"),
+  celltypes: () => import("./celltypes/index.ts"),
   points: () => import("./plain/points.tsx"),
   regions: () => import("./plain/regions.tsx"),
   links: () => import("./plain/links.tsx"),
