@@ -1,7 +1,8 @@
 """A project of units with proposed cell types, for tests and demonstrations of their review.
 
 The classes are caricatures: narrow spikes of cells that fire fast and regularly, wide ones of
-cells that burst, and what lies between. Nothing is fitted; curves and probabilities are drawn.
+cells that burst, and what lies between. Nothing is fitted: curves and probabilities are drawn.
+Spikes and templates of the sorting are drawn like them, so that a method can be asked as well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nissl.annotators.celltypes.axes import (
+    BEFORE,
     LAG_EDGES_S,
     LOG_S,
     N_DECILES,
@@ -28,11 +30,15 @@ Values = npt.NDArray[np.float64]
 
 METHOD = "celltypes/simulated"
 RATE_HZ = 30_000.0
-N_CHANNELS = 16
+_CHANNEL = np.arange(16)
+GRID_UM = np.stack([16.0 * (_CHANNEL % 4 * 2 % 5) + 11.0, 20.0 * (_CHANNEL // 2)], axis=1)
+"""Staggered channels of the probe, x and y."""
 LEAST = 0.6
 """Probability below which no class is claimed."""
-_SPIKES = 20
+DURATION_S = 600.0
+_SPIKES = (50, 1500)
 _REACH_UM = 45.0
+_UV = 80.0
 _LAG_S = np.sqrt(LAG_EDGES_S[:-1] * LAG_EDGES_S[1:])
 
 
@@ -104,17 +110,17 @@ def celltypes_study(
                 format="simulated",
                 subject={"id": f"mouse-{session + 1}"},
                 session={"id": "day1"},
-                streams={"ap": {"rate_hz": RATE_HZ, "duration_s": 60.0}},
+                streams={"ap": {"rate_hz": RATE_HZ, "duration_s": DURATION_S}},
             )
             store.add_source(source)
-            units = sorting(n_units, source.fingerprint, rng)
-            store.record_labels(store.put_labels(units))
-            drawn = _draw(n_units, rng)
+            drawn = draw_units(n_units, rng)
+            units = sorting(drawn, source.fingerprint, rng)
+            store.put_labels(units)
+            store.record_labels(units.digest, items=store.put_items(unit_facts(units, drawn)))
             labels = proposed_types(units, drawn)
-            digest = store.put_labels(labels)
-            items = store.put_items(facts(labels, drawn, rng))
-            store.record_labels(digest, items=items)
-            truth[digest] = [_NAMES[code] for code in drawn.code]
+            store.put_labels(labels)
+            store.record_labels(labels.digest, items=store.put_items(facts(labels, drawn, rng)))
+            truth[labels.digest] = [_NAMES[code] for code in drawn.code]
     return truth
 
 
@@ -133,14 +139,24 @@ class Drawn:
         On the map.
     probabilities : ndarray, shape (n_units, n_classes + 1), float64
         The last is that of "unknown".
+    sorts : list of Sort
+        What each unit is like.
+    curves : dict of str to ndarray, (n_units, ...), float64
+        "waveform", "acg", "isi", "acg3".
+    template : ndarray, shape (n_units, 61, 16), float64
+        On the channels of `GRID_UM`, size 1 on the main one.
     """
 
     code: npt.NDArray[np.int64]
     place: Values
     probabilities: Values
+    sorts: list[Sort]
+    curves: dict[str, Values]
+    template: Values
 
 
-def _draw(n: int, rng: np.random.Generator) -> Drawn:
+def draw_units(n: int, rng: np.random.Generator) -> Drawn:
+    """Units of all classes; the fourth from the end is unlike any."""
     share = np.asarray([sort.share for sort in SORTS.values()])
     code = rng.choice(len(SORTS), n, p=share / share.sum())
     centres = np.asarray([sort.place for sort in SORTS.values()])
@@ -151,19 +167,58 @@ def _draw(n: int, rng: np.random.Generator) -> Drawn:
     strange = np.clip(1 - np.exp(-(np.maximum(apart.min(axis=1) - 0.4, 0) ** 2)), 0.01, 0.97)
     known = near / np.maximum(near.sum(axis=1, keepdims=True), 1e-12)
     p = np.hstack([known * (1 - strange[:, None]), strange[:, None]])
-    return Drawn(code, place, p / p.sum(axis=1, keepdims=True))
+    own = [_varied(list(SORTS.values())[each], rng) for each in code]
+    curves = {
+        "waveform": np.stack([waveform(sort) for sort in own]),
+        "acg": np.stack([acg(sort) for sort in own]),
+        "isi": np.stack([intervals(sort) for sort in own]),
+        "acg3": np.stack([acg_by_rate(sort) for sort in own]),
+    }
+    curves["waveform"] += rng.normal(0, 0.015, curves["waveform"].shape)
+    for name, spread in (("acg", 0.08), ("isi", 0.15), ("acg3", 0.15)):
+        curves[name] *= rng.gamma(1 / spread**2, spread**2, curves[name].shape)
+    curves["isi"] /= curves["isi"].sum(axis=1, keepdims=True)
+    templates = np.stack([template(wave, rng) for wave in curves["waveform"]])
+    p /= p.sum(axis=1, keepdims=True)
+    return Drawn(code, place, p, own, curves, templates)
 
 
-def sorting(n_units: int, source: str, rng: np.random.Generator) -> LabelSet:
-    """A few spikes of each unit."""
-    item = np.repeat(np.arange(n_units), _SPIKES)
+def sorting(drawn: Drawn, source: str, rng: np.random.Generator) -> LabelSet:
+    """Spikes of units, their intervals drawn one by one."""
+    samples, units = [], []
+    for unit, sort in enumerate(drawn.sorts):
+        n = int(np.clip(sort.rate_hz * DURATION_S, *_SPIKES))
+        gaps_s = rng.choice(LOG_S, n, p=intervals(sort)) * rng.uniform(0.955, 1.047, n)
+        own = np.cumsum(gaps_s) + rng.uniform(0, 1)
+        own = own[own < DURATION_S]
+        samples.append((own * RATE_HZ).astype(np.int64))
+        units.append(np.full(own.size, unit))
+    item = np.concatenate(units)
     columns = {
         "item": item,
-        "sample": rng.integers(0, int(60 * RATE_HZ), item.size),
-        "amplitude": rng.normal(-80, 8, item.size).astype(np.float32),
+        "sample": np.concatenate(samples),
+        "amplitude": rng.normal(-_UV, 8, item.size).astype(np.float32),
     }
     about = Provenance("spikes", source, Author("model", "spikes/simulated", "1"), "ap")
     return LabelSet.build(Kind.EVENTS, columns, ("unit",), about)
+
+
+def unit_facts(units: LabelSet, drawn: Drawn) -> ItemTable:
+    """Templates of the units of the sorting."""
+    n = units.items.size
+    counts = np.unique(units.column("item"), return_counts=True)[1]
+    return ItemTable(
+        of=units.digest,
+        table=pa.table({"item": np.arange(n), "n_spikes": counts}),
+        units={"n_spikes": "", "template": "uV"},
+        arrays={"template": (_UV * drawn.template).astype(np.float32)},
+        context={
+            "rate_hz": RATE_HZ,
+            "duration_s": DURATION_S,
+            "position_um": GRID_UM.tolist(),
+            "n_before": BEFORE,
+        },
+    )
 
 
 def proposed_types(units: LabelSet, drawn: Drawn) -> LabelSet:
@@ -193,26 +248,18 @@ def proposed_types(units: LabelSet, drawn: Drawn) -> LabelSet:
 def facts(labels: LabelSet, drawn: Drawn, rng: np.random.Generator) -> ItemTable:
     """What the view of cell types shows of each unit, with exemplars of the classes."""
     n = drawn.code.size
-    own = [_varied(list(SORTS.values())[code], rng) for code in drawn.code]
-    arrays = {
-        "waveform": np.stack([waveform(sort) for sort in own]),
-        "acg": np.stack([acg(sort) for sort in own]),
-        "isi": np.stack([intervals(sort) for sort in own]),
-        "acg3": np.stack([acg_by_rate(sort) for sort in own]),
-        "map": drawn.place,
-    }
-    arrays["waveform"] = arrays["waveform"] + rng.normal(0, 0.015, arrays["waveform"].shape)
-    for name, spread in (("acg", 0.08), ("isi", 0.15), ("acg3", 0.15)):
-        arrays[name] = arrays[name] * rng.gamma(1 / spread**2, spread**2, arrays[name].shape)
-    arrays["isi"] /= arrays["isi"].sum(axis=1, keepdims=True)
-    pairs = [template(wave, rng) for wave in arrays["waveform"]]
-    arrays["template"] = np.stack([pair[0] for pair in pairs])
-    arrays["template_position_um"] = np.stack([pair[1] for pair in pairs])
+    arrays = {name: values.copy() for name, values in drawn.curves.items()}
+    main = np.abs(drawn.template).max(axis=1).argmax(axis=1)
+    away = np.linalg.norm(GRID_UM[None] - GRID_UM[main][:, None], axis=2)
+    order = np.argsort(away, axis=1, kind="stable")
+    arrays["template"] = np.take_along_axis(drawn.template, order[:, None], axis=2)
+    arrays["template_position_um"] = GRID_UM[order]
+    arrays["map"] = drawn.place
     context = {
         "wave_ms": [float(v) for v in WAVE_MS],
         "log_s": [float(v) for v in LOG_S],
         "lag_edges_s": [float(v) for v in LAG_EDGES_S],
-        "classes": [_exemplar(code, arrays, drawn) for code in range(len(SORTS))],
+        "classes": [_exemplar(code, drawn) for code in range(len(SORTS))],
     }
     arrays["template_position_um"][-3] = np.nan
     for name in ("waveform", "template"):
@@ -225,9 +272,9 @@ def facts(labels: LabelSet, drawn: Drawn, rng: np.random.Generator) -> ItemTable
         "item": np.arange(n),
         "target": np.arange(n),
         "unlike": unlike,
-        "trough_to_peak_ms": [sort.peak_ms for sort in own],
-        "firing_rate_hz": [sort.rate_hz for sort in own],
-        "acg_refractory_ms": [sort.refractory_ms for sort in own],
+        "trough_to_peak_ms": [sort.peak_ms for sort in drawn.sorts],
+        "firing_rate_hz": [sort.rate_hz for sort in drawn.sorts],
+        "acg_refractory_ms": [sort.refractory_ms for sort in drawn.sorts],
         "cv2": rng.normal(1, 0.15, n),
     }
     return ItemTable(
@@ -291,24 +338,19 @@ def intervals(sort: Sort) -> Values:
     return np.asarray(share / share.sum())
 
 
-def template(wave: Values, rng: np.random.Generator) -> tuple[Values, Values]:
-    """Waveform on staggered channels, the main one first: (61, 16), and their places in um."""
-    k = np.arange(N_CHANNELS)
-    grid = np.stack([16.0 * ((k % 4) * 2 % 5) + 11.0, 20.0 * (k // 2)], axis=1)
+def template(wave: Values, rng: np.random.Generator) -> Values:
+    """Waveform on the channels of `GRID_UM`, shape (61, 16): smaller and later further away."""
     main = int(rng.integers(4, 12))
-    away = np.linalg.norm(grid - grid[main], axis=1)
-    order = np.argsort(away, kind="stable")
     samples = np.arange(wave.size)
     columns = [
-        np.interp(samples - 0.06 * away[channel], samples, wave)
-        * np.exp(-away[channel] / _REACH_UM)
-        + rng.normal(0, 0.01, wave.size)
-        for channel in order
+        np.interp(samples - 0.06 * away, samples, wave) * np.exp(-away / _REACH_UM)
+        for away in np.linalg.norm(GRID_UM - GRID_UM[main], axis=1).tolist()
     ]
-    return np.stack(columns, axis=1), grid[order]
+    out = np.stack(columns, axis=1)
+    return np.asarray(out + rng.normal(0, 0.01, out.shape) * (np.arange(len(GRID_UM)) != main))
 
 
-def _exemplar(code: int, arrays: dict[str, Values], drawn: Drawn) -> dict[str, Any]:
+def _exemplar(code: int, drawn: Drawn) -> dict[str, Any]:
     """Means over the units of a class, as a learner tells those of its training units."""
     rows = np.flatnonzero(drawn.code == code)
     name = _NAMES[code]
@@ -317,8 +359,8 @@ def _exemplar(code: int, arrays: dict[str, Values], drawn: Drawn) -> dict[str, A
         own = {"waveform": waveform(sort), "acg": acg(sort), "acg3": acg_by_rate(sort)}
         spread, place = np.full(WAVE_MS.size, 0.08), np.asarray(sort.place)
     else:
-        own = {key: arrays[key][rows].mean(axis=0) for key in ("waveform", "acg", "acg3")}
-        spread = arrays["waveform"][rows].std(axis=0)
+        own = {key: drawn.curves[key][rows].mean(axis=0) for key in ("waveform", "acg", "acg3")}
+        spread = drawn.curves["waveform"][rows].std(axis=0)
         place = drawn.place[rows].mean(axis=0)
     return {
         "name": name,

@@ -164,7 +164,7 @@ export class LinesPanel extends Panel {
     const isAcg = this.select.value === "acg";
     const classes = isAcg ? this.shown.classes : [];
     const colours = palette();
-    const frame = inside(width, height, [8, 12, 36, 46]);
+    const frame = inside(width, height, [8, 12, 36, 52]);
     const [, high] = extent(own, ...classes.map(({ exemplar }) => exemplar.acg));
     const x = logarithmic([logS[0]!, logS.at(-1)!], [frame.left, frame.left + frame.width]);
     const by = saliency?.by[this.select.value];

@@ -12,7 +12,7 @@ import { FONT, palette } from "./plot.ts";
 
 const CLICK_PX = 14;
 const MARGIN = 30;
-const SHAPES: Array<[string, string]> = [["●", "proposed"], ["◆", "decided"], ["○", "unsure"], ["✕", "rejected"], ["◎", "this unit"]];
+const SHAPES: Array<[string, string]> = [["●", "proposed"], ["◆", "decided"], ["○", "unsure"], ["✕", "rejected"], ["◎", "this unit"], ["◯", "ring: selected"]];
 
 export interface Places {
   items: number[];
@@ -29,8 +29,11 @@ export class MapPanel extends Panel {
   private readonly stop: () => void;
   private places: Places = { items: [], x: new Float32Array(), y: new Float32Array() };
   private exemplars: readonly Exemplar[] = [];
+  private states: Array<ItemState | undefined> = [];
+  private seen = "";
   private current: number | null = null;
   private fitted = "";
+  private frame = 0;
 
   constructor(context: ViewContext, colourOf: (name: string) => string) {
     super("map", "Map of all units", "Map of all units; a click goes to one, a lasso selects", (...at) => this.draw(...at));
@@ -50,7 +53,7 @@ export class MapPanel extends Panel {
   }
 
   set(places: Places, exemplars: readonly Exemplar[]): void {
-    [this.places, this.exemplars] = [places, exemplars];
+    [this.places, this.exemplars, this.seen] = [places, exemplars, ""];
     const known = places.x.some((value) => Number.isFinite(value));
     this.say(known ? null : "There is no map of these units.");
     this.overlay.hidden = !known;
@@ -63,7 +66,14 @@ export class MapPanel extends Panel {
     this.repaint();
   }
 
+  /** At most once a frame. */
+  override repaint(): void {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => super.repaint());
+  }
+
   override destroy(): void {
+    cancelAnimationFrame(this.frame);
     this.stop();
     super.destroy();
   }
@@ -74,7 +84,7 @@ export class MapPanel extends Panel {
     brush.font = FONT;
     const told = this.context.blind() ? [] : this.exemplars;
     for (const one of told) this.region(brush, one);
-    const states = this.places.items.map((item) => this.context.state(item));
+    const states = this.known();
     const decided = (k: number) => states[k] !== undefined && states[k]!.state !== "untouched";
     const order = states.map((_, k) => k).filter((k) => Number.isFinite(this.places.x[k]));
     for (const k of order.filter((k) => !decided(k))) this.mark(brush, k, states[k], colours);
@@ -87,6 +97,14 @@ export class MapPanel extends Panel {
       this.ring(brush, here, 9, colours.panel, 5);
       this.ring(brush, here, 9, colours.text, 2.5);
     }
+  }
+
+  /** What stands of each unit, looked up anew when something changed or another one is shown. */
+  private known(): Array<ItemState | undefined> {
+    const now = `${this.context.version.value} ${this.current} ${this.context.blind()} ${this.places.items.length}`;
+    if (now !== this.seen) this.states = this.places.items.map((item) => this.context.state(item));
+    this.seen = now;
+    return this.states;
   }
 
   /** Everything is in sight at first, and after a change of size unless the reader has moved. */

@@ -2,6 +2,7 @@
 import { shown } from "../units/dom.ts";
 import type { Columns } from "../../view.ts";
 import { isUnknown } from "./chances.tsx";
+import { plainName } from "./names.ts";
 import type { Example, WhyAnswer } from "./data.ts";
 
 export interface ReasonsProps {
@@ -44,6 +45,7 @@ function Answer({ answer, unlike, proposed, source, goto }: ReasonsProps & { ans
   return (
     <>
       {proposed && isUnknown(proposed) && <p>No class is claimed. The likeliest is <b>{answer.proposed}</b>:</p>}
+      {proposed && !isUnknown(proposed) && proposed !== answer.proposed && <p class="muted">The model in use finds <b>{answer.proposed}</b> likelier:</p>}
       {more.map((text) => <p key={text} class="finding">{sentence(text)}</p>)}
       {answer.reasons.length > 0
         ? <ul class="attributions" aria-label={`What speaks for ${answer.proposed}, and against it`}>
@@ -106,12 +108,6 @@ function Numbers({ table, row, units }: { table: Columns; row: number; units: Re
       </table>
     </details>
   );
-}
-
-/** "trough_to_peak_ms" in ms is "trough to peak". */
-export function plainName(name: string, unit: string): string {
-  const bare = unit && name.toLowerCase().endsWith(`_${unit.toLowerCase()}`) ? name.slice(0, -unit.length - 1) : name;
-  return bare.replaceAll("_", " ");
 }
 
 function sentence(text: string): string {

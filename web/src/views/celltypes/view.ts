@@ -90,8 +90,8 @@ export class CelltypesView implements View {
     if (entry.item !== this.item) [this.wanted, this.why] = [null, null];
     [this.item, this.curves, this.chances, this.wasHidden] = [entry.item, curves, chances, hidden];
     if (hidden) this.why = null;
-    this.paint();
     this.map.show(entry.item);
+    this.paint();
     this.root.dataset.unit = String(entry.item); // whose pictures these are
     this.askWhy();
   }

@@ -104,7 +104,7 @@ export class WaveformPanel extends Panel {
     if (!own || !this.shown) return;
     const { axes: { waveMs }, classes, saliency } = this.shown;
     const colours = palette();
-    const frame = inside(width, height, [8, 12, 36, 46]);
+    const frame = inside(width, height, [8, 12, 36, 52]);
     const all = classes.flatMap(({ exemplar, band }) => (band
       ? [exemplar.waveform.map((v, k) => v - (exemplar.spread[k] || 0)), exemplar.waveform.map((v, k) => v + (exemplar.spread[k] || 0))]
       : [exemplar.waveform]));
