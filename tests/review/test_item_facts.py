@@ -8,8 +8,10 @@ import pytest
 from nissl.errors import MissingInputError
 from nissl.labels import Edit, EditKind
 from nissl.project.reviewing import open_room
-from nissl.review.item_facts import array_of, neighbours, rows_of
+from nissl.review.item_facts import array_of, neighbours, probabilities_of, rows_of
 from nissl.review.overview import audit_answers, confidences, sessions, work
+from nissl.store import Store
+from nissl.testing.celltypes import celltypes_study
 from nissl.testing.kinds import kinds_project
 
 N = 12
@@ -91,3 +93,23 @@ def test_overview_counts_what_stands(room):
     )
     assert spans.open.sum() > 0
     assert audit_answers(room) == []
+
+
+def test_probabilities_and_rows_of_a_blind_reader(tmp_path, write):
+    celltypes_study(tmp_path / "study", n_units=10, seed=1)
+    with Store.open(tmp_path / "study") as store:
+        room = open_room(store)
+        desk = next(each for each in room.desks if each.view == "celltypes")
+        room.decide([write(desk.key, "relabel", 2, label="unknown")])
+        with room.reading(desk.key, "Ada") as reading:
+            told = probabilities_of(reading, [1, 2, 99])
+            np.testing.assert_allclose(told[:2].sum(axis=1), 1, atol=1e-5)
+            assert np.isnan(told[2]).all()
+            hidden = probabilities_of(reading, [1, 2], blind=True)
+            assert np.isnan(hidden[0]).all()
+            np.testing.assert_array_equal(hidden[1], told[1])
+            assert "probabilities" in rows_of(reading, [1, 2]).column_names
+            assert not {"label", "confidence", "probabilities"} & set(
+                rows_of(reading, [1, 2], blind=True).column_names
+            )
+            assert "label" in rows_of(reading, [2], blind=True).column_names
