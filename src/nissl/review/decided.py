@@ -211,6 +211,7 @@ def combined(decided: Examples, more: Examples) -> Examples:
         np.concatenate([decided.label, code[more.label]]),
         np.concatenate([decided.weight, more.weight]),
         classes,
+        more.afresh,
     )
 
 
@@ -249,29 +250,6 @@ def stacked(tables: Sequence[FeatureTable]) -> FeatureTable:
         units=first.units,
         subject=tuple(s for t in tables for s in t.subject),
         session=tuple(s for t in tables for s in t.session),
-    )
-
-
-def combined(own: Examples, more: Examples) -> Examples:
-    """Examples of two origins below each other; their classes are joined by name.
-
-    Parameters
-    ----------
-    own, more : Examples
-        With the same columns and with `classes`, of which the last claims nothing.
-    """
-    new = [name for name in more.classes if name not in own.classes]
-    classes = (*own.classes[:-1], *new, own.classes[-1])
-    codes = [
-        np.asarray([classes.index(part.classes[code]) for code in part.label.tolist()], np.int64)
-        for part in (own, more)
-    ]
-    return Examples(
-        stacked([own.features, more.features]),
-        np.concatenate(codes),
-        np.concatenate([own.weight, more.weight]),
-        classes,
-        more.afresh,
     )
 
 

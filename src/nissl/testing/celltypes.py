@@ -310,9 +310,9 @@ def waveform(sort: Sort) -> Values:
     return np.asarray(wave / -wave.min())
 
 
-def acg(sort: Sort, lag_s: Values = LOG_S, burst: float | None = None) -> Values:
+def acg(sort: Sort, lag_s: Values | None = None, burst: float | None = None) -> Values:
     """Rate at a lag over the mean rate."""
-    ms = lag_s * 1000
+    ms = (LOG_S if lag_s is None else lag_s) * 1000
     recovered = 1 / (1 + np.exp(-(ms - sort.refractory_ms) / (0.2 * sort.refractory_ms)))
     height = sort.burst if burst is None else burst
     return np.asarray(recovered * (1 + height * np.exp(-ms / sort.burst_ms)))

@@ -48,7 +48,10 @@ def test_unknown_is_always_last_and_colours_differ():
     assert vocabulary((UNKNOWN, "PV")).names == ("PV", UNKNOWN)
 
 
-@given(arrays_of.arrays(np.float32, st.tuples(st.integers(0, 4), st.integers(1, 5)), elements=SMALL))
+SHAPES = st.tuples(st.integers(0, 4), st.integers(1, 5))
+
+
+@given(arrays_of.arrays(np.float32, SHAPES, elements=SMALL))
 def test_arrays_come_back(array):
     out = arrays.unpack(arrays.pack({"a/b": array, "c": array.T}))
     assert np.array_equal(out["a/b"], array.astype(np.float64))

@@ -120,13 +120,13 @@ def _other_waveform(curve: Values, rng: np.random.Generator) -> Values:
     noise = rng.normal(0, 1, (n, size)) * rng.uniform(0.0, 0.06, (n, 1))
     smooth = (noise + np.roll(noise, 1, axis=1)) / 2
     out = out * np.exp(rng.normal(0, 0.03, (n, 1))) + tilt + smooth
-    first, last = rng.integers(0, 17, n), size - rng.integers(0, 14, n)
-    return np.where((at >= first[:, None]) & (at < last[:, None]), out, np.nan)
+    first, last = rng.integers(0, 17, (n, 1)), size - rng.integers(0, 14, (n, 1))
+    return np.where((at >= first) & (at < last), out, np.nan)
 
 
 def _resampled(curve: Values, at: Values) -> Values:
     """Values of each row between its samples, NaN beside unknown ones."""
-    low: npt.NDArray[np.int64] = np.floor(at).astype(np.int64).clip(0, curve.shape[1] - 2)
+    low = np.clip(np.floor(at).astype(np.int64), 0, curve.shape[1] - 2)
     part = at - low
     left = np.take_along_axis(curve, low, axis=1)
     right = np.take_along_axis(curve, low + 1, axis=1)
