@@ -24,7 +24,6 @@ _EARLIEST = BEFORE - 22
 _LOG10_S = np.log10(LOG_S)
 _SMOOTHING = 2.0  # bins of 0.04 decades
 _PEAK_BINS = slice(0, 60)  # up to 0.25 s
-_FLOOR = 0.02  # what a rate of zero counts as in a logarithm, of the mean rate
 
 
 @dataclass(frozen=True)
@@ -52,19 +51,19 @@ CURVES = (
     Curve("wave_at_027", "", "waveform at {:+.2f} of its depth 0.27 ms after the trough"),
     Curve("wave_at_013", "", "waveform at {:+.2f} of its depth 0.13 ms after the trough"),
     Curve("wave_asymmetry", "", "peaks before and after the trough unequal by {:+.2f}"),
-    Curve("isi_mean_log", "log10 s", "typical interval 10^{:.2f} s"),
-    Curve("isi_spread_log", "log10 s", "intervals spread over {:.2f} decades"),
-    Curve("isi_mode_log", "log10 s", "commonest interval 10^{:.2f} s"),
-    Curve("acg_peak_log", "log10", "autocorrelogram peaks at 10^{:.2f} of the mean rate"),
-    Curve("acg_peak_at_log", "log10 s", "autocorrelogram peaks at a lag of 10^{:.2f} s"),
-    Curve("acg_3_10_ms_log", "log10", "rate 3 to 10 ms after a spike 10^{:.2f} of the mean"),
-    Curve("acg_1_2_ms_log", "log10", "rate 1 to 2 ms after a spike 10^{:.2f} of the mean"),
-    Curve("acg_66_166_ms_log", "log10", "rate 66 to 166 ms after a spike 10^{:.2f} of the mean"),
-    Curve("isi_q05_log", "log10 s", "one interval in twenty below 10^{:.2f} s"),
-    Curve("isi_q25_log", "log10 s", "one interval in four below 10^{:.2f} s"),
-    Curve("isi_q50_log", "log10 s", "half of the intervals below 10^{:.2f} s"),
-    Curve("isi_q75_log", "log10 s", "three intervals in four below 10^{:.2f} s"),
-    Curve("isi_q95_log", "log10 s", "one interval in twenty above 10^{:.2f} s"),
+    Curve("isi_mean_ms", "ms", "typical interval {:.3g} ms"),
+    Curve("isi_spread_decades", "log10", "intervals spread over {:.2f} decades"),
+    Curve("isi_peak_ms", "ms", "commonest interval {:.3g} ms"),
+    Curve("acg_peak", "", "fires up to {:.2g} times its mean rate after a spike"),
+    Curve("acg_peak_ms", "ms", "fires most {:.3g} ms after a spike"),
+    Curve("acg_3_10_ms", "", "{:.2g} times its mean rate 3 to 10 ms after a spike"),
+    Curve("acg_1_2_ms", "", "{:.2g} times its mean rate 1 to 2 ms after a spike"),
+    Curve("acg_66_166_ms", "", "{:.2g} times its mean rate 66 to 166 ms after a spike"),
+    Curve("isi_q05_ms", "ms", "one interval in twenty below {:.3g} ms"),
+    Curve("isi_q25_ms", "ms", "one interval in four below {:.3g} ms"),
+    Curve("isi_q50_ms", "ms", "half of the intervals below {:.3g} ms"),
+    Curve("isi_q75_ms", "ms", "three intervals in four below {:.3g} ms"),
+    Curve("isi_q95_ms", "ms", "one interval in twenty above {:.3g} ms"),
 )
 CURVE_NAMES = tuple(curve.name for curve in CURVES)
 
@@ -135,16 +134,20 @@ def _of_trains(acg: Values, isi: Values) -> Values:
     spread = np.sqrt(np.maximum((share * (_LOG10_S - mean[:, None]) ** 2).sum(axis=1), 0.0))
     mode = _LOG10_S[gaussian_filter1d(np.nan_to_num(share), _SMOOTHING, axis=1).argmax(axis=1)]
     smooth = gaussian_filter1d(np.nan_to_num(acg), _SMOOTHING, axis=1)[:, _PEAK_BINS]
-    of_isi = [mean, spread, np.where(np.isfinite(mean), mode, np.nan)]
+    of_isi = [_ms(mean), spread, np.where(np.isfinite(mean), _ms(mode), np.nan)]
     of_acg = [
-        np.log10(smooth.max(axis=1) + _FLOOR),
-        _LOG10_S[smooth.argmax(axis=1)],
-        *(np.log10(acg[:, a:b].mean(axis=1) + _FLOOR) for a, b in ((10, 25), (0, 8), (45, 55))),
+        smooth.max(axis=1),
+        _ms(_LOG10_S[smooth.argmax(axis=1)]),
+        *(acg[:, a:b].mean(axis=1) for a, b in ((10, 25), (0, 8), (45, 55))),
     ]
     known = np.isfinite(acg).all(axis=1)
     columns = [*of_isi, *(np.where(known, values, np.nan) for values in of_acg)]
     cumulated = np.cumsum(share, axis=1)
     for level in (0.05, 0.25, 0.5, 0.75, 0.95):
         at = np.minimum((cumulated < level).sum(axis=1), _LOG10_S.size - 1)
-        columns.append(np.where(np.isfinite(mean), _LOG10_S[at], np.nan))
+        columns.append(np.where(np.isfinite(mean), _ms(_LOG10_S[at]), np.nan))
     return np.stack(columns, axis=1)
+
+
+def _ms(log10_s: Values) -> Values:
+    return np.asarray(1000 * 10.0**log10_s)

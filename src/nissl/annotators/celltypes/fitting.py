@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from nissl.annotators.celltypes.encoder import Encoders
 from nissl.annotators.celltypes.exemplars import Exemplar, exemplars_of
@@ -80,6 +81,11 @@ def grown(
     MissingInputError
         Fewer than ten labelled units, or no two classes with three.
     """
+    with threadpool_limits(1):  # small products, which several threads only slow down
+        return _grown(examples, encoders, seed, before)
+
+
+def _grown(examples: Examples, encoders: Encoders, seed: int, before: Model | None) -> Model:
     names, table, label, given = _usable(examples, before)
     n_classes = len(names)
     weight = balanced(label, table.subject, given)
