@@ -10,6 +10,9 @@ import pyarrow as pa
 from nissl.review.desk import Desk
 from nissl.review.reading import Reading
 
+CLAIMS = ("unlike",)
+"""Facts that are the machine's word on an item."""
+
 
 def item_rows(reading: Reading, facts: pa.Table | None, *, blind: bool = False) -> pa.Table:
     """One row per item that there is now: facts, what is proposed, what stands.
@@ -20,7 +23,8 @@ def item_rows(reading: Reading, facts: pa.Table | None, *, blind: bool = False) 
     facts : pyarrow.Table or None
         Facts of items with a column `item`; of any items, those not there are left out.
     blind : bool
-        Whether what is proposed is left out.
+        Whether what the machine says is left out: of facts, those in `CLAIMS` of items that
+        nobody has decided on.
 
     Returns
     -------
@@ -50,10 +54,16 @@ def item_rows(reading: Reading, facts: pa.Table | None, *, blind: bool = False) 
     if facts is None:
         return table
     place = {item: row for row, item in enumerate(facts.column("item").to_pylist())}
-    take = pa.array([place.get(int(i)) for i in items], pa.int64())
+    rows_of = [place.get(int(i)) for i in items]
+    take = pa.array(rows_of, pa.int64())
+    seen = pa.array(
+        [None if blind and s == "untouched" else r for r, s in zip(rows_of, state, strict=True)],
+        pa.int64(),
+    )
     for name in facts.column_names:
         if name not in table.column_names:
-            table = table.append_column(facts.schema.field(name), facts.column(name).take(take))
+            told = facts.column(name).take(seen if name in CLAIMS else take)
+            table = table.append_column(facts.schema.field(name), told)
     return table
 
 

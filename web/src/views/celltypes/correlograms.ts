@@ -4,7 +4,7 @@ import { Panel } from "./panel.ts";
 import type { Brush, Frame, Palette } from "./plot.ts";
 import {
   FONT, STRIP, cividis, clipped, decades, drawAxes, drawHeat, drawLine, drawSaliency, duration, extent, inside, linear, logarithmic, niceTicks,
-  outlines, palette, plain,
+  outlines, palette, plain, smoothed,
 } from "./plot.ts";
 import type { Shown } from "./shown.ts";
 import { strip, told } from "./shown.ts";
@@ -80,8 +80,9 @@ export class HeatPanel extends Panel {
   }
 
   /** A solid line around the cells that speak most for the class, a dashed one around those against. */
-  private marks(brush: Brush, { left, top, width, height }: Frame, saliency: readonly number[]): void {
-    const columns = saliency.length / DECILES;
+  private marks(brush: Brush, { left, top, width, height }: Frame, by: readonly number[]): void {
+    const columns = by.length / DECILES;
+    const saliency = smoothed(by, DECILES, columns);
     const most = Math.max(...saliency.map((value) => Math.abs(value) || 0));
     brush.save();
     for (const [sign, dash, under, over] of [[1, [], "#000000", "#ffffff"], [-1, [4, 3], "#ffffff", "#000000"]] as const) {

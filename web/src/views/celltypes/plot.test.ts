@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cividis, decades, duration, extent, lighter, linear, logarithmic, niceTicks, outlines, plain } from "./plot.ts";
+import { cividis, decades, duration, extent, lighter, linear, logarithmic, niceTicks, outlines, plain, smoothed } from "./plot.ts";
 
 test("lags have ticks at powers of ten, with their units", () => {
   assert.deepEqual(decades(10 ** -2.98, 10 ** 0.98).map(duration), ["1 ms", "10 ms", "100 ms", "1 s", "10 s"]);
@@ -37,4 +37,8 @@ test("an outline goes around a block of cells, not through it", () => {
   assert.equal(lines.length, 8);
   assert.ok(lines.every(([c0, , c1]) => !(c0 === 2 && c1 === 2)));
   assert.deepEqual(outlines([false], 1, 1), []);
+});
+
+test("a cell and its neighbours", () => {
+  assert.deepEqual(smoothed([9, 0, 0, 0, 0, 0, 0, 0, 0], 3, 3), [2.25, 1.5, 0, 1.5, 1, 0, 0, 0, 0]);
 });

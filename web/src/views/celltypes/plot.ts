@@ -203,6 +203,21 @@ export function drawSaliency(
   brush.restore();
 }
 
+/** Mean over each cell and its neighbours: where a region begins is told, not which single cell is in it. */
+export function smoothed(values: ArrayLike<number>, rows: number, columns: number): number[] {
+  return Array.from({ length: rows * columns }, (_, at) => {
+    const row = Math.floor(at / columns), column = at % columns;
+    let sum = 0, n = 0;
+    for (let r = Math.max(0, row - 1); r <= Math.min(rows - 1, row + 1); r++) {
+      for (let c = Math.max(0, column - 1); c <= Math.min(columns - 1, column + 1); c++) {
+        sum += values[r * columns + c] || 0;
+        n += 1;
+      }
+    }
+    return sum / n;
+  });
+}
+
 /** Outlines of the cells of which a mask holds, as line segments between corners of cells. */
 export function outlines(mask: ArrayLike<boolean>, rows: number, columns: number): Array<[number, number, number, number]> {
   const held = (r: number, c: number) => r >= 0 && c >= 0 && r < rows && c < columns && mask[r * columns + c] === true;

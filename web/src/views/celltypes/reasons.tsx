@@ -30,7 +30,7 @@ export function Reasons(props: ReasonsProps) {
       <div class="ct-scroll">
         {unlike && <p class="finding">{sentence(unlike)}</p>}
         {hidden ? <p class="muted">Hidden until you have decided.</p>
-          : answer === null ? <p class="muted">…</p>
+          : answer === null ? <p class="muted">Asking the model …</p>
           : typeof answer === "string" ? <p class="muted">{answer}</p>
           : <Answer {...props} answer={answer} unlike={unlike} />}
         {table && row >= 0 && <Numbers table={table} row={row} units={props.units} />}
