@@ -93,7 +93,8 @@ export class MapPanel extends Panel {
     const selected = new Set(this.context.selection.value);
     for (const k of order) if (selected.has(this.places.items[k]!)) this.ring(brush, k, 7, colours.select, 2);
     const here = this.places.items.indexOf(this.current ?? Number.NaN);
-    if (here >= 0) {
+    if (here >= 0 && Number.isFinite(this.places.x[here])) {
+      this.mark(brush, here, states[here], colours); // on top of all others
       this.ring(brush, here, 9, colours.panel, 5);
       this.ring(brush, here, 9, colours.text, 2.5);
     }

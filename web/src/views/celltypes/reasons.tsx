@@ -84,7 +84,7 @@ function Alike({ title, examples, source, goto }: { title: string; examples: Exa
         {examples.map((one) => (
           <li key={`${one.source} ${one.item}`} class="chip">
             {one.source === source ? <button type="button" class="quiet" onClick={() => goto(one.item)}>unit {one.item}</button> : `${one.source}, unit ${one.item}`}
-            <b>{one.label}</b> <span class="muted num" title="Distance">{one.distance.toFixed(2)}</span>
+            {" "}<b>{one.label}</b> <span class="muted num" title="Distance">{one.distance.toFixed(2)}</span>
           </li>
         ))}
       </ul>
