@@ -32,7 +32,10 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         "axo-axonic cells from others), so a good score may in part be a laboratory's: see the "
         "scores within laboratories. Everything that a method learns, scales or calibrates is "
         "learnt without the animal that is scored; encoders saw simulated units only. The "
-        "classifiers that nissl ships are not scored here: some of these cells taught them.",
+        "classifiers that nissl ships are not scored here: some of these cells taught them. Which "
+        "numbers, encoders and classifiers are used was decided with these animals in view (a "
+        "dozen variants, none better than another by more than a few hundredths), so a further "
+        "animal may score lower; --train and --test take other data.",
         "",
         "Written by `python benchmarks/celltypes.py`.",
         "",
