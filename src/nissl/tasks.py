@@ -128,12 +128,15 @@ class Result:
     log : mapping
         JSON values that the report tells: preprocessing steps with their numbers, bad
         channels, wall time, peak memory.
+    findings : tuple of Finding
+        What the method itself found doubtful, beside the task's checks.
     """
 
     labels: tuple[LabelSet, ...]
     items: tuple[ItemTable, ...] = ()
     sources: tuple[Signal, ...] = ()
     log: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 @runtime_checkable

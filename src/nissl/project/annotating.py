@@ -212,7 +212,7 @@ def _compute(
     labels = result.labels[0]
     items = result.items[0] if result.items else task.describe(labels, inputs, context)
     findings = task.check(labels, items, inputs, context)
-    return Draft(labels, items, tuple(findings), result.log)
+    return Draft(labels, items, (*result.findings, *findings), result.log)
 
 
 def _followed(store: Store, name: str, draft: Draft) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from uuid import uuid5
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.unlike import NOVELTY, findings_of
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import Edit, EditKind, ItemTable, LabelSet
 from nissl.labels.replay import Question, Rule, rebase
@@ -28,9 +29,6 @@ from nissl.tasks import ANNOTATORS, TASKS, Examples, Finding, Learner
 
 TAUGHT = 50
 """Decided items of a recording from which on a model that learnt them has seen it."""
-
-NOVELTY = "novelty"
-"""Name of the check that tells what lies outside the model's experience."""
 
 
 @dataclass(frozen=True)
@@ -232,15 +230,10 @@ def propose(
     verdict, reasons = learner.unlike(features)
     if taught(card, bench.source.name) >= TAUGHT:
         verdict, reasons = None, [""] * len(features.items)
-    found = []
-    if verdict is not None and not verdict.automatic:
-        found.append(Finding(NOVELTY, "warning", verdict.reason))
-    for item, reason in zip(features.items.tolist(), reasons, strict=True):
-        if reason:
-            found.append(Finding(NOVELTY, "note", reason, item=item))
+    found = findings_of(verdict, features.items.tolist(), reasons)
     labels = learner.propose(bench.labels, features, use=use)
     votes, items = learner.predict(features).votes, learner.facts(labels, features, bench.items)
-    return Proposal(labels, tuple(found), votes, learner.embedded(features), items)
+    return Proposal(labels, found, votes, learner.embedded(features), items)
 
 
 def taught(card: Mapping[str, Any] | None, session: str) -> int:

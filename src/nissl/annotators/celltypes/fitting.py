@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from nissl.annotators.celltypes.encoder import Encoders
 from nissl.annotators.celltypes.exemplars import Exemplar, exemplars_of
-from nissl.annotators.celltypes.inputs import PLAIN, Frame, fit_frame
+from nissl.annotators.celltypes.inputs import PLAIN, Frame, fit_frame, numbers
 from nissl.annotators.celltypes.member import Member, blank, taught, widened
 from nissl.annotators.celltypes.model import BUDGETS, Model, from_files, to_files
 from nissl.annotators.celltypes.softmax import softmax
@@ -27,6 +27,7 @@ from nissl.errors import MissingInputError
 from nissl.labels import FeatureTable
 from nissl.tasks import Examples
 from nissl.trust.calibration import Calibration, fit
+from nissl.trust.novelty import MIN_GROUPS, Novelty, fit_novelty
 
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -128,6 +129,19 @@ def _grown(examples: Examples, encoders: Encoders, seed: int, before: Model | No
         projection=projection,
     )
     return from_files(to_files(model))  # what is kept is what is used, to the last bit
+
+
+def seen(table: FeatureTable) -> Novelty | None:
+    """What recordings of the training animals were like; None of fewer than three animals."""
+    if len(set(table.subject)) < MIN_GROUPS:
+        return None
+    return fit_novelty(
+        numbers(table, PLAIN),
+        table.subject,
+        names=PLAIN,
+        rng=np.random.default_rng(2),
+        kind="mahalanobis",  # the other kind keeps examples
+    )
 
 
 def balanced(label: Codes, subject: tuple[str, ...], given: Values) -> Values:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from nissl.annotators.celltypes.axes import MODALITIES, MODALITY_SAYS
 from nissl.annotators.celltypes.curves import CURVE_NAMES, CURVES, curve_features, curves_of
 from nissl.annotators.celltypes.facts import item_table
-from nissl.annotators.celltypes.fitting import grown
+from nissl.annotators.celltypes.fitting import grown, seen
 from nissl.annotators.celltypes.inputs import curve, numbers
 from nissl.annotators.celltypes.model import (
     CARD,
@@ -33,6 +33,7 @@ from nissl.annotators.celltypes.model import (
     weights_folder,
 )
 from nissl.annotators.celltypes.vocabulary import canonical
+from nissl.annotators.unlike import unlike
 from nissl.errors import BadArgumentError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.run.context import Context
@@ -118,7 +119,12 @@ class CelltypesLearner:
         labels = replace(labels, provenance=made)
         facts = asked.facts(labels, features, table)
         log = {"wall_s": time.perf_counter() - begun, "peak_memory_bytes": peak.bytes}
-        return Result((labels,), items=() if facts is None else (facts,), log=log)
+        return Result(
+            (labels,),
+            items=() if facts is None else (facts,),
+            log=log,
+            findings=unlike(asked, features),
+        )
 
     def featurise(
         self, labels: LabelSet, items: ItemTable | None, *, subject: str = "", session: str = ""
@@ -270,7 +276,9 @@ class CelltypesLearner:
         model = self.known
         before = None if examples.afresh else model
         fitted = grown(examples, model.frame.encoders, seed=seed, before=before)
-        return replace(self, model=fitted)
+        # of decisions in one's own recordings alone it is not known what others are like
+        known = seen(examples.features) if examples.afresh else model.seen
+        return replace(self, model=replace(fitted, seen=known))
 
     @property
     def says(self) -> Mapping[str, str]:

@@ -41,8 +41,8 @@ def update(items: ItemTable, edit: Edit) -> ItemTable:
 def check(
     labels: LabelSet, items: ItemTable | None, inputs: Inputs | None, context: Context
 ) -> list[Finding]:
-    """Say how much stays unknown, what is unlike anything known, and when polarity is odd."""
-    del context
+    """Say how much stays unknown, and when polarity is odd."""
+    del items, context
     findings = []
     n = labels.n_rows
     unknown = int(np.sum(labels.column("label") == len(labels.vocabulary) - 1))
@@ -58,7 +58,6 @@ def check(
                 limit=MOSTLY * n,
             )
         )
-    findings += _unlike(items)
     table = None if inputs is None else inputs.items.get("spikes")
     if table is not None and "template" in table.arrays:
         from nissl.annotators.spikes.polarity import polarity_finding
@@ -66,13 +65,6 @@ def check(
         found = polarity_finding(table.arrays["template"])
         findings += [] if found is None else [found]
     return findings
-
-
-def _unlike(items: ItemTable | None) -> list[Finding]:
-    if items is None or "unlike" not in items.table.column_names:
-        return []
-    pairs = zip(items.items.tolist(), items.table.column("unlike").to_pylist(), strict=True)
-    return [Finding("novelty", "note", why, item=item) for item, why in pairs if why]
 
 
 def score(proposal: LabelSet, truth: LabelSet) -> Mapping[str, float]:

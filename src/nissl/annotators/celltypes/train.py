@@ -21,8 +21,8 @@ from nissl.annotators.celltypes import pretrain
 from nissl.annotators.celltypes.cellexplorer import read_cellexplorer
 from nissl.annotators.celltypes.encoder import Encoder
 from nissl.annotators.celltypes.features import featurise_units
-from nissl.annotators.celltypes.fitting import grown
-from nissl.annotators.celltypes.inputs import PLAIN, curve, numbers
+from nissl.annotators.celltypes.fitting import grown, seen
+from nissl.annotators.celltypes.inputs import curve
 from nissl.annotators.celltypes.learner import CelltypesLearner
 from nissl.annotators.celltypes.model import CARD
 from nissl.annotators.celltypes.simulate import simulate_units
@@ -32,7 +32,6 @@ from nissl.annotators.curation.card import evaluation, make_card, render
 from nissl.labels.atomic import write_bytes
 from nissl.labels.digest import canonical_json
 from nissl.tasks import Examples
-from nissl.trust.novelty import Novelty, fit_novelty
 
 N_SIMULATED = 3000
 ENCODED = ("waveform", "acg", "acg3")
@@ -72,7 +71,9 @@ def train(
     learner : CelltypesLearner
     card : dict
     """
-    learner = CelltypesLearner(replace(grown(examples, encoders, seed=seed), seen=seen(examples)))
+    learner = CelltypesLearner(
+        replace(grown(examples, encoders, seed=seed), seen=seen(examples.features))
+    )
     unseen = leave_animal_out(examples, encoders, seed)
     card = make_card(
         learner,
@@ -93,17 +94,6 @@ def train(
         for budget, value in known.thresholds.items()
     }
     return learner, card
-
-
-def seen(examples: Examples) -> Novelty:
-    """What recordings of the training animals were like."""
-    return fit_novelty(
-        numbers(examples.features, PLAIN),
-        examples.features.subject,
-        names=PLAIN,
-        rng=np.random.default_rng(2),
-        kind="mahalanobis",  # the other kind keeps examples
-    )
 
 
 def leave_animal_out(
