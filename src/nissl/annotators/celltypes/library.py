@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.celltypes.axes import ACG, ISI, MODALITIES, WAVE
 from nissl.annotators.celltypes.vocabulary import UNKNOWN, canonical
 from nissl.errors import BadArgumentError, BadLabelsError
 from nissl.labels import FeatureTable
+from nissl.labels.digest import digest_array, digest_json, plain_json
 from nissl.tasks import Examples
 
 FACTS = ("lab", "species", "region", "probe", "layer")
 EVIDENCE = ("optotagging", "juxtacellular", "pharmacology", "expert", "")
 REQUIRED = ("name", "licence")
+_CURVES = (*WAVE, *ACG, *ISI)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +41,16 @@ class Library:
     facts : mapping of str to tuple of str
         One text per unit, "" where unknown: lab, species, region, probe, layer, and others.
     card : mapping
-        JSON values; "name" and "licence" at least. "classes" may define the names, "sources"
-        lists where units come from.
+        JSON values; "name" and "licence" (an SPDX expression, or the words of the terms) at
+        least. "version" is that of the library, "classes" may define the names of classes,
+        "sources" lists where units come from: mappings with "name", "licence", "citation", ...
+
+    Raises
+    ------
+    BadLabelsError
+        Columns of different lengths, or a card that JSON cannot hold.
+    BadArgumentError
+        A card without name or licence, or evidence of an unknown kind.
     """
 
     features: FeatureTable
@@ -55,6 +66,15 @@ class Library:
         wrong = {name: k for name, k in lengths.items() if k != n}
         if wrong:
             raise BadLabelsError(f"{n} values of each, one per unit", str(wrong), "Mend the units.")
+        columns = {"label": self.label, "evidence": self.evidence, **self.facts}
+        texts = (*columns.items(), ("subject", self.features.subject))
+        texts = (*texts, ("session", self.features.session))
+        other = sorted(name for name, each in texts if not all(isinstance(v, str) for v in each))
+        if other:
+            raise BadLabelsError(
+                'texts, "" where unknown', f"other values in {other}", "Mend the units."
+            )
+        object.__setattr__(self, "card", plain_json(dict(self.card), "the card of a library"))
         lacking = [name for name in REQUIRED if not str(self.card.get(name, "")).strip()]
         if lacking:
             raise BadArgumentError(
@@ -63,7 +83,10 @@ class Library:
                 "State them: who uses a library must know under which terms.",
             )
         names = tuple(canonical(name) if name else "" for name in self.label)
-        object.__setattr__(self, "label", tuple("" if n == UNKNOWN else n for n in names))
+        names = tuple("" if n == UNKNOWN else n for n in names)
+        object.__setattr__(self, "label", names)
+        pairs = zip(self.evidence, names, strict=True)
+        object.__setattr__(self, "evidence", tuple(e if n else "" for e, n in pairs))
         strange = sorted(set(self.evidence) - set(EVIDENCE))
         if strange:
             raise BadArgumentError(
@@ -81,26 +104,44 @@ class Library:
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256 over units and card."""
-        from nissl.labels.digest import canonical_json
+        """Hex SHA-256 over units and card, with curves in the single precision of files.
 
-        hashed = hashlib.sha256()
-        hashed.update(canonical_json({k: v for k, v in self.card.items() if k != "digest"}))
-        for unit in self.unit_digests:
-            hashed.update(unit.encode())
-        named = (self.label, self.evidence, *(self.facts[k] for k in sorted(self.facts)))
-        for column in named:
-            hashed.update("\0".join(column).encode() + b"\1")
-        return hashed.hexdigest()
+        The order of columns does not count.
+        """
+        table = rounded(self.features)
+        order = sorted(range(len(table.names)), key=table.names.__getitem__)
+        columns = {"label": self.label, "evidence": self.evidence}
+        columns |= {f"fact_{name}": self.facts[name] for name in sorted(self.facts)}
+        return digest_json(
+            {
+                "card": self.card,
+                "names": [(table.names[k], table.units[k]) for k in order],
+                "items": table.items.tolist(),
+                "values": digest_array(table.values[:, order]),
+                "subject": table.subject,
+                "session": table.session,
+                "columns": columns,
+            }
+        )
 
     @cached_property
-    def unit_digests(self) -> tuple[str, ...]:
-        """Hex SHA-256 of what was measured of each unit, whatever it is called."""
-        order = np.argsort(self.features.names)
-        names = "\0".join(np.asarray(self.features.names)[order]).encode()
-        values = np.ascontiguousarray(self.features.values[:, order], "<f4")
-        values[np.isnan(values)] = np.float32(np.nan)
-        return tuple(hashlib.sha256(names + row.tobytes()).hexdigest() for row in values)
+    def identities(self) -> tuple[str, ...]:
+        """What tells a unit from others, whatever it is called; "" where nothing was measured.
+
+        Hex SHA-256 of its waveform, autocorrelogram and intervals in single precision, or of
+        its numbers where it has no curve.
+        """
+        table = self.features
+        names, values = np.asarray(table.names), rounded(table).values.astype("<f4")
+        curve = np.isin(table.names, _CURVES)
+        out = []
+        for row in values:
+            known = np.isfinite(row)
+            used = known & curve if np.any(known & curve) else known
+            order = np.flatnonzero(used)[np.argsort(names[used])]
+            told = "\0".join(names[order]).encode() + b"\0" + row[order].tobytes()
+            out.append(hashlib.sha256(told).hexdigest() if order.size else "")
+        return tuple(out)
 
     def take(self, rows: npt.NDArray[Any]) -> Library:
         """Some of the units, by index or mask."""
@@ -128,7 +169,8 @@ class Library:
             Codes of the examples, to which "unknown" is added; by default `classes`. Units of
             other classes are left out.
         """
-        wanted = tuple(classes) if classes is not None else self.classes
+        given = self.classes if classes is None else map(canonical, classes)
+        wanted = tuple(name for name in dict.fromkeys(given) if name != UNKNOWN)
         rows = np.flatnonzero(np.isin(self.label, wanted))
         part = self.take(rows)
         codes = np.asarray([wanted.index(name) for name in part.label], np.int64)
@@ -147,119 +189,12 @@ def columns_of(table: FeatureTable, names: Sequence[str]) -> FeatureTable:
     return replace(table, names=tuple(names), values=values, units=units)
 
 
-def merged(
-    libraries: Sequence[Library],
-    *,
-    name: str,
-    aliases: Mapping[str, str] | None = None,
-) -> tuple[Library, tuple[str, ...]]:
-    """Units of several libraries below each other.
-
-    Parameters
-    ----------
-    libraries : sequence of Library
-    name : str
-        Of the new one.
-    aliases : mapping of str to str, optional
-        Class names that mean another.
-
-    Returns
-    -------
-    library : Library
-    told : tuple of str
-        What was done about units that occur twice, a sentence each.
-
-    Raises
-    ------
-    BadArgumentError
-        None to merge, a unit that two libraries call differently, or a class that their cards
-        define differently.
-    """
-    if not libraries:
-        raise BadArgumentError("libraries to merge", "none", "Name at least one.")
-    rename = {canonical(old): canonical(new) for old, new in (aliases or {}).items()}
-    parts = [
-        replace(each, label=tuple(rename.get(n, n) for n in each.label), card=dict(each.card))
-        for each in libraries
-    ]
-    defined = _definitions(parts, rename)
-    kept, told = _without_doubles(parts)
-    names = tuple(dict.fromkeys(n for part in kept for n in part.features.names))
-    tables = [columns_of(part.features, names) for part in kept]
-    first = tables[0]
-    units = dict(zip(first.names, first.units, strict=True))
-    for part in kept:
-        for column, unit in zip(part.features.names, part.features.units, strict=True):
-            units[column] = units.get(column) or unit
-    facts = tuple(dict.fromkeys(n for part in kept for n in part.facts))
-    table = FeatureTable(
-        items=np.arange(sum(len(part) for part in kept), dtype=np.int64),
-        names=names,
-        values=np.concatenate([t.values for t in tables]),
-        units=tuple(units[n] for n in names),
-        subject=tuple(s for t in tables for s in t.subject),
-        session=tuple(s for t in tables for s in t.session),
-    )
-    licences = list(dict.fromkeys(str(part.card["licence"]) for part in parts))
-    card = {
-        "name": name,
-        "licence": " AND ".join(f"({each})" if " " in each else each for each in licences),
-        "sources": [source for part in parts for source in _sources(part)],
-        "classes": defined,
-    }
-    library = Library(
-        table,
-        tuple(n for part in kept for n in part.label),
-        tuple(n for part in kept for n in part.evidence),
-        {f: tuple(v for p in kept for v in p.facts.get(f, ("",) * len(p))) for f in facts},
-        card,
-    )
-    return library, told
+def rounded(table: FeatureTable) -> FeatureTable:
+    """The same units with curves in the single precision in which files keep them."""
+    curve = np.isin(table.names, [name for names in MODALITIES.values() for name in names])
+    values = table.values.copy()
+    values[:, curve] = values[:, curve].astype(np.float32)
+    return replace(table, values=values)
 
 
-def _definitions(parts: Sequence[Library], rename: Mapping[str, str]) -> dict[str, str]:
-    out: dict[str, tuple[str, str]] = {}
-    for part in parts:
-        for given, text in dict(part.card.get("classes", {})).items():
-            known = rename.get(canonical(given), canonical(given))
-            own = (str(text).strip(), str(part.card["name"]))
-            if known in out and out[known][0] != own[0]:
-                raise BadArgumentError(
-                    f"one meaning of the class {known!r}",
-                    f"{out[known][0]!r} in {out[known][1]!r} and {own[0]!r} in {own[1]!r}",
-                    f"Rename one: --alias '{known}=another name', or mend the card.",
-                )
-            out.setdefault(known, own)
-    return {name: text for name, (text, _) in out.items()}
-
-
-def _without_doubles(parts: Sequence[Library]) -> tuple[list[Library], tuple[str, ...]]:
-    seen: dict[str, tuple[str, str]] = {}
-    kept, told, clashes = [], [], []
-    for part in parts:
-        rows = []
-        for k, digest in enumerate(part.unit_digests):
-            own = (part.label[k], f"unit {int(part.features.items[k])} of {part.card['name']!r}")
-            before = seen.setdefault(digest, own)
-            if before is own:
-                rows.append(k)
-            elif before[0] and own[0] and before[0] != own[0]:
-                clashes.append(f"{own[1]} is {own[0]!r}, but {before[0]!r} as {before[1]}")
-        if len(rows) < len(part):
-            lost = len(part) - len(rows)
-            told.append(f"{lost} units of {part.card['name']!r} are in another library already.")
-        kept.append(part.take(np.asarray(rows, np.int64)))
-    if clashes:
-        raise BadArgumentError(
-            "one class for a unit that two libraries hold",
-            "; ".join(clashes[:5]) + (f"; {len(clashes) - 5} more" if len(clashes) > 5 else ""),
-            "Settle it in one of them, or rename a class with --alias.",
-        )
-    return kept, tuple(told)
-
-
-def _sources(part: Library) -> list[Any]:
-    given = part.card.get("sources")
-    if given:
-        return list(given)
-    return [{"name": part.card["name"], "licence": part.card["licence"], "units": len(part)}]
+__all__ = ["EVIDENCE", "FACTS", "Library", "columns_of", "rounded"]

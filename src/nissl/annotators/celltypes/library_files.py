@@ -3,7 +3,7 @@
     units.parquet    one row per unit: scalars, label, evidence, subject, session, facts
     arrays.zarr      waveform, acg, isi, acg3 (float32), with their axes as attributes
     card.json        format, name, licence, sources, classes, counts, content digest
-    CARD.md          the same for people
+    CARD.md          the same for people; not read
 
 Everything is read back against the digest in the card: a changed byte is told, not repaired.
 """
@@ -11,43 +11,80 @@ Everything is read back against the digest in the card: a changed byte is told, 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nissl.annotators.celltypes.axes import LAG_EDGES_S, LOG_S, MODALITIES, WAVE_MS
+from nissl import __version__
+from nissl.annotators.celltypes.axes import (
+    LAG_EDGES_S,
+    LOG_S,
+    MODALITIES,
+    N_DECILES,
+    N_LAGS,
+    N_LOG,
+    N_WAVE,
+    WAVE_MS,
+)
 from nissl.annotators.celltypes.library import Library
+from nissl.annotators.celltypes.library_card import page
 from nissl.errors import (
     BadArgumentError,
     CorruptSourceError,
+    NisslError,
     SourceNotFoundError,
+    StoreError,
     UnknownFormatError,
 )
 from nissl.labels import FeatureTable
-from nissl.labels.atomic import write_bytes
+from nissl.labels.atomic import fsync_folder, make_folder, store_error, write_bytes
 from nissl.labels.digest import canonical_json
 
-FORMAT, VERSION = "nissl cell-type library", 1
-_AXES = {
-    "waveform": ("milliseconds", WAVE_MS),
-    "acg": ("seconds", LOG_S),
-    "isi": ("seconds", LOG_S),
-    "acg3": ("seconds, edges of lags by decile of rate", LAG_EDGES_S),
+FORMAT, FORMAT_VERSION = "nissl cell-type library", 1
+AXES: dict[str, tuple[str, npt.NDArray[np.floating[Any]]]] = {
+    "waveform": ("ms", WAVE_MS),
+    "acg": ("s", LOG_S),
+    "isi": ("s", LOG_S),
+    "acg3": ("s", LAG_EDGES_S),
 }
-_FIXED = ("item", "label", "evidence", "subject", "session")
+"""Unit and values of the last axis of each array; edges of bins for "acg3"."""
+
+SHAPES = {
+    "waveform": (N_WAVE,),
+    "acg": (N_LOG,),
+    "isi": (N_LOG,),
+    "acg3": (N_DECILES, N_LAGS),
+}
+HEAD, UNITS, ARRAYS, PAGE = "card.json", "units.parquet", "arrays.zarr", "CARD.md"
+_WRITTEN = ("format", "format_version", "nissl", "units", "counts", "digest")
+_BROKEN = (
+    OSError,
+    RuntimeError,
+    MemoryError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    pa.ArrowException,
+)
 
 
 def write_library(path: str | Path, library: Library) -> Path:
     """Write a library to a new folder, or to a new file that ends in ``.zip``.
+
+    It appears under its name only when it is whole and on the disk.
 
     Parameters
     ----------
@@ -59,28 +96,39 @@ def write_library(path: str | Path, library: Library) -> Path:
     ------
     BadArgumentError
         There is something at the path.
+    StoreError
+        The file system refuses.
     """
     target = Path(path)
     if target.exists():
         raise BadArgumentError(
             "a place where nothing is yet", f"{target.name}", "Name another, or remove it."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-        folder = Path(scratch) / "library"
-        folder.mkdir()
-        _write(folder, library)
-        if target.suffix == ".zip":
-            packed = Path(scratch) / "library.zip"
-            _pack(folder, packed)
-            packed.rename(target)
-        else:
-            folder.rename(target)
+    make_folder(target.parent)
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+            folder = Path(scratch) / "library"
+            folder.mkdir()
+            _write(folder, library)
+            made = folder
+            if target.suffix == ".zip":
+                made = Path(scratch) / "library.zip"
+                _pack(folder, made)
+            _to_disk(made)
+            os.rename(made, target)
+            fsync_folder(target.parent)
+    except StoreError:
+        raise
+    except OSError as error:
+        raise store_error(error, target) from error
     return target
 
 
 def read_library(path: str | Path) -> Library:
     """Read a library.
+
+    Columns that this version does not know are kept, and those that it misses are NaN once
+    asked for (`Library.examples`).
 
     Raises
     ------
@@ -92,20 +140,43 @@ def read_library(path: str | Path) -> Library:
         Its content is not what its card says.
     """
     source = Path(path)
-    if source.is_file() and zipfile.is_zipfile(source):
-        with tempfile.TemporaryDirectory() as scratch:
-            _unpack(source, Path(scratch))
-            return _read(Path(scratch), source.name)
     if not source.exists():
         raise SourceNotFoundError(
             f"a library at {source}", "nothing", "Name a folder or .zip of a library."
         )
-    return _read(source, source.name)
+    with _as_folder(source) as folder:
+        card = _card(folder, source.name)
+        try:
+            library = _assembled(folder, card)
+            found: dict[str, Any] = {"units": len(library), "counts": counts_of(library)}
+            found["digest"] = library.digest
+        except NisslError as error:
+            raise _broken(source.name, str(error)) from None
+        except _BROKEN as error:
+            raise _broken(source.name, f"{type(error).__name__}: {error}"[:300]) from None
+    if any(card.get(key) != value for key, value in found.items()):
+        raise CorruptSourceError(
+            f"the content that the card of {source.name} states",
+            "another content",
+            "It was changed or damaged: fetch it again, or build it anew.",
+        )
+    return library
+
+
+def counts_of(library: Library) -> dict[str, dict[str, int]]:
+    """Units by class, evidence and animal, and by what else is known; "" is not known."""
+    told: dict[str, Sequence[str]] = {
+        "class": library.label,
+        "evidence": library.evidence,
+        "animal": library.features.subject,
+    }
+    told |= {
+        name: library.facts[name] for name in ("lab", "species", "region") if name in library.facts
+    }
+    return {name: dict(sorted(Counter(values).items())) for name, values in told.items()}
 
 
 def _write(folder: Path, library: Library) -> None:
-    import zarr
-
     arrays, rest = _split(library.features)
     table = library.features
     columns: dict[str, Any] = {
@@ -123,101 +194,80 @@ def _write(folder: Path, library: Library) -> None:
         name = table.names[k]
         columns[f"value_{name}"] = table.values[:, k]
         fields.append(pa.field(f"value_{name}", pa.float64(), metadata={"unit": table.units[k]}))
-    pq.write_table(pa.table(columns, schema=pa.schema(fields)), folder / "units.parquet")
-    group = zarr.open_group(str(folder / "arrays.zarr"), mode="w")
-    for name, columns_ in arrays.items():
-        made = group.create_dataset(name, data=table.values[:, columns_].astype(np.float32))
-        unit, axis = _AXES[name]
-        made.attrs.update({"axis": [float(v) for v in axis], "axis_unit": unit})
-    kept = replace(library, features=_rounded(table, arrays))
+    pq.write_table(pa.table(columns, schema=pa.schema(fields)), folder / UNITS)
+    _write_arrays(folder / ARRAYS, table, arrays)
     card = dict(library.card) | {
         "format": FORMAT,
-        "version": VERSION,
+        "format_version": FORMAT_VERSION,
+        "nissl": __version__,
         "units": len(library),
-        "counts": _counts(library),
-        "digest": kept.digest,
+        "counts": counts_of(library),
+        "digest": library.digest,
     }
-    write_bytes(folder / "card.json", canonical_json(card))
-    write_bytes(folder / "CARD.md", page(card).encode())
+    write_bytes(folder / HEAD, canonical_json(card))
+    write_bytes(folder / PAGE, page(card).encode())
 
 
-def page(card: Mapping[str, Any]) -> str:
-    """Card of a library as Markdown."""
-    lines = [f"# {card['name']}", "", f"Licence: {card['licence']}", ""]
-    lines += [f"{card.get('units', '?')} units.", ""]
-    for what, counts in dict(card.get("counts", {})).items():
-        lines += [f"## By {what}", "", "| | units |", "|:---|---:|"]
-        lines += [f"| {name or '(unknown)'} | {n} |" for name, n in counts.items()] + [""]
-    if card.get("classes"):
-        lines += ["## Classes", ""]
-        lines += [f"- **{name}**: {text}" for name, text in dict(card["classes"]).items()] + [""]
-    if card.get("sources"):
-        lines += ["## Sources", ""]
-        lines += [
-            "- " + ", ".join(f"{k}: {v}" for k, v in dict(s).items()) for s in card["sources"]
-        ]
-        lines.append("")
-    return "\n".join(lines)
+def _write_arrays(path: Path, table: FeatureTable, arrays: Mapping[str, list[int]]) -> None:
+    import numcodecs
+    import zarr
+
+    group = zarr.open_group(str(path), mode="w")
+    n = len(table.items)
+    for name, columns in arrays.items():
+        shape = (n, *SHAPES[name])
+        made = group.create_dataset(
+            name,
+            shape=shape,
+            dtype="<f4",
+            chunks=(max(n, 1), *SHAPES[name]),
+            compressor=numcodecs.Zstd(level=3, checksum=True),
+            fill_value=0,
+            write_empty_chunks=True,
+        )
+        made[...] = table.values[:, columns].astype(np.float32).reshape(shape)
+        unit, axis = AXES[name]
+        made.attrs.update({"axis": axis.tolist(), "axis_unit": unit, "unit": _unit(table, columns)})
 
 
-def _read(folder: Path, name: str) -> Library:
-    head = folder / "card.json"
+def _card(folder: Path, name: str) -> dict[str, Any]:
+    head = folder / HEAD
     if not head.is_file():
         raise UnknownFormatError(
-            "a cell-type library (card.json, units.parquet, arrays.zarr)",
-            f"{name} without card.json",
+            f"a cell-type library ({HEAD}, {UNITS}, {ARRAYS})",
+            f"{name} without {HEAD}",
             "Name the folder or .zip that `nissl library build` wrote.",
         )
     try:
         card = json.loads(head.read_text(encoding="utf-8"))
-        known, version = card.get("format"), card.get("version")
-    except (ValueError, AttributeError):
+        known, version = card.get("format"), card.get("format_version")
+    except (ValueError, AttributeError, RecursionError):
         raise CorruptSourceError("a card of a library", f"{name}", "Fetch it again.") from None
-    if known != FORMAT or not isinstance(version, int) or version > VERSION:
+    if known != FORMAT or type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         raise UnknownFormatError(
-            f"{FORMAT}, version {VERSION} or earlier",
-            f"{known!r}, version {version}",
+            f"{FORMAT}, version {FORMAT_VERSION} or earlier",
+            f"{known!r}, version {version!r}",
             "Install a later nissl, or ask for an older file.",
         )
-    try:
-        library = _assembled(folder, card)
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise CorruptSourceError(
-            f"the units and arrays of {name}", f"{type(error).__name__}: {error}", "Fetch it again."
-        ) from None
-    if library.digest != card.get("digest"):
-        raise CorruptSourceError(
-            f"the content that the card of {name} states",
-            "another content",
-            "It was changed or damaged: fetch it again, or build it anew.",
-        )
-    return library
+    return dict(card)
 
 
 def _assembled(folder: Path, card: Mapping[str, Any]) -> Library:
-    import zarr
-
-    table = pq.read_table(folder / "units.parquet")
-    group = zarr.open_group(str(folder / "arrays.zarr"), mode="r")
-    n = table.num_rows
+    table = pq.read_table(folder / UNITS)
     names, units, parts = [], [], []
     for column in table.column_names:
         if column.startswith("value_"):
             names.append(column.removeprefix("value_"))
             units.append((table.schema.field(column).metadata or {}).get(b"unit", b"").decode())
             parts.append(table.column(column).to_numpy()[:, None])
-    for name in sorted(group.array_keys()):
-        own = np.asarray(group[name][:], np.float64)
-        columns = MODALITIES.get(name)
-        if columns is None or own.shape != (n, len(columns)):
-            raise ValueError(f"array {name} of shape {own.shape}")
-        names += columns
-        units += [""] * len(columns)
-        parts.append(own)
+    for name, unit, values in _read_arrays(folder / ARRAYS, table.num_rows):
+        names += MODALITIES[name]
+        units += [unit] * len(MODALITIES[name])
+        parts.append(values)
     features = FeatureTable(
         items=table.column("item").to_numpy(),
         names=tuple(names),
-        values=np.hstack(parts).astype(np.float64) if parts else np.empty((n, 0)),
+        values=np.hstack(parts).astype(np.float64) if parts else np.empty((table.num_rows, 0)),
         units=tuple(units),
         subject=tuple(table.column("subject").to_pylist()),
         session=tuple(table.column("session").to_pylist()),
@@ -227,14 +277,41 @@ def _assembled(folder: Path, card: Mapping[str, Any]) -> Library:
         for column in table.column_names
         if column.startswith("fact_")
     }
-    written = ("format", "version", "units", "counts", "digest")
     return Library(
         features,
         tuple(table.column("label").to_pylist()),
         tuple(table.column("evidence").to_pylist()),
         facts,
-        {key: value for key, value in card.items() if key not in written},
+        {key: value for key, value in card.items() if key not in _WRITTEN},
     )
+
+
+def _read_arrays(path: Path, n: int) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
+    """Arrays in the order of `MODALITIES`, unit by unit flat."""
+    import zarr
+    from zarr.errors import MetadataError
+
+    try:
+        group = zarr.open_group(str(path), mode="r")
+        present = {name: group[name] for name in group.array_keys()}
+    except MetadataError as error:
+        raise ValueError(str(error)) from None
+    strange = set(present) - set(MODALITIES)
+    if strange:
+        raise ValueError(f"arrays that this format does not have: {sorted(strange)}")
+    for name in MODALITIES:
+        if name not in present:
+            continue
+        stored = present[name]
+        shape, (axis_unit, axis) = (n, *SHAPES[name]), AXES[name]
+        if stored.shape != shape or stored.dtype != np.dtype("<f4"):
+            raise ValueError(f"{name} of shape {stored.shape} and type {stored.dtype}")
+        told = np.asarray(stored.attrs["axis"], np.float64)
+        same = told.shape == axis.shape and np.allclose(told, axis, rtol=1e-9, atol=1e-12)
+        if not same or stored.attrs["axis_unit"] != axis_unit:
+            raise ValueError(f"{name} on another axis than nissl's")
+        values = np.asarray(stored[...], np.float64).reshape(n, len(MODALITIES[name]))
+        yield name, str(stored.attrs["unit"]), values
 
 
 def _split(table: FeatureTable) -> tuple[dict[str, list[int]], list[int]]:
@@ -243,29 +320,28 @@ def _split(table: FeatureTable) -> tuple[dict[str, list[int]], list[int]]:
     arrays = {
         name: [place[c] for c in columns]
         for name, columns in MODALITIES.items()
-        if all(c in place for c in columns)
+        if all(c in place for c in columns) and len({table.units[place[c]] for c in columns}) == 1
     }
     taken = {k for columns in arrays.values() for k in columns}
     return arrays, [k for k in range(len(table.names)) if k not in taken]
 
 
-def _rounded(table: FeatureTable, arrays: Mapping[str, list[int]]) -> FeatureTable:
-    values = table.values.copy()
-    for columns in arrays.values():
-        values[:, columns] = values[:, columns].astype(np.float32)
-    return replace(table, values=values)
+def _unit(table: FeatureTable, columns: Sequence[int]) -> str:
+    return table.units[columns[0]]
 
 
-def _counts(library: Library) -> dict[str, dict[str, int]]:
-    told = {
-        "class": library.label,
-        "evidence": library.evidence,
-        "animal": library.features.subject,
-    }
-    told |= {
-        name: library.facts[name] for name in ("lab", "species", "region") if name in library.facts
-    }
-    return {name: dict(sorted(Counter(values).items())) for name, values in told.items()}
+def _broken(name: str, what: str) -> CorruptSourceError:
+    return CorruptSourceError(f"the units and arrays of {name}", what, "Fetch it again.")
+
+
+def _to_disk(made: Path) -> None:
+    files = [made] if made.is_file() else [p for p in made.rglob("*") if p.is_file()]
+    for path in files:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    for folder in [made, *made.rglob("*")] if made.is_dir() else []:
+        if folder.is_dir():
+            fsync_folder(folder)
 
 
 def _pack(folder: Path, packed: Path) -> None:
@@ -275,16 +351,38 @@ def _pack(folder: Path, packed: Path) -> None:
                 out.write(each, each.relative_to(folder).as_posix())
 
 
+@contextmanager
+def _as_folder(source: Path) -> Iterator[Path]:
+    """The folder of a library; of a zip, unpacked for as long as it is read."""
+    if source.is_dir():
+        yield source
+        return
+    if source.suffix != ".zip" and not zipfile.is_zipfile(source):
+        raise UnknownFormatError(
+            "a folder or .zip of a library", source.name, "Name what `nissl library build` wrote."
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        _unpack(source, Path(scratch))
+        inner = list(Path(scratch).glob(f"*/{HEAD}"))
+        whole = (Path(scratch) / HEAD).is_file() or len(inner) != 1
+        yield Path(scratch) if whole else inner[0].parent
+
+
 def _unpack(source: Path, folder: Path) -> None:
-    with zipfile.ZipFile(source) as packed:
-        for each in packed.infolist():
-            target = (folder / each.filename).resolve()
-            if not target.is_relative_to(folder.resolve()):
-                raise CorruptSourceError(
-                    "files below the library's folder", each.filename, "Do not trust this file."
-                )
-        try:
+    try:
+        with zipfile.ZipFile(source) as packed:
+            for each in packed.infolist():
+                target = (folder / each.filename).resolve()
+                if not target.is_relative_to(folder.resolve()):
+                    raise CorruptSourceError(
+                        "files below the library's folder", each.filename, "Do not trust this file."
+                    )
             packed.extractall(folder)
-        except (zipfile.BadZipFile, OSError) as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise CorruptSourceError("a whole .zip", str(error), "Fetch it again.") from None
+    except NisslError:
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, *_BROKEN) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise CorruptSourceError("a whole .zip", str(error), "Fetch it again.") from None
+
+
+__all__ = ["AXES", "FORMAT", "FORMAT_VERSION", "counts_of", "read_library", "write_library"]

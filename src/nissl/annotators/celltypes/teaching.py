@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nissl.annotators.celltypes.learner import with_curves
-from nissl.annotators.celltypes.library import Library, columns_of, merged
+from nissl.annotators.celltypes.library import Library, columns_of
 from nissl.annotators.celltypes.library_files import read_library
+from nissl.annotators.celltypes.merging import merged
 from nissl.errors import BadArgumentError
 from nissl.tasks import Examples, Learner
 
