@@ -37,6 +37,18 @@ CARD = {
         }
     ],
 }
+COLUMNS = (
+    "session",
+    "unit",
+    "label",
+    "animal",
+    "animal_species",
+    "species",
+    "session_investigator",
+    "brainRegion",
+    "firingRate",
+    "cv2",
+)
 NO_TYPE = ("Juxta", "VGAT", "PV|VGAT", "PVVGAT")
 """Labels that name no single cell type."""
 
@@ -54,7 +66,7 @@ def read_cellexplorer(folder: str | Path) -> Library:
     SourceNotFoundError
         No table or no sessions.
     CorruptSourceError
-        A cell of the table that its session's file lacks.
+        A table without the columns that are needed, or a cell that its session's file lacks.
     """
     root = Path(folder)
     table = root / "cells_all_columns.csv"
@@ -64,8 +76,7 @@ def read_cellexplorer(folder: str | Path) -> Library:
             f"no such table in {root.name}",
             "Name the folder.",
         )
-    with open(table, newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["label"].strip()]
+    rows = _rows(table)
     units, trains, kept = [], [], []
     for session in sorted({row["session"] for row in rows}):
         with _opened(root / "sessions" / f"{session}.npz") as arrays:
@@ -89,9 +100,23 @@ def read_cellexplorer(folder: str | Path) -> Library:
             "lab": tuple(r["session_investigator"] for r in kept),
             "species": tuple((r["animal_species"] or r["species"]).lower() for r in kept),
             "region": tuple(r["brainRegion"] for r in kept),
+            "unit": tuple(r["unit"] for r in kept),
         },
         CARD,
     )
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    with open(table, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if lacking:
+            raise CorruptSourceError(
+                f"the columns {', '.join(COLUMNS)} in {table.name}",
+                f"none of {', '.join(lacking)}",
+                "Restore the table.",
+            )
+        return [row for row in reader if row["label"].strip()]
 
 
 def _opened(path: Path) -> Any:
@@ -102,7 +127,7 @@ def _opened(path: Path) -> Any:
 
 def _unit(arrays: Mapping[str, npt.NDArray[Any]], row: Mapping[str, str]) -> Unit:
     key = f"u{int(float(row['unit']))}"
-    if f"{key}_wave_filt" not in arrays:
+    if not {f"{key}_wave_filt", f"{key}_wave_time_ms"} <= set(arrays):
         raise CorruptSourceError(
             f"the cell {key} in {row['session']}.npz", "no such cell", "Restore the file."
         )
