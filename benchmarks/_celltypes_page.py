@@ -19,6 +19,7 @@ STEADY = 0.05
 
 def markdown(results: Mapping[str, Any], picture: str) -> str:
     """Whole page."""
+    results = _ordered(results)
     cells = ", ".join(
         f"{name} {n} of {results['animals'][name]} animals" for name, n in results["cells"].items()
     )
@@ -101,6 +102,12 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _ordered(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with nissl's methods first."""
+    names = sorted(results["methods"], key=lambda name: (not name.startswith("nissl"), name))
+    return dict(results) | {"methods": {name: results["methods"][name] for name in names}}
 
 
 def _scores(results: Mapping[str, Any]) -> str:
@@ -381,6 +388,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    results = _ordered(results)
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.6), layout="constrained")
     for k, (name, row) in enumerate(results["methods"].items()):
         x = [float(s) for s in row["risk"]]
