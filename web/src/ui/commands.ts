@@ -3,6 +3,7 @@ import type { AdviceAnswer } from "./advice.ts";
 import { adviceText } from "./advice.ts";
 import { nameBudget } from "./budget.ts";
 import { choose, prepare } from "../core/batch.ts";
+import { KEY_MAPS, keyMap } from "../core/keymaps.ts";
 import { normaliseKey } from "../core/keys.ts";
 import type { Session } from "../core/session.ts";
 import { acceptItem, decideClass, flagItem, noteItem, rejectItem, unsureItem } from "../decisions.ts";
@@ -103,6 +104,13 @@ export function shellCommands(session: Session): Command[] {
       const [name = "", key] = rest.trim().split(/\s+/);
       if (!session.keys.named(name)) return session.announce(`No command is called ${name || "so"}.`);
       remap(session, name, key);
+    } },
+    { name: "keys", help: "`/keys quality` (g m n), `/keys phy`, `/keys nissl`: a whole key map", run: (rest) => {
+      const name = rest.trim().toLowerCase() || "nissl";
+      const keys = keyMap(name);
+      if (!keys) return session.announce(`No key map is called ${name}; there are ${Object.keys(KEY_MAPS).join(", ")}.`);
+      void session.change({ keys });
+      session.announce(name === "nissl" ? "Every command has its own key again." : `Keys are those of ${name}; ? shows them.`);
     } },
     { name: "review", help: "The queue", key: "Alt+1", run: page("review") },
     { name: "overview", help: "Overview: sessions, confidence, readers, models", key: "Alt+2", run: page("overview") },

@@ -38,10 +38,16 @@ FURTHER = (
     "acg_h",
     "acg_asymptote",
     "acg_refractory_ms",
+    "depth_um",
+    "layer",
 )
-"""Numbers of CellExplorer, which collections of cell types give beside the curves."""
+"""Numbers of CellExplorer, which collections of cell types give beside the curves; and where the
+unit lies, for collections that tell. What no training unit has is not used."""
 
 SCALARS = (*PLAIN, *FURTHER)
+
+FEWEST = 2
+"""Training units that must have a number or a curve for it to be used."""
 
 LATENT_WEIGHT = 0.3
 """Standard deviation of a latent, where that of a number is 1: twelve of them say together what
@@ -143,12 +149,15 @@ def fit_frame(
     encoders : mapping of str to Encoder
     scalars : tuple of str
     """
-    scaling = fit_scaling(numbers(table, scalars), scalars, weight)
+    values = numbers(table, scalars)
+    told = np.isfinite(values[weight > 0]).sum(axis=0) >= FEWEST
+    used_names = tuple(name for name, known in zip(scalars, told, strict=True) if known)
+    scaling = fit_scaling(values[:, told], used_names, weight)
     used, centre, scale = {}, {}, {}
     for name, encoder in encoders.items():
         latent = encoder.encode(curve(table, name))
         known = np.isfinite(latent).all(axis=1) & (weight > 0)
-        if known.sum() < 2:
+        if known.sum() < FEWEST:
             continue
         used[name] = encoder
         centre[name] = np.average(latent[known], axis=0, weights=weight[known])

@@ -1,0 +1,21 @@
+// Whole key maps, for hands that have learnt one elsewhere. Keys of one's own are changes to these.
+export const KEY_MAPS: Record<string, Record<string, string>> = {
+  /** The app's own. */
+  nissl: {},
+  /** One letter per quality; what had these letters moves to Shift. */
+  quality: {
+    "class-good": "g", "class-mua": "m", "class-noise": "n",
+    merge: "Shift+g", workspace: "Shift+m", note: "Shift+n",
+  },
+  /** As in phy: Alt and a letter for the group, g merges, k splits, arrows move. */
+  phy: {
+    "class-good": "Alt+g", "class-mua": "Alt+m", "class-noise": "Alt+n",
+    merge: "g", split: "k", undo: "Ctrl+z", redo: "Ctrl+Shift+z",
+    next: "ArrowDown", back: "ArrowUp",
+  },
+};
+
+/** The map of a name; undefined where there is none. */
+export function keyMap(name: string): Record<string, string> | undefined {
+  return Object.hasOwn(KEY_MAPS, name) ? { ...KEY_MAPS[name] } : undefined;
+}
