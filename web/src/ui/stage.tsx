@@ -19,7 +19,11 @@ export function Stage({ session }: { session: Session }) {
       if (entry) stage.show(entry);
       else stage.clear();
     });
-    return () => { stop(); stage.clear(); };
+    const stopAhead = effect(() => {
+      void session.queue.entries.value; // another order: what comes next may not be here yet
+      stage.soon();
+    });
+    return () => { stop(); stopAhead(); stage.clear(); };
   }, [session]);
   return <div class="stage" ref={root} />;
 }
@@ -32,6 +36,7 @@ class Performer {
   private forget: Array<() => void> = [];
   private wanted: QueueEntry | null = null;
   private busy = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(session: Session, root: HTMLElement) {
     this.session = session;
@@ -61,7 +66,13 @@ class Performer {
     } finally {
       this.busy = false;
     }
-    setTimeout(() => this.prefetch(), 0);
+    this.soon();
+  }
+
+  /** Prefetches when nothing is being painted. */
+  soon(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => { if (!this.busy) this.prefetch(); }, 0);
   }
 
   private async change(key: string): Promise<void> {
@@ -86,6 +97,7 @@ class Performer {
   }
 
   clear(): void {
+    clearTimeout(this.timer);
     this.view?.unmount();
     this.root.replaceChildren();
     for (const forget of this.forget) forget();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Batcher } from "./batcher.ts";
+import { Batcher, worthAsking } from "./batcher.ts";
 
 test("what is wanted in one turn is one request, and is kept", async () => {
   const asked: number[][] = [];
@@ -32,4 +32,13 @@ test("only so many answers are kept", async () => {
   await batcher.get(2);
   await batcher.get(3);
   assert.equal(await batcher.get(1), 3);
+});
+
+test("what is wanted later waits until it is worth a request", () => {
+  const has = (known: number) => (key: number) => key < known;
+  const ahead = Array.from({ length: 20 }, (_, k) => k);
+  assert.deepEqual(worthAsking(ahead, has(15)), []);
+  assert.deepEqual(worthAsking(ahead, has(12)), ahead.slice(12));
+  assert.deepEqual(worthAsking(ahead.slice(0, 4), has(3)), [3]);
+  assert.deepEqual(worthAsking(ahead, has(20)), []);
 });

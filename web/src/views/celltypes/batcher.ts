@@ -9,7 +9,7 @@ export class Batcher<T> {
   private waiting = new Map<number, Waiting<T>>();
 
   /** `fetch` answers for each key, in their order; `most` answers are kept. */
-  constructor(fetch: (keys: number[]) => Promise<T[]>, most = 400) {
+  constructor(fetch: (keys: number[]) => Promise<T[]>, most = 500) {
     this.fetch = fetch;
     this.most = most;
   }
@@ -25,6 +25,10 @@ export class Batcher<T> {
     asked.catch(() => this.forget(key)); // ask again next time
     while (this.known.size > this.most) this.known.delete(this.known.keys().next().value!);
     return asked;
+  }
+
+  has(key: number): boolean {
+    return this.known.has(key);
   }
 
   forget(key: number): void {
@@ -49,4 +53,13 @@ export class Batcher<T> {
       }
     }
   }
+}
+
+/**
+ * Of keys that will be wanted, soonest first, those to ask for now: none while the next few are there and
+ * only few are missing, so that they go out together.
+ */
+export function worthAsking(keys: readonly number[], has: (key: number) => boolean, near = 5, enough = 8): number[] {
+  const missing = keys.filter((key) => !has(key));
+  return missing.length >= enough || keys.slice(0, near).some((key) => !has(key)) ? missing : [];
 }

@@ -155,7 +155,12 @@ export class UnitStore {
   constructor(context: ViewContext, facts: Facts) {
     [this.context, this.facts] = [context, facts];
     this.units = new Batcher((items) => this.fetchUnits(items));
-    this.probabilities = new Batcher((items) => this.fetchProbabilities(items), 2000);
+    this.probabilities = new Batcher((items) => this.fetchProbabilities(items));
+  }
+
+  /** Whether nothing more must be asked for before an item is shown. */
+  has(item: number, hidden: boolean): boolean {
+    return this.units.has(item) && (hidden || this.probabilities.has(item));
   }
 
   curves(item: number): Promise<Curves> {

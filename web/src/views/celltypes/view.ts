@@ -4,6 +4,7 @@ import { h, render } from "preact";
 import type { Command, QueueEntry, View, ViewContext } from "../../view.ts";
 import { ApiError } from "../../view.ts";
 import { element } from "../units/dom.ts";
+import { worthAsking } from "./batcher.ts";
 import { Chances, isUnknown } from "./chances.tsx";
 import { HeatPanel, LinesPanel } from "./correlograms.ts";
 import type { Axes, Curves, Exemplar, Facts, WhyAnswer } from "./data.ts";
@@ -11,6 +12,7 @@ import { UnitStore, readAxes, readExemplars } from "./data.ts";
 import { MapPanel } from "./map.ts";
 import { lighter } from "./plot.ts";
 import { Reasons } from "./reasons.tsx";
+import type { Shown } from "./shown.ts";
 import { chosen } from "./shown.ts";
 import { ProbePanel, WaveformPanel } from "./waveform.ts";
 import "./celltypes.css";
@@ -45,6 +47,7 @@ export class CelltypesView implements View {
   private wasHidden = false;
   private turn = 0;
   private listed = "";
+  private ahead: QueueEntry[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private asking: AbortController | undefined;
   private stops: Array<() => void> = [];
@@ -97,9 +100,18 @@ export class CelltypesView implements View {
   }
 
   prefetch(entry: QueueEntry): void {
-    const none = () => undefined; // shown when the entry is
-    this.store.curves(entry.item).catch(none);
-    if (!entry.blind && !this.context.blind()) this.store.chances(entry.item).catch(none);
+    if (!this.ahead.length) queueMicrotask(() => this.fetchAhead());
+    this.ahead.push(entry);
+  }
+
+  private fetchAhead(): void {
+    const ahead = new Map(this.ahead.map((entry) => [entry.item, entry.blind || this.context.blind()]));
+    this.ahead = [];
+    const none = () => undefined; // told when the entry is shown
+    for (const item of worthAsking([...ahead.keys()], (item) => this.store.has(item, ahead.get(item)!))) {
+      this.store.curves(item).catch(none);
+      if (!ahead.get(item)) this.store.chances(item).catch(none);
+    }
   }
 
   unmount(): void {
@@ -157,17 +169,20 @@ export class CelltypesView implements View {
   private paint(): void {
     this.paintChances();
     this.paintWhy();
-    const { curves } = this;
+    this.paintCurves([this.probe, this.waveform, this.heat, this.lines]);
+    this.map?.repaint();
+  }
+
+  private paintCurves(panels: ReadonlyArray<{ paint(shown: Shown): void }>): void {
+    const { curves, why } = this;
     if (!curves) return;
     const name = this.compared();
-    const { why } = this;
     const told = this.salient && why !== null && typeof why === "object" && why.saliency ? { towards: why.proposed, by: why.saliency } : null;
-    const shown = {
+    const shown: Shown = {
       axes: this.axes, curves, classes: chosen(this.exemplars, name, this.likeliest(), (one) => this.colourOf(one)),
       compared: this.exemplars.find((one) => one.name === name) ?? null, saliency: told,
     };
-    for (const part of [this.probe, this.waveform, this.heat, this.lines]) part.paint(shown);
-    this.map.repaint();
+    for (const panel of panels) panel.paint(shown);
   }
 
   private paintChances(): void {
@@ -218,7 +233,8 @@ export class CelltypesView implements View {
       }).then((answer) => {
         if (answer === null || item !== this.item || control.signal.aborted || this.isHidden(item)) return;
         this.why = answer;
-        this.paint();
+        this.paintWhy();
+        this.paintCurves([this.waveform, this.heat, this.lines]);
       });
     }, WHY_MS);
   }
