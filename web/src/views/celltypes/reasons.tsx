@@ -45,7 +45,7 @@ function Answer({ answer, unlike, proposed, source, goto }: ReasonsProps & { ans
   return (
     <>
       {proposed && isUnknown(proposed) && <p>No class is claimed. The likeliest is <b>{answer.proposed}</b>:</p>}
-      {proposed && !isUnknown(proposed) && proposed !== answer.proposed && <p class="muted">The model in use finds <b>{answer.proposed}</b> likelier:</p>}
+      {proposed && !isUnknown(proposed) && proposed !== answer.proposed && answer.reasons.length > 0 && <p class="muted">The model in use finds <b>{answer.proposed}</b> likelier:</p>}
       {more.map((text) => <p key={text} class="finding">{sentence(text)}</p>)}
       {answer.reasons.length > 0
         ? <ul class="attributions" aria-label={`What speaks for ${answer.proposed}, and against it`}>
