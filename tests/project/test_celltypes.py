@@ -1,6 +1,5 @@
 """Cell types through the project's verbs: propose, learn from a library, use, propose again."""
 
-
 import numpy as np
 import pytest
 
@@ -151,5 +150,5 @@ def test_a_library_is_for_cell_types_only(study, library):
     project, _ = study
     with pytest.raises(BadArgumentError, match="task celltypes"):
         project.learn("curation", libraries=[library])
-    with pytest.raises(BadArgumentError, match="library that extends"):
-        project.learn("celltypes", extend=True)
+    with pytest.raises(BadArgumentError, match="open vocabulary to extend"):
+        project.learn("curation", extend=True)

@@ -30,7 +30,9 @@ def learn(
     ] = None,
     extend: Annotated[
         bool,
-        typer.Option("--extend", help="Keep the classes that are known, beside the library's."),
+        typer.Option(
+            "--extend", help="Keep the classes that are known, beside those that are learnt."
+        ),
     ] = False,
     then_use: Annotated[bool, typer.Option("--use", help="Put it into use at once.")] = False,
     by: By = None,
@@ -38,8 +40,8 @@ def learn(
 ) -> None:
     """Fit a new model to what people decided. It is kept with its card, and not yet in use.
 
-    Cell types can also be learnt from libraries, whose classes then replace those that are
-    known, unless they extend them.
+    Cell types can also be learnt from libraries. Classes of cell types that are learnt replace
+    those that are known, unless they extend them.
     """
     from nissl.labels.replay import by_reviewer
     from nissl.project import open_project

@@ -65,11 +65,13 @@ def learn(
         from nissl.annotators.celltypes.teaching import examples_of
 
         more = examples_of(libraries, learner_of(store, task, ""), extend=extend)
-    elif extend:
+    if extend and not TASKS.get(task).open_vocabulary:
         raise BadArgumentError(
-            "a library that extends the known classes", "none", "Name one with --library."
+            "a task with an open vocabulary to extend", repr(task), "Leave --extend out."
         )
-    return learn_from(store, task, seed=seed, progress=progress, resolve=resolve, more=more)
+    return learn_from(
+        store, task, seed=seed, progress=progress, resolve=resolve, more=more, extend=extend
+    )
 
 
 def models(store: Store, task: str) -> list[ModelState]:

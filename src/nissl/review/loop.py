@@ -124,6 +124,7 @@ def learn(
     progress: Progress | None = None,
     resolve: Rule | None = None,
     more: Examples | None = None,
+    extend: bool = False,
 ) -> Learned:
     """Fit a new model to what people decided, judge it, and keep it; nothing else changes.
 
@@ -141,6 +142,9 @@ def learn(
         How readers who disagree are combined; `majority` by default.
     more : Examples, optional
         From elsewhere, such as a library of labelled units; learnt with the decisions.
+    extend : bool
+        Whether classes that are known stay beside those that are learnt, for tasks whose
+        vocabulary is open; there they are replaced by default.
 
     Returns
     -------
@@ -156,6 +160,8 @@ def learn(
     shipped = learner_of(store, task, "")
     told.start("learn", 3.0, "steps")
     examples = _gathered(store, task, shipped, resolve, more)
+    if TASKS.get(task).open_vocabulary:
+        examples = replace(examples, afresh=not extend)
     told.advance("learn", 1.0)
     fitted = shipped.fit(examples, rng=np.random.default_rng(seed))
     told.advance("learn", 1.0)

@@ -106,7 +106,9 @@ def _grown(examples: Examples, encoders: Encoders, seed: int, before: Model | No
     calibration = Calibration("identity", sum(present))
     if told.sum() >= SHOWN:
         calibration = _calibrated(unseen, label, weight, present)
-    strange = fit_strange(inputs, weight) if before is None else before.strange
+    strange = fit_strange(inputs, weight)
+    if before is not None:
+        strange = before.strange.beside(strange)
     strange = _strangers(strange, inputs, label, given, table.subject, unseen, weight)
     probabilities = _known(unseen.probabilities, calibration, present)
     confidence = probabilities * (1 - strange.told(unseen.distance))[:, None]

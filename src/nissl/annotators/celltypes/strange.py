@@ -40,27 +40,39 @@ class Strange:
 
     Parameters
     ----------
-    centre : ndarray, shape (n_inputs,), float64
-    precision : ndarray, shape (n_inputs, n_inputs), float64
-        Inverse covariance of the training units, drawn towards its diagonal.
-    usual, bend, limit : float
-        Log distance in the middle of the training units; beyond it, at `BEND` and at `LIMIT`.
+    centre : ndarray, shape (n_parts, n_inputs), float64
+    precision : ndarray, shape (n_parts, n_inputs, n_inputs), float64
+        Inverse covariance of the training units, drawn towards its diagonal. A model that was
+        taught again has a part for each time; the nearest counts.
+    usual : ndarray, shape (n_parts,), float64
+        Log distance in the middle of the training units.
+    bend, limit : float
+        Beyond it, at `BEND` and at `LIMIT`.
     weights : tuple of float
         Intercept, slope on the log distance beyond `usual`, further slope beyond `bend`.
     """
 
     centre: Values
     precision: Values
-    usual: float
+    usual: Values
     bend: float
     limit: float
     weights: Weights = UNFITTED
 
     def distance(self, inputs: Values) -> Values:
         """Log of the mean squared distance per input, beyond the usual, shape (n_units,)."""
-        away = inputs - self.centre
-        square = np.einsum("nd,de,ne->n", away, self.precision, away) / inputs.shape[1]
-        return np.asarray(np.log(np.maximum(square, 1e-9)) - self.usual)
+        away = inputs - self.centre[:, None]
+        square = np.einsum("knd,kde,kne->kn", away, self.precision, away) / inputs.shape[1]
+        return np.asarray((np.log(np.maximum(square, 1e-9)) - self.usual[:, None]).min(axis=0))
+
+    def beside(self, other: Strange) -> Strange:
+        """The same with the parts of another, by which units are known that lie near them."""
+        return replace(
+            self,
+            centre=np.concatenate([self.centre, other.centre]),
+            precision=np.concatenate([self.precision, other.precision]),
+            usual=np.concatenate([self.usual, other.usual]),
+        )
 
     def beyond(self, inputs: Values) -> npt.NDArray[np.bool_]:
         """Units that lie further out than nineteen in twenty of new units of known classes."""
@@ -80,7 +92,7 @@ class Strange:
         return {
             "centre": self.centre.tolist(),
             "precision": self.precision.tolist(),
-            "usual": self.usual,
+            "usual": self.usual.tolist(),
             "bend": self.bend,
             "limit": self.limit,
             "weights": list(self.weights),
@@ -93,7 +105,7 @@ class Strange:
         return cls(
             np.asarray(value["centre"], np.float64),
             np.asarray(value["precision"], np.float64),
-            float(value["usual"]),
+            np.asarray(value["usual"], np.float64),
             float(value["bend"]),
             float(value["limit"]),
             (a, b, c),
@@ -115,8 +127,8 @@ def fit_strange(inputs: Values, weight: Values) -> Strange:
     middle = float(np.mean(np.diag(covariance))) or 1.0
     shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.diag(np.diag(covariance))
     precision = np.linalg.inv(shrunk + 0.02 * middle * np.eye(len(centre)))
-    raw = Strange(centre, precision, 0.0, _TAIL, 2 * _TAIL)
-    return replace(raw, usual=float(np.median(raw.distance(inputs))))
+    raw = Strange(centre[None], precision[None], np.zeros(1), _TAIL, 2 * _TAIL)
+    return replace(raw, usual=np.asarray([np.median(raw.distance(inputs))]))
 
 
 def fitted(

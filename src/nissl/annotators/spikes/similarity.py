@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.correlograms import REFRACTORY_MS, Refractory, refractory
+from nissl.annotators.spikes.pairing import LEAST_SIMILARITY, merge_probability
 from nissl.labels import ItemTable
 
 SIGNIFICANT = 0.1
@@ -18,9 +19,6 @@ SIGNIFICANT = 0.1
 
 MAX_SHIFT_MS = 0.5
 NEAR_UM = 150.0
-MIDPOINT, SLOPE = 0.8, 0.05
-"""Similarity at which two templates speak for one neuron as much as against it."""
-
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
@@ -159,7 +157,7 @@ class Likeness:
         Samples by which b's template comes later.
     refractory : Refractory
     score : float
-        0 to 1, for ranking: it is not a calibrated probability.
+        Probability that they are one neuron, calibrated on simulations; see `pairing`.
     sentence : str
     """
 
@@ -203,8 +201,7 @@ def likeness(a: int, b: int, alike: tuple[float, int], train: Train, rate_hz: fl
     """
     similarity, shift = alike
     evidence = refractory(train(a), train(b), rate_hz)
-    known = 0.5 if np.isnan(similarity) else 1 / (1 + np.exp((MIDPOINT - similarity) / SLOPE))
-    score = float(known) * evidence.probability
+    score = merge_probability(similarity, evidence)
     return Likeness(
         a, b, similarity, shift, evidence, score, _sentence(similarity, shift, evidence, rate_hz)
     )
@@ -249,16 +246,15 @@ def likely_merges(
     train : callable
     rate_hz : float
     least : float
-        Score from which a pair is named. Every pair of near units is compared by template;
-        trains only where the templates alone allow such a score.
+        Probability from which a pair is named. Every pair of near units is compared by
+        template; trains only where the templates are alike.
     """
-    needed = MIDPOINT - SLOPE * np.log(1 / least - 1)
     found = []
     for row in range(len(templates.item)):
         near = near_rows(templates, row)
         near = near[near > row]
         similarity, shift = similarities(templates, row, near)
-        for k in np.flatnonzero(similarity >= needed).tolist():
+        for k in np.flatnonzero(similarity >= LEAST_SIMILARITY).tolist():
             a, b = int(templates.item[row]), int(templates.item[near[k]])
             one = likeness(a, b, (float(similarity[k]), int(shift[k])), train, rate_hz)
             if one.score >= least:

@@ -31,7 +31,7 @@ export class NeighboursPanel {
   paint(similar: readonly Likeness[], beside: number | null, marked: ReadonlySet<number>): void {
     const rows = similar.map((one) => this.row(one, one.b === beside, marked.has(one.b)));
     this.list.replaceChildren(
-      ...(rows.length ? [element("div", { class: "unit-row unit-titles", "aria-hidden": "true" }, ...["unit", "template", "refractory", "score"].map((t) => element("span", {}, t)))] : []),
+      ...(rows.length ? [element("div", { class: "unit-row unit-titles", "aria-hidden": "true" }, ...["unit", "template", "refractory", "one cell"].map((t) => element("span", {}, t)))] : []),
       ...rows,
     );
     const chosen = similar.find((one) => one.b === beside);
@@ -44,10 +44,10 @@ export class NeighboursPanel {
     const pairs = one.expected < 3 ? "too few" : `${one.observed} of ${Math.round(one.expected)}`;
     const row = element("div", {
       role: "option", "aria-selected": String(chosen), class: "unit-row",
-      "aria-label": `Unit ${one.b}${marked ? ", marked" : ""}: templates ${alike} alike, score ${one.score.toFixed(2)}`,
+      "aria-label": `Unit ${one.b}${marked ? ", marked" : ""}: templates ${alike} alike, one cell with ${(100 * one.score).toFixed(0)} %`,
     },
       element("span", { class: "num" }, `${marked ? "✓ " : ""}${one.b}`), element("span", { class: "num" }, alike),
-      element("span", { class: "num" }, pairs), element("span", { class: "num" }, one.score.toFixed(2)));
+      element("span", { class: "num" }, pairs), element("span", { class: "num" }, `${(100 * one.score).toFixed(0)} %`));
     row.addEventListener("click", () => this.choose(one.b));
     row.addEventListener("dblclick", () => this.open(one.b));
     return row;

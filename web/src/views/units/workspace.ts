@@ -83,7 +83,7 @@ export class WorkspacePanel {
     if (!merges.length) return [element("p", { class: "unit-note muted" }, "No pair of units looks like one neuron.")];
     const list = element("ol", { class: "unit-proposals" }, ...merges.slice(0, 20).map((one) => {
       const go = button(`${one.a} + ${one.b}`, one.sentence, () => this.act.open(one));
-      return element("li", {}, go, element("span", { class: "muted num" }, ` ${one.score.toFixed(2)}`));
+      return element("li", {}, go, element("span", { class: "muted num" }, ` ${(100 * one.score).toFixed(0)} %`));
     }));
     const ask = button("Ask about each", "Put these pairs into the queue", this.act.ask);
     return [element("h3", {}, `Likely merges (${merges.length})`), list, element("p", { class: "unit-apply" }, ask)];
