@@ -6,28 +6,23 @@ import contextlib
 import json
 import os
 import shutil
-import signal as signals
-import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nissl.data import Signal
 from nissl.data.spikeinterface import signal_to_json
-from nissl.errors import InterruptedRunError, MethodFailedError
+from nissl.errors import MethodFailedError
 from nissl.labels.atomic import write_bytes
 from nissl.labels.digest import digest_json
 from nissl.run.context import Context
-from nissl.run.limits import child_environment
-from nissl.run.memory import measure_peak
+from nissl.run.process import run_process
 
-POLL_S = 0.2
 LOG = "sorter.log"
 WORKER = (sys.executable, "-W", "ignore", "-m", "nissl.annotators.spikes.sorting_process")
 
@@ -97,7 +92,8 @@ def sort_in_process(
     path.write_text(json.dumps(dict(job)), encoding="utf-8")
     context.progress.start(stage, None, "s")
     try:
-        wall_s, peak = _run([*command, str(path)], folder, context, stage, dict(unpack or {}))
+        own = {"NUMBA_CACHE_DIR": str(compiled())} | dict(unpack or {})
+        wall_s, peak = run_process([*command, str(path)], folder / LOG, context, stage, own)
     finally:
         context.progress.finish(stage)
     facts = {"key": key, "wall_s": wall_s, "peak_bytes": peak}
@@ -124,79 +120,6 @@ def _finished(folder: Path, key: str) -> Spikes | None:
     except (OSError, ValueError, KeyError):
         return None
     return Spikes(sample, unit, float(facts["wall_s"]), int(facts["peak_bytes"]))
-
-
-def _run(
-    command: list[str], folder: Path, context: Context, stage: str, extra: dict[str, str]
-) -> tuple[float, int]:
-    environment = os.environ | child_environment() | {"NUMBA_CACHE_DIR": str(compiled())} | extra
-    began = time.perf_counter()
-    with (folder / LOG).open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-        try:
-            with measure_peak(process.pid, interval_s=POLL_S) as peak:
-                _wait(process, context, stage)
-        except KeyboardInterrupt:
-            raise InterruptedRunError(
-                f"{stage} to finish",
-                "an interruption (Ctrl-C)",
-                "The same command starts this sorter again; stages that had finished are kept.",
-            ) from None
-        finally:
-            _end(process)
-    if process.returncode != 0:
-        raise MethodFailedError(
-            f"{stage} to finish",
-            f"exit status {process.returncode}: {_last_words(folder / LOG)}",
-            f"Read its log: {folder / LOG}",
-        )
-    return time.perf_counter() - began, peak.bytes
-
-
-def _wait(process: subprocess.Popen[bytes], context: Context, stage: str) -> None:
-    last = time.perf_counter()
-    while process.poll() is None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(POLL_S)
-        now = time.perf_counter()
-        context.progress.advance(stage, now - last)
-        last = now
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and whatever it started."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signals.SIGKILL)
-            else:
-                process.kill()
-        process.wait()
-    stdin: IO[bytes] | None = process.stdin
-    if stdin is not None:
-        with contextlib.suppress(OSError):
-            stdin.close()
-
-
-def _last_words(log: Path) -> str:
-    """Last line of a log that says something."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return "no log"
-    said = [
-        line.strip()
-        for line in lines
-        if "Error" in line and "SpikeSortingError" not in line and "raise " not in line
-    ] or [line.strip() for line in lines if line.strip()]
-    return said[-1][:300] if said else "nothing in its log"
 
 
 def compiled() -> Path:
