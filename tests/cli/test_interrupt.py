@@ -85,7 +85,7 @@ def test_ctrl_c_ends_in_two_lines_and_the_same_command_finishes(nissl, study):
     assert len(said.strip().splitlines()) == 2, err
     # within a sorter, or between two stages
     remedies = (
-        "The same command starts this sorter again; stages that had finished are kept.",
+        "The same command starts this stage again; stages that had finished are kept.",
         "What is finished was kept; the same command goes on from there.",
     )
     assert said.strip().splitlines()[1] in remedies

@@ -71,7 +71,7 @@ def merged(
     kept, told = _each_once(parts, rule)
     facts = tuple(dict.fromkeys(n for part in kept for n in part.facts))
     library = Library(
-        _stacked([part.features for part in kept]),
+        stacked([part.features for part in kept]),
         tuple(n for part in kept for n in part.label),
         tuple(n for part in kept for n in part.evidence),
         {f: tuple(v for p in kept for v in p.facts.get(f, ("",) * len(p))) for f in facts},
@@ -206,7 +206,8 @@ def _sentence(part: Library, n: int, within: bool) -> str:
     return f"{units.format(repr(part.card['name']))} {where}; each is kept once."
 
 
-def _stacked(tables: Sequence[FeatureTable]) -> FeatureTable:
+def stacked(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Units of tables below each other, numbered anew; NaN where a table lacks a column."""
     names = tuple(dict.fromkeys(n for table in tables for n in table.names))
     units: dict[str, str] = {}
     for table in tables:
@@ -257,4 +258,4 @@ def _sources(library: Library) -> list[Any]:
     return [{"name": library.card["name"], **licence, "units": len(library)}]
 
 
-__all__ = ["NON_COMMERCIAL", "TERMS", "Rule", "merged", "non_commercial"]
+__all__ = ["NON_COMMERCIAL", "TERMS", "Rule", "merged", "non_commercial", "stacked"]
