@@ -418,6 +418,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "curation/nissl": "nissl.annotators.curation.learner:LEARNER",
         "celltypes/nissl": "nissl.annotators.celltypes.learner:LEARNER",
         "celltypes/putative": "nissl.annotators.celltypes.putative:PUTATIVE",
+        "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
     },
 )
 
