@@ -15,7 +15,17 @@ import typer
 from typer.core import TyperGroup
 
 from nissl import __version__
-from nissl.cli import adding, annotating, doctor, exporting, learning, reviewing, showing, tagging
+from nissl.cli import (
+    adding,
+    annotating,
+    doctor,
+    exporting,
+    learning,
+    library,
+    reviewing,
+    showing,
+    tagging,
+)
 from nissl.cli import demo as demonstrating
 from nissl.cli.output import say
 from nissl.errors import InterruptedRunError, NisslError
@@ -53,6 +63,7 @@ for module in (
     reviewing,
     exporting,
     learning,
+    library,
     showing,
     doctor,
 ):

@@ -8,12 +8,13 @@ from types import TracebackType
 from typing import Any
 
 from nissl.annotators.celltypes.ground_truth import GroundTruth
+from nissl.annotators.celltypes.library import Library
 from nissl.errors import BadArgumentError
 from nissl.labels import Edit, LabelSet
 from nissl.labels.atomic import make_folder
 from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, Rule, replay
-from nissl.project import adding, exporting, learning, syncing, tagging
+from nissl.project import adding, exporting, learning, libraries, syncing, tagging
 from nissl.project.annotating import Draft, Resources, annotate, current
 from nissl.project.dossier import gather, nothing_to_show
 from nissl.project.source import Source
@@ -233,6 +234,17 @@ class Project:
     def link_purkinje(self, source: Source | str, **options: Any) -> GroundTruth:
         """Link the complex-spike and simple-spike units of Purkinje cells; merges nothing."""
         return tagging.purkinje(self.store, self.source(source), **options)
+
+    def library(self, **options: Any) -> Library:
+        """Units whose cell type is known, as a library to share and to learn from.
+
+        Parameters
+        ----------
+        **options
+            `name`, `licence`, `everything` (units of unknown type too), `resolve`, and `card`
+            (further entries, as "description", "citation" or "classes").
+        """
+        return libraries.library_of(self.store, **options)
 
     def compare(self, source: Source | str, task: str, truth: LabelSet) -> Comparison:
         """Compare a task's current labels with a reference."""

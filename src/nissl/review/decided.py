@@ -20,6 +20,25 @@ MAX_WEIGHT = 10.0
 """No example counts more than so many times the median one, whatever its chance to be asked."""
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What counts as the class of an item.
+
+    Parameters
+    ----------
+    name : str
+        Class.
+    row : LabelRow
+        The set that it was decided on.
+    state : str
+        One of `DECIDED`, or "untouched" where the set itself counts as a decision.
+    """
+
+    name: str
+    row: LabelRow
+    state: str
+
+
 @dataclass(frozen=True, eq=False)
 class Bench:
     """A label set and the classes that are claimed of its items.
@@ -81,12 +100,16 @@ class Bench:
         return self._featurised(learner, self.labels, self.items)
 
     def decided(self, resolve: Rule | None = None) -> dict[int, str]:
-        """Class that people gave to each item they decided on.
+        """Class that people gave to each item they decided on; see `decisions`."""
+        return {item: decision.name for item, decision in self.decisions(resolve).items()}
+
+    def decisions(self, resolve: Rule | None = None) -> dict[int, Decision]:
+        """What people decided of items, and on which set.
 
         A set of classes by a person, or by a method that measures (`Task.evidence`), counts as
         decisions on all its items. What was decided on a later set stands.
         """
-        out: dict[int, str] = {}
+        out: dict[int, Decision] = {}
         for row in self.classes:
             evidence = TASKS.get(row.task).evidence
             edits = self.store.edits(base=row.digest)
@@ -99,7 +122,7 @@ class Bench:
             for item, target, code in zip(*columns, strict=True):
                 state = reviewed.state.get(item, "untouched")
                 if state in DECIDED or (by_person and state == "untouched"):
-                    out[target] = labels.vocabulary.names[code]
+                    out[target] = Decision(labels.vocabulary.names[code], row, state)
                 elif state == "unsure":
                     out.pop(target, None)
         return out
@@ -267,4 +290,4 @@ def _note(
         out[target.get(item, item)] = float(chance)
 
 
-__all__ = ["DECIDED", "Bench", "benches", "combined", "gather", "stacked", "weights_of"]
+__all__ = ["DECIDED", "Bench", "Decision", "benches", "combined", "gather", "stacked", "weights_of"]

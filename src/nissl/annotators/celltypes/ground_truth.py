@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from nissl.annotators.celltypes.vocabulary import canonical
 from nissl.errors import BadArgumentError, BadLabelsError
 from nissl.labels import Author, ItemTable, Kind, LabelSet, Provenance
 from nissl.tasks import Finding
@@ -95,7 +96,7 @@ def class_set(
     ----------
     spikes : LabelSet
     classes : mapping of int to str
-        Class of each unit that has one.
+        Class of each unit that has one; kept under its canonical name.
     author : Author
     parameters : mapping
         JSON values.
@@ -106,7 +107,9 @@ def class_set(
     seed : int, optional
     """
     require_units(spikes, list(classes), "the labels")
-    vocabulary = tuple(names) or tuple(sorted(set(classes.values())))
+    classes = {unit: canonical(name) for unit, name in classes.items()}
+    given = tuple(dict.fromkeys(canonical(name) for name in names))
+    vocabulary = given or tuple(sorted(set(classes.values())))
     units = np.asarray(sorted(classes), dtype=np.int64)
     made = spikes.provenance
     return LabelSet.build(

@@ -176,6 +176,18 @@ def counts_of(library: Library) -> dict[str, dict[str, int]]:
     return {name: dict(sorted(Counter(values).items())) for name, values in told.items()}
 
 
+def stated(library: Library) -> dict[str, Any]:
+    """Card of a library with what files state beside it: format, counts, digest."""
+    return dict(library.card) | {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "nissl": __version__,
+        "units": len(library),
+        "counts": counts_of(library),
+        "digest": library.digest,
+    }
+
+
 def _write(folder: Path, library: Library) -> None:
     arrays, rest = _split(library.features)
     table = library.features
@@ -196,14 +208,7 @@ def _write(folder: Path, library: Library) -> None:
         fields.append(pa.field(f"value_{name}", pa.float64(), metadata={"unit": table.units[k]}))
     pq.write_table(pa.table(columns, schema=pa.schema(fields)), folder / UNITS)
     _write_arrays(folder / ARRAYS, table, arrays)
-    card = dict(library.card) | {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "nissl": __version__,
-        "units": len(library),
-        "counts": counts_of(library),
-        "digest": library.digest,
-    }
+    card = stated(library)
     write_bytes(folder / HEAD, canonical_json(card))
     write_bytes(folder / PAGE, page(card).encode())
 
@@ -385,4 +390,12 @@ def _unpack(source: Path, folder: Path) -> None:
         raise CorruptSourceError("a whole .zip", str(error), "Fetch it again.") from None
 
 
-__all__ = ["AXES", "FORMAT", "FORMAT_VERSION", "counts_of", "read_library", "write_library"]
+__all__ = [
+    "AXES",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "counts_of",
+    "read_library",
+    "stated",
+    "write_library",
+]

@@ -187,9 +187,10 @@ def _settle(before: _Known, own: _Known, rule: Rule | None) -> str:
 def _names(part: Library) -> list[Any]:
     """Laboratory, subject, session and unit, where all of them are stated; else None."""
     empty = ("",) * len(part)
+    subject = tuple("" if name == UNKNOWN else name for name in part.features.subject)
     columns = (
         part.facts.get("lab", empty),
-        part.features.subject,
+        subject,
         part.features.session,
         part.facts.get("unit", empty),
     )
