@@ -403,9 +403,8 @@ class Dossier:
 TASKS: Registry[Task] = Registry(
     "tasks",
     {
-        "spikes": "nissl.annotators.spikes.task:SPIKES",
-        "curation": "nissl.annotators.curation.task:CURATION",
-        "celltypes": "nissl.annotators.celltypes.task:CELLTYPES",
+        name: f"nissl.annotators.{name}.task:{name.upper()}"
+        for name in ("spikes", "curation", "celltypes")
     },
 )
 ANNOTATORS: Registry[Annotator] = Registry(
