@@ -415,6 +415,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
     }
     | {
         "curation/nissl": "nissl.annotators.curation.learner:LEARNER",
+        "curation/thresholds": "nissl.annotators.curation.thresholds:THRESHOLDS",
         "celltypes/nissl": "nissl.annotators.celltypes.learner:LEARNER",
         "celltypes/putative": "nissl.annotators.celltypes.putative:PUTATIVE",
         "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",

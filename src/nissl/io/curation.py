@@ -13,6 +13,9 @@ from nissl.io.sidecar import Sidecar
 from nissl.labels import Author, Kind, LabelSet, Provenance
 
 GROUPS = ("good", "mua", "noise")
+BESIDE = ("unsorted", "non-somatic")
+"""Further classes of units that phy shows as groups under their own names."""
+
 UNDECIDED = ("", "unsorted", "nan", "none")
 
 
@@ -58,7 +61,7 @@ def human_groups(classes: Sequence[LabelSet]) -> LabelSet | None:
         labels
         for labels in classes
         if labels.provenance.author.kind == "person"
-        and set(labels.vocabulary.names) <= {*GROUPS, "unsorted"}
+        and set(labels.vocabulary.names) <= {*GROUPS, *BESIDE}
         and np.unique(labels.column("target")).size == labels.n_rows
     ]
     return fitting[-1] if fitting else None

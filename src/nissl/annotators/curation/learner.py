@@ -26,6 +26,7 @@ from nissl.annotators.curation.model import (
     to_files,
     weights_folder,
 )
+from nissl.annotators.unlike import unlike
 from nissl.errors import MissingDependencyError, MissingInputError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.run.context import Context
@@ -105,7 +106,8 @@ class CurationLearner:
         context.progress.finish("classify units")
         labels = replace(labels, provenance=replace(labels.provenance, seed=context.seed))
         wall_s = time.perf_counter() - begun
-        return Result((labels,), log={"wall_s": wall_s, "peak_memory_bytes": peak.bytes})
+        log = {"wall_s": wall_s, "peak_memory_bytes": peak.bytes}
+        return Result((labels,), log=log, findings=unlike(self, features))
 
     def featurise(
         self, labels: LabelSet, items: ItemTable | None, *, subject: str = "", session: str = ""

@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from nissl.annotators.curation.features import FEATURES
+from nissl.annotators.curation.flags import flags
 from nissl.annotators.curation.learner import LEARNER
 from nissl.annotators.curation.model import VOCABULARY
+from nissl.annotators.spikes.polarity import polarity_finding
 from nissl.data import Recording
 from nissl.labels import Edit, ItemTable, Kind, LabelSet
 from nissl.labels.compare import compare
@@ -47,8 +49,8 @@ def update(items: ItemTable, edit: Edit) -> ItemTable:
 def check(
     labels: LabelSet, items: ItemTable | None, inputs: Inputs | None, context: Context
 ) -> list[Finding]:
-    """Say how many classes are open, and when hardly anything was good."""
-    del items, inputs, context
+    """Say how many classes are open, when hardly anything was good, and flag single units."""
+    del items, context
     n = labels.n_rows
     findings = []
     confidence = labels.column("confidence")
@@ -76,6 +78,12 @@ def check(
                 limit=0.05 * n,
             )
         )
+    table = None if inputs is None else inputs.items.get("spikes")
+    if inputs is not None and "spikes" in inputs.labels:
+        findings += flags(inputs.labels["spikes"], table)
+    if table is not None and "template" in table.arrays:
+        found = polarity_finding(table.arrays["template"])
+        findings += [] if found is None else [found]
     return findings
 
 
@@ -96,7 +104,7 @@ CURATION = Task(
     gives=Kind.CLASSES,
     vocabulary=VOCABULARY,
     needs=("spikes",),
-    methods=("curation/nissl",),
+    methods=("curation/nissl", "curation/thresholds"),
     describe=describe,
     update=update,
     check=check,
