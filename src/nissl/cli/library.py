@@ -195,8 +195,8 @@ def _tell(out: Path, made: Any, *, as_json: bool) -> None:
 
     counts = counts_of(made)["class"]
     rows = [{"class": name or "–", "units": n} for name, n in counts.items()]
-    show(f"{made.card['name']} ({made.card['licence']})", rows, as_json=as_json)
-    say(f"{len(made)} units in {out}, digest {made.digest[:12]}")
+    show("Units by class", rows, as_json=as_json)
+    say(f"{made.card['name']} ({made.card['licence']}): {len(made)} units in {out}")
 
 
 def register(app: typer.Typer) -> None:

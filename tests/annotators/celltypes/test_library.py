@@ -172,11 +172,12 @@ def test_a_class_that_two_cards_define_differently():
 
 
 def test_merging_again_changes_nothing():
-    once, _ = merged([library()], name="x")
+    once, _ = merged([library(card={"sources": [{"name": "s"}]})], name="x")
     twice, told = merged([once, once], name="x")
     assert twice.identities == once.identities
     assert twice.label == once.label
     assert len(told) == 1
+    assert twice.card["sources"] == once.card["sources"]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,14 @@ def _cell(name: str) -> str:
 def _told(entry: Any) -> str:
     if not isinstance(entry, Mapping):
         return str(entry)
-    return ", ".join(f"{key}: {value}" for key, value in entry.items())
+    rest = ", ".join(f"{key}: {_words(v)}" for key, v in entry.items() if key != "name" and v)
+    return f"{entry.get('name', '(no name)')}: {rest}" if rest else str(entry.get("name"))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {number}" for name, number in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 __all__ = ["page"]

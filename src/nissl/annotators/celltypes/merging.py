@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -233,7 +233,7 @@ def _card(name: str, libraries: Sequence[Library], defined: Mapping[str, str]) -
         "name": name,
         "licence": " AND ".join(bracketed),
         "licences": licences,
-        "sources": [source for each in libraries for source in _sources(each)],
+        "sources": _once(source for each in libraries for source in _sources(each)),
         "made_from": [
             {
                 "name": each.card["name"],
@@ -249,6 +249,14 @@ def _card(name: str, libraries: Sequence[Library], defined: Mapping[str, str]) -
     if defined:
         card["classes"] = dict(defined)
     return card
+
+
+def _once(sources: Iterable[Any]) -> list[Any]:
+    out: list[Any] = []
+    for source in sources:
+        if source not in out:
+            out.append(source)
+    return out
 
 
 def _sources(library: Library) -> list[Any]:
