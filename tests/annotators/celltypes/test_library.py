@@ -97,6 +97,8 @@ def test_merged_libraries_stand_below_each_other():
         {"name": "b", "licence": "CC-BY-NC-4.0", "units": 2},
     ]
     assert [each["digest"] for each in whole.card["made_from"]] == [a.digest, b.digest]
+    again, _ = merged([whole, a], name="again")
+    assert again.card["licence"] == whole.card["licence"]
     with pytest.raises(BadArgumentError, match="at least one"):
         merged([], name="none")
 

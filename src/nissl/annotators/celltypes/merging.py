@@ -225,7 +225,8 @@ def stacked(tables: Sequence[FeatureTable]) -> FeatureTable:
 
 
 def _card(name: str, libraries: Sequence[Library], defined: Mapping[str, str]) -> dict[str, Any]:
-    licences = list(dict.fromkeys(str(each.card["licence"]) for each in libraries))
+    stated = [each.card.get("licences") or [each.card["licence"]] for each in libraries]
+    licences = list(dict.fromkeys(str(licence) for own in stated for licence in own))
     terms = [TERMS] if len(licences) > 1 else []
     terms += [NON_COMMERCIAL] if any(map(non_commercial, licences)) else []
     bracketed = [f"({each})" if " " in each and len(licences) > 1 else each for each in licences]
