@@ -140,8 +140,8 @@ def _verdict(results: Mapping[str, Any]) -> str:
         f"two stages (noise or neuron, then single or multi) gives {staged:.3f}: as much, so the "
         "learner keeps one. Ranks within the recording, linear and neural classifiers and averages "
         "of all of these were tried on these mice as well and give 0.78 to 0.81. The 23 features "
-        f"that need no raw data do as well as all 38 metrics ({every:.3f}). Calibration error of at most "
-        f"{ECE_AIM}: {ece_met} ({ece:.3f})."
+        f"that need no raw data do as well as all 38 metrics ({every:.3f}). Calibration error of "
+        f"at most {ECE_AIM}: {ece_met} ({ece:.3f})."
     )
 
 
