@@ -14,6 +14,7 @@ from nissl.annotators.curation.thresholds import (
     judged,
     limits_of,
 )
+from nissl.annotators.spikes import mixture
 from nissl.annotators.spikes.task import SPIKES
 from nissl.errors import BadArgumentError
 from nissl.io.curation import human_groups
@@ -200,6 +201,33 @@ def test_a_unit_that_left_is_flagged(where, word):
         train = train + int(30 * RATE)
     found = [f for f in flags.flags(*units(train)) if f.check == "drifted_out"]
     assert [word in f.sentence for f in found] == ([True] if word else [])
+
+
+def test_a_mixture_is_suspected_and_one_neuron_is_not():
+    rng = np.random.default_rng(0)
+    gaps = rng.exponential(1 / 30, 1500) + 0.004
+    one = (np.cumsum(gaps) * RATE).astype(np.int64)
+    gaps = rng.exponential(1 / 30, 1500) + 0.004
+    both = np.sort(np.concatenate([one, (np.cumsum(gaps) * RATE).astype(np.int64)]))
+    labels, items = units(one, both)
+    found = [f for f in flags.flags(labels, items) if f.check == "split_suspect"]
+    assert [f.item for f in found] in ([1], [])
+    assert mixture.split_probability(one, np.full(one.size, np.nan), RATE) < 0.1
+    wide = np.where(np.isin(both, one), 60.0, 120.0) + rng.normal(0, 5, both.size)
+    assert mixture.split_probability(both, wide, RATE) > 0.8
+    humps = np.where(rng.random(one.size) < 0.5, 60.0, 120.0) + rng.normal(0, 5, one.size)
+    assert mixture.split_probability(one, humps, RATE) < 0.2  # two humps, one refractory period
+    assert np.isnan(mixture.split_probability(one[:10], humps[:10], RATE))
+
+
+@pytest.mark.slow
+def test_the_probability_of_a_mixture_means_what_it_says():
+    inputs, truth = mixture.simulated_units(41, None)
+    score = mixture.INTERCEPT + inputs[:, :2] @ [mixture.BY_INTERVALS, mixture.BY_AMPLITUDES]
+    p = inputs[:, 2] / (1 + np.exp(-score))
+    assert truth.sum() >= 4
+    assert truth[p < 0.2].mean() < 0.2
+    assert truth[p > 0.8].mean() > 0.8
 
 
 def test_without_a_rate_or_spikes_nothing_is_flagged():

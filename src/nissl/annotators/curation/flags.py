@@ -1,10 +1,11 @@
-"""Flags beside a unit's quality: found twice, drifted out."""
+"""Flags beside a unit's quality: found twice, drifted out, likely a mixture."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.mixture import flagged
 from nissl.annotators.spikes.similarity import Templates, near_rows, similarities
 from nissl.labels import ItemTable, LabelSet
 from nissl.tasks import Finding
@@ -14,13 +15,14 @@ SHARED = 0.5
 """Share of the smaller unit's spikes that another holds as well from which it is a duplicate."""
 
 ALIKE = 0.6
+LIKELY = 0.8
 THIRDS = 3
 GONE = 0.1
 """Share of its mean rate below which a unit has left a third of the recording."""
 
 
 def flags(units: LabelSet, items: ItemTable | None) -> list[Finding]:
-    """Findings "duplicate" and "drifted_out" about the units of a sorting.
+    """Findings "duplicate", "drifted_out" and "split_suspect" about the units of a sorting.
 
     Parameters
     ----------
@@ -35,7 +37,11 @@ def flags(units: LabelSet, items: ItemTable | None) -> list[Finding]:
     of, sample = units.column("item"), units.column("sample").astype(np.int64)
     trains = {u: np.sort(sample[of == u]) for u in units.items.tolist()}
     duration_s = float(items.context.get("duration_s") or 0.0)
-    return [*duplicates(trains, items, rate_hz), *drifted_out(trains, rate_hz, duration_s)]
+    return [
+        *duplicates(trains, items, rate_hz),
+        *drifted_out(trains, rate_hz, duration_s),
+        *split_suspects(units, rate_hz),
+    ]
 
 
 def duplicates(
@@ -109,6 +115,28 @@ def drifted_out(
                 )
             )
     return out
+
+
+def split_suspects(units: LabelSet, rate_hz: float) -> list[Finding]:
+    """Units that are likely mixtures of neurons, with the probability of simulations.
+
+    Parameters
+    ----------
+    units : LabelSet
+    rate_hz : float
+    """
+    return [
+        Finding(
+            "split_suspect",
+            "note",
+            f"A mixture of neurons with a probability of {p:.0%} (of simulations), by its "
+            "refractory period and the spread of its amplitudes: a split may help.",
+            item=unit,
+            value=p,
+            limit=LIKELY,
+        )
+        for unit, p in flagged(units, rate_hz, LIKELY).items()
+    ]
 
 
 def shared(less: npt.NDArray[np.int64], more: npt.NDArray[np.int64], reach: int) -> float:
