@@ -263,8 +263,8 @@ def merge_questions(
     rows = []
     for one in desk.likely_merges(least=least)[:most]:
         reason = (
-            f"Units {one.a} and {one.b} are one neuron with a probability of {one.score:.0%} "
-            f"(of simulations). {one.sentence} "
+            f"Units {one.a} and {one.b} may be one neuron. {one.sentence} "
+            f"In simulations such a pair is one with a probability of {one.score:.0%}. "
             f"Merge them, or say what unit {one.a} is by itself."
         )
         name = uuid5(NAMESPACE_OID, f"merge {key} {one.a} {one.b}")
