@@ -340,6 +340,10 @@ class Task:
     evidence : tuple of str
         Authors of sets that are measured, not proposed (a test of light responses, say): they
         count as decisions when a model learns.
+    remarks : callable, optional
+        ``(needed labels, their items or None) -> list of Finding``: what `check` tells of the
+        labels that the task needs, whatever it proposes; told again when another model is put
+        into use.
     """
 
     name: str
@@ -356,6 +360,7 @@ class Task:
     open_vocabulary: bool = False
     view: str = ""
     evidence: tuple[str, ...] = ()
+    remarks: Callable[[LabelSet, ItemTable | None], list[Finding]] | None = None
 
 
 @dataclass(frozen=True)

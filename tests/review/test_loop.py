@@ -266,7 +266,7 @@ def test_why_speaks_of_facts_and_of_units_people_decided_on(store):
     assert all("times the noise" in r.sentence for r in snr)
     near = (*told.accepted, *told.rejected)
     assert near
-    assert all(e.source == "night0" and e.item % 2 == 0 and e.item != 0 for e in near)
+    assert all((e.source, e.item % 2) == ("night0", 0) for e in near)
     assert all(e.label == told.proposed for e in told.accepted)
     assert all(e.label != told.proposed for e in told.rejected)
     assert told.to_json()["reasons"][0]["sentence"] == told.reasons[0].sentence

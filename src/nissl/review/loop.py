@@ -231,12 +231,16 @@ def propose(
     card : mapping, optional
         Of a model of the project. A recording of which it has learnt `TAUGHT` or more decided
         items is none that it has not seen; whether its labels may be accepted is for the audit.
+        What its task remarks of the items stands in any case.
     """
     features = bench.proposed_features(learner)
     verdict, reasons = learner.unlike(features)
     if taught(card, bench.source.name) >= TAUGHT:
         verdict, reasons = None, [""] * len(features.items)
     found = findings_of(verdict, features.items.tolist(), reasons)
+    remarks = TASKS.get(learner.name.partition("/")[0]).remarks
+    if remarks is not None:
+        found = (*found, *remarks(bench.labels, bench.items))
     labels = learner.propose(bench.labels, features, use=use)
     votes, items = learner.predict(features).votes, learner.facts(labels, features, bench.items)
     return Proposal(labels, found, votes, learner.embedded(features), items)

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nissl.annotators.curation import templates, trains
@@ -181,6 +181,7 @@ def test_a_template_of_nan_has_no_features():
     assert all(np.all(np.isnan(v)) for v in found.values())
 
 
+@settings(deadline=None)  # the first call imports SciPy
 @given(st.floats(0.1, 50.0))
 def test_shape_does_not_depend_on_gain(gain):
     t = np.arange(60)
@@ -202,6 +203,7 @@ def test_synchrony_as_the_item_tables_where_no_unit_fires_twice_at_once(pairs):
     assert np.allclose(got, synchrony_of_units(sample, unit, 10, size=3), equal_nan=True)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(2, 200), st.integers(0, 2**32 - 1))
 def test_a_train_without_short_intervals_has_no_foreign_spikes(n, seed):
     gaps = np.random.default_rng(seed).integers(31, 4000, n)

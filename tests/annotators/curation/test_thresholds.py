@@ -85,6 +85,7 @@ def test_registered_beside_the_learner():
         ({"positive_peaks": 5, "upward": 1.4, "snr": 2}, "noise"),
         ({"trough_to_peak_ms": 0.01}, "noise"),
         ({"snr": np.nan}, "good"),
+        ({"snr": np.nan, "positive_peaks": np.nan, "rp_contamination": np.nan}, "mua"),
     ],
 )
 def test_what_fails_first_names_the_class(given, called):

@@ -69,12 +69,24 @@ def test_units_are_converted_and_gaps_and_infinities_are_missing(folder):
 def test_files_that_are_not_as_they_should_be(tmp_path):
     with pytest.raises(SourceNotFoundError):
         read_unitrefine(tmp_path)
-    write(tmp_path / "a", "mouse1a_imec0.csv.gz", drop=("snr",))
+    write(tmp_path / "a", "mouse1a_imec0.csv.gz", drop=METRICS, extra=("other",) * 2)
     with pytest.raises(CorruptSourceError, match="snr"):
         read_unitrefine(tmp_path / "a")
     write(tmp_path / "b", "mouse1a_imec0.csv.gz", votes=["good", "?", "mua"])
     with pytest.raises(CorruptSourceError, match="votes"):
         read_unitrefine(tmp_path / "b")
+
+
+def test_files_of_others_may_lack_metrics_and_votes(tmp_path):
+    votes = ["Good", "", "mua", "nan", "NOISE"]
+    write(tmp_path, "mouse12b_probeA.csv.gz", votes=votes, drop=("snr", "spread"))
+    write(tmp_path, "mouse_B7_imec1.csv.gz", votes=["good", "mua"])
+    examples = read_unitrefine(tmp_path)
+    assert examples.features.subject == ("mouse12",) * 3 + ("mouseB7",) * 2
+    assert examples.label.tolist() == [0, 1, 2, 0, 1]
+    assert examples.features.items.tolist() == [0, 2, 4, 0, 1]
+    assert np.isnan(examples.features.values[:3, NAMES.index("snr")]).all()
+    assert np.isfinite(examples.features.values[3:, NAMES.index("snr")]).all()
 
 
 def test_a_left_out_subject_is_not_learnt_from(folder):

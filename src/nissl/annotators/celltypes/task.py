@@ -58,13 +58,20 @@ def check(
                 limit=MOSTLY * n,
             )
         )
-    table = None if inputs is None else inputs.items.get("spikes")
-    if table is not None and "template" in table.arrays:
-        from nissl.annotators.spikes.polarity import polarity_finding
-
-        found = polarity_finding(table.arrays["template"])
-        findings += [] if found is None else [found]
+    if inputs is not None and "spikes" in inputs.labels:
+        findings += remarks(inputs.labels["spikes"], inputs.items.get("spikes"))
     return findings
+
+
+def remarks(units: LabelSet, table: ItemTable | None) -> list[Finding]:
+    """What is told of a sorting whatever its classes: odd polarity."""
+    del units
+    if table is None or "template" not in table.arrays:
+        return []
+    from nissl.annotators.spikes.polarity import polarity_finding
+
+    found = polarity_finding(table.arrays["template"])
+    return [] if found is None else [found]
 
 
 def score(proposal: LabelSet, truth: LabelSet) -> Mapping[str, float]:
@@ -93,4 +100,5 @@ CELLTYPES = Task(
     open_vocabulary=True,
     view="celltypes",
     evidence=EVIDENCE,
+    remarks=remarks,
 )

@@ -23,7 +23,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.curation.boosting import FURTHER, LIGHT, Step, on_top, probabilities, scores
+from nissl.annotators.curation.boosting import (
+    FURTHER,
+    LIGHT,
+    N_CLASSES,
+    Step,
+    on_top,
+    probabilities,
+    scores,
+)
 from nissl.trust.calibration import Calibration, fit
 
 Values = npt.NDArray[np.float64]
@@ -61,7 +69,7 @@ def chosen(
 
     Parameters
     ----------
-    known : ndarray, shape (n, n_classes), float64
+    known : ndarray, shape (n, 2 or n_classes), float64
         Raw scores so far of the answered items.
     values : ndarray, shape (n, n_features), float64
     label : ndarray, shape (n,), int64
@@ -130,7 +138,7 @@ def left_out(
     seed: int,
 ) -> Values:
     """Probabilities of each answered item by a step fitted to the other folds."""
-    out = np.empty(known.shape)
+    out = np.empty((len(known), N_CLASSES))
     for part in np.unique(fold):
         rest, own = fold != part, fold == part
         more = on_top(known[rest], values[rest], label[rest], weight[rest], seed, step)

@@ -1,4 +1,4 @@
-"""What the quality of a unit is judged by: 23 features that need no raw data.
+"""What the quality of a unit is judged by: 23 features that need no raw data, and 5 for rules.
 
 One table says for each feature its name and unit here, the words a reader understands, and the
 column of UnitRefine's published metrics (Jain et al. 2025, UnitRefine) that holds the same
@@ -14,12 +14,17 @@ Missing is NaN, never 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.curation.templates import TEMPLATE_FEATURES, template_features
+from nissl.annotators.curation.templates import (
+    RULED_FEATURES,
+    TEMPLATE_FEATURES,
+    template_features,
+)
 from nissl.annotators.curation.trains import TRAIN_FEATURES, train_features
 from nissl.labels import FeatureTable, ItemTable, LabelSet
 
@@ -36,7 +41,7 @@ class Feature:
     says : str
         A sentence part for readers with a place for the value.
     unitrefine : str
-        Column of UnitRefine's metrics.
+        Column of UnitRefine's metrics; "" where they have none.
     factor : float
         From the unit of that column to ours.
     column : str
@@ -127,6 +132,44 @@ FEATURES = (
 )
 NAMES = tuple(feature.name for feature in FEATURES)
 
+RULED = (
+    Feature("largest_peak_ratio", "", "goes up {:.2f} times as far as down", ""),
+    Feature("early_peak_ratio", "", "peak before the trough {:.2f} times the trough", ""),
+    Feature("early_late_ratio", "", "peak before the trough {:.2f} times that after it", ""),
+    Feature("early_peak_ms", "ms", "peak before the trough {:.2f} ms wide", ""),
+    Feature("baseline_ratio", "", "baseline up to {:.2f} of the waveform", ""),
+)
+"""Features that rules read and no model learns from: published metrics with votes lack them."""
+ALL = (*FEATURES, *RULED)
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "amplitudes": ("snr", "amplitude_uv", "repolarization_uv_per_ms", "recovery_uv_per_ms"),
+    "spread of amplitudes": ("amplitude_cutoff", "amplitude_cv", "amplitude_cv_range"),
+    "synchrony": ("sync_2", "sync_4", "sync_8"),
+    "refractory period": ("isi_violations_ratio", "rp_contamination", "foreign_fraction"),
+    "space": ("spread_um", "decay_per_um"),
+    "waveform": (
+        "trough_to_peak_ms",
+        "half_width_ms",
+        "peak_trough_ratio",
+        "positive_peaks",
+        "negative_peaks",
+    ),
+    "rate": ("firing_rate_hz", "presence_ratio", "firing_range_hz"),
+}
+"""Features that another pipeline has or lacks together."""
+
+MIXED: Mapping[str, int] = {
+    "snr": -1,
+    "amplitude_uv": -1,
+    "presence_ratio": -1,
+    "isi_violations_ratio": 1,
+    "rp_contamination": 1,
+    "foreign_fraction": 1,
+    "amplitude_cutoff": 1,
+}
+"""Whether more of a feature may only speak for (1) or only against (-1) a mixture of neurons."""
+
 
 def featurise(
     labels: LabelSet, items: ItemTable | None, *, subject: str = "", session: str = ""
@@ -144,7 +187,7 @@ def featurise(
     Returns
     -------
     FeatureTable
-        One row per unit, in the order of `labels.items`; columns as `FEATURES`.
+        One row per unit, in the order of `labels.items`; columns as `ALL`.
     """
     context = {} if items is None else dict(items.context)
     found = {
@@ -153,14 +196,15 @@ def featurise(
         **_from_templates(labels.items, items),
     }
     found["amplitude_uv"] = np.abs(found["amplitude_uv"])
-    values = np.stack([found[name] for name in NAMES], axis=1)
+    names = tuple(feature.name for feature in ALL)
+    values = np.stack([found[name] for name in names], axis=1)
     values[~np.isfinite(values)] = np.nan
     n = labels.items.size
     return FeatureTable(
         items=labels.items,
-        names=NAMES,
+        names=names,
         values=values,
-        units=tuple(feature.unit for feature in FEATURES),
+        units=tuple(feature.unit for feature in ALL),
         subject=(subject,) * n,
         session=(session,) * n,
     )
@@ -179,7 +223,8 @@ def _from_table(units: npt.NDArray[np.int64], items: ItemTable | None) -> dict[s
 
 
 def _from_templates(units: npt.NDArray[np.int64], items: ItemTable | None) -> dict[str, Values]:
-    out = {name: np.full(units.size, np.nan) for name in TEMPLATE_FEATURES}
+    names = (*TEMPLATE_FEATURES, *RULED_FEATURES)
+    out = {name: np.full(units.size, np.nan) for name in names}
     if items is None or "template" not in items.arrays:
         return out
     rows, known = _rows(units, items)
@@ -211,4 +256,14 @@ def _positions(items: ItemTable) -> Values | None:
     return position if np.all(np.isfinite(position)) else None
 
 
-__all__ = ["FEATURES", "NAMES", "TRAIN_FEATURES", "Feature", "featurise"]
+__all__ = [
+    "ALL",
+    "FEATURES",
+    "GROUPS",
+    "MIXED",
+    "NAMES",
+    "RULED",
+    "TRAIN_FEATURES",
+    "Feature",
+    "featurise",
+]

@@ -1,4 +1,8 @@
-"""`curation/nissl`: good, mua or noise, with calibrated probabilities, learning from answers."""
+"""`curation/nissl`: good, mua, noise or non-somatic, with probabilities, learning from answers.
+
+In two stages: noise or a neuron, then one neuron or several; both learnt and calibrated. Which
+neurons are non-somatic rules tell (`nissl.annotators.curation.somatic`).
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.curation import adapting, boosting
-from nissl.annotators.curation.features import FEATURES, NAMES, featurise
+from nissl.annotators.curation import adapting, boosting, somatic
+from nissl.annotators.curation.features import ALL, NAMES, featurise
 from nissl.annotators.curation.model import (
     CARD,
+    CORE,
+    NON_SOMATIC,
     VOCABULARY,
     Model,
     columns,
@@ -46,7 +52,7 @@ WHOLE = Promises(chunked=False, deterministic=True, memory="measured")
 
 @dataclass(frozen=True)
 class CurationLearner:
-    """Boosted trees on quality metrics.
+    """Boosted trees on quality metrics, in two stages.
 
     Parameters
     ----------
@@ -56,7 +62,7 @@ class CurationLearner:
 
     model: Model | None = None
     name: str = "curation/nissl"
-    version: str = "1"
+    version: str = "2"
     promises: Promises = WHOLE
 
     @property
@@ -105,8 +111,7 @@ class CurationLearner:
         context.progress.advance("classify units", float(units.items.size))
         context.progress.finish("classify units")
         labels = replace(labels, provenance=replace(labels.provenance, seed=context.seed))
-        wall_s = time.perf_counter() - begun
-        log = {"wall_s": wall_s, "peak_memory_bytes": peak.bytes}
+        log = {"wall_s": time.perf_counter() - begun, "peak_memory_bytes": peak.bytes}
         return Result((labels,), log=log, findings=unlike(self, features))
 
     def featurise(
@@ -116,7 +121,7 @@ class CurationLearner:
         return featurise(labels, items, subject=subject, session=session)
 
     def predict(self, features: FeatureTable) -> Prediction:
-        """Say classes with calibrated probabilities.
+        """Say classes with calibrated probabilities; of a unit without features, all the same.
 
         Raises
         ------
@@ -128,9 +133,12 @@ class CurationLearner:
         if not len(values):
             nothing = np.empty((0, len(VOCABULARY)))
             return Prediction(nothing, np.empty((len(model.members), 0, len(VOCABULARY))))
-        votes = model.votes(values)
-        calibrated = np.stack([model.calibration.apply(vote) for vote in votes])
-        return Prediction(model.calibration.apply(model.pooled(values)), calibrated)
+        votes = np.stack([model.calibration.apply(vote) for vote in model.votes(values)])
+        core = model.calibration.apply(model.pooled(values))
+        bare = ~np.isfinite(values).any(axis=1)
+        core[bare], votes[:, bare] = 1 / len(CORE), 1 / len(CORE)
+        share = model.somatic.of(somatic.named(features))
+        return Prediction(somatic.with_fourth(core, share), somatic.with_fourth(votes, share))
 
     def unlike(self, features: FeatureTable) -> tuple[Verdict | None, Sequence[str]]:
         """Whether a recording, and each of its items, lies outside what the model has seen.
@@ -140,15 +148,20 @@ class CurationLearner:
         verdict : Verdict or None
             None where the model does not know what it has seen.
         reasons : sequence of str, length n_items
-            In plain words for items further out than all but 1 % of a new animal's, "" else.
+            In plain words for items further out than all but 1 % of a new animal's, and for
+            those that a rule names non-somatic until decisions have shown how often it is
+            right; "" else.
         """
         model = self.known
-        if model.seen is None:
-            return None, [""] * len(features.items)
+        shaped = ("",) * len(features.items) if model.somatic.known else somatic.reasons(features)
+        shaped = tuple(f"{why}; {somatic.UNVOTED}" if why else "" for why in shaped)
+        if model.seen is None or not len(features.items):
+            return None, shaped
         values = columns(features, model.seen.frame.names)
         found = model.seen.items(values)
-        pairs = zip(found.novel().tolist(), found.reasons, strict=True)
-        return model.seen.verdict(values), [why if far else "" for far, why in pairs]
+        triples = zip(found.novel().tolist(), found.reasons, shaped, strict=True)
+        told = ["; ".join(filter(None, (far and why, odd))) for far, why, odd in triples]
+        return model.seen.verdict(values), told
 
     def embedded(self, features: FeatureTable) -> npt.NDArray[np.float64]:
         """Features on one scale without NaN, shape (n_items, d), for policies that compare items.
@@ -207,7 +220,9 @@ class CurationLearner:
         return None
 
     def contributions(self, features: FeatureTable) -> npt.NDArray[np.float64]:
-        """How much each feature of the table speaks for each class, in raw score.
+        """How much each feature of the table speaks for each class, in log odds; exact.
+
+        See `boosting.by_class`. Nothing speaks for "non-somatic": a rule names it or does not.
 
         Returns
         -------
@@ -217,7 +232,7 @@ class CurationLearner:
         given = boosting.contributions(model.members, columns(features, model.features))
         out = np.zeros((len(features.items), len(features.names), len(VOCABULARY)))
         for k, name in enumerate(model.features):
-            out[:, features.names.index(name)] = given[:, k]
+            out[:, features.names.index(name), : len(CORE)] = given[:, k]
         return out
 
     def fit(self, examples: Examples, *, rng: np.random.Generator) -> CurationLearner:
@@ -228,7 +243,8 @@ class CurationLearner:
         more is clearly better. Where three subjects or more have at least 20 decided units
         each, the model is calibrated anew on each of them by one that has not seen it;
         otherwise the calibration so far is kept, or replaced by a temperature from left-out
-        decisions where the scores that it was fitted to are left behind.
+        decisions where the scores that it was fitted to are left behind. Non-somatic units
+        teach how often the rules are right, and trees nothing.
 
         Parameters
         ----------
@@ -247,6 +263,10 @@ class CurationLearner:
                 "Decide on a few more first: nissl review STUDY",
             )
         seed = int(rng.integers(2**31 - 1))
+        known = self.known.somatic.learnt(*_neurons(examples))
+        examples = examples.take(examples.label != NON_SOMATIC)
+        if len(examples) < MIN_EXAMPLES:
+            return replace(self, model=replace(self.known, somatic=known))
 
         def further(part: Examples) -> Model:
             return self._further(part, seed)
@@ -256,7 +276,7 @@ class CurationLearner:
         grown = further(examples)
         if len(enough) >= MIN_SUBJECTS:
             grown = recalibrated(grown, examples, enough, further, rng)
-        return replace(self, model=grown)
+        return replace(self, model=replace(grown, somatic=known))
 
     def _further(self, examples: Examples, seed: int) -> Model:
         """The model after further examples, not calibrated on them."""
@@ -284,7 +304,7 @@ class CurationLearner:
     @property
     def says(self) -> Mapping[str, str]:
         """Words for each feature, with a place for its value."""
-        return {feature.name: feature.says for feature in FEATURES}
+        return {feature.name: feature.says for feature in ALL}
 
     def card(self) -> Mapping[str, Any]:
         """Model card of the shipped weights."""
@@ -300,33 +320,45 @@ class CurationLearner:
         return replace(self, model=from_files(files))
 
 
-def grown(examples: Examples, *, rng: np.random.Generator) -> Model:
+def grown(examples: Examples, *, rng: np.random.Generator, stages: int = 2) -> Model:
     """Model from nothing: what the shipped weights are made by.
 
     Parameters
     ----------
     examples : Examples
         Of three subjects or more; of fewer, its probabilities stay as they are.
+        Of good, mua and noise alone.
     rng : numpy.random.Generator
+    stages : int
+        1 grows one booster over the three classes, as earlier versions did.
     """
+    one_stage = boosting.grow_one_stage
     seed = int(rng.integers(2**31 - 1))
     names = examples.features.names
 
     def grow(part: Examples) -> Model:
-        members = boosting.grow(
+        given = (
             part.features.values,
             part.label,
             normalised(part.weight),
             part.features.session,
-            len(VOCABULARY),
             seed,
         )
-        return Model(names, members, Calibration("identity", len(VOCABULARY)))
+        members = boosting.grow(*given, names=names) if stages == 2 else one_stage(*given)
+        return Model(names, members, Calibration("identity", len(CORE)))
 
     model, subjects = grow(examples), sorted(set(examples.features.subject))
     if len(subjects) < MIN_SUBJECTS:
         return replace(model, calibrated_on="nothing: fewer than three subjects")
     return recalibrated(model, examples, subjects, grow, rng)
+
+
+def _neurons(
+    examples: Examples,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Of decided neurons, whether a rule names them non-somatic and whether they are."""
+    neuron = examples.take(examples.label != CORE.code("noise"))
+    return somatic.named(neuron.features), neuron.label == NON_SOMATIC
 
 
 def recalibrated(

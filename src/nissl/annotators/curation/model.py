@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files as package_files
 from typing import Any
@@ -13,13 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.curation import boosting
+from nissl.annotators.curation.somatic import Shares
 from nissl.errors import BadArgumentError
 from nissl.labels import FeatureTable, Vocabulary
 from nissl.labels.digest import canonical_json
 from nissl.trust.calibration import Calibration
 from nissl.trust.novelty import Novelty
 
-VOCABULARY = Vocabulary(("good", "mua", "noise"), ("#2a9d5c", "#d9a400", "#8a8f98"))
+CORE = Vocabulary(("good", "mua", "noise"), ("#2a9d5c", "#d9a400", "#8a8f98"))
+"""Classes that trees tell apart."""
+VOCABULARY = Vocabulary((*CORE.names, "non-somatic"), (*CORE.colours, "#7a5cc0"))
+"""Classes that are proposed; the last is told by rules, see `nissl.annotators.curation.somatic`."""
+NON_SOMATIC = len(CORE)
 MODEL, CARD, SEEN = "model.json", "card.json", "seen.json"
 
 
@@ -38,6 +43,8 @@ class Model:
         What the calibration rests on, for the card.
     seen : Novelty, optional
         What its first examples were like.
+    somatic : Shares
+        How often neurons turned out to be non-somatic in decisions.
     """
 
     features: tuple[str, ...]
@@ -45,6 +52,7 @@ class Model:
     calibration: Calibration
     calibrated_on: str = ""
     seen: Novelty | None = None
+    somatic: Shares = field(default_factory=Shares)
 
     def votes(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Probabilities by each member, not calibrated, (n_members, n_items, n_classes)."""
@@ -77,27 +85,33 @@ def normalised(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def to_files(model: Model) -> dict[str, bytes]:
     """Model as files by name.
 
-    Format 2 gives the scale of each stage of each member; in format 1 all are 1, and a model of
-    which that is true is still written as such.
+    Format 3 has two boosters in each step of each member, and its scale. Formats 1 and 2, of
+    earlier versions, have one; in format 1 all scales are 1. Such a model is written as such.
     """
     out: dict[str, bytes] = {}
-    chains: list[list[str]] = []
+    chains: list[list[Any]] = []
+    two = any(len(stage.texts) == 2 for member in model.members for stage in member)
     for k, member in enumerate(model.members):
-        names = [f"member-{k}-{i}.txt" for i in range(len(member))]
-        out |= {name: each.text.encode() for name, each in zip(names, member, strict=True)}
-        chains.append(names)
+        chains.append([])
+        for i, stage in enumerate(member):
+            ends = ("-noise", "-mua") if two else ("",)
+            names = [f"member-{k}-{i}{end}.txt" for end in ends]
+            out |= {n: text.encode() for n, text in zip(names, stage.texts, strict=True)}
+            chains[-1].append(names if two else names[0])
     scales = [[stage.scale for stage in member] for member in model.members]
-    scaled = any(scale != 1 for member in scales for scale in member)
+    scaled = two or any(scale != 1 for member in scales for scale in member)
     head: dict[str, Any] = {
-        "format": 2 if scaled else 1,
+        "format": 3 if two else 2 if scaled else 1,
         "features": list(model.features),
-        "classes": list(VOCABULARY.names),
+        "classes": list(CORE.names),
         "members": chains,
         "calibration": model.calibration.to_json(),
         "calibrated_on": model.calibrated_on,
     }
     if scaled:
         head["scales"] = scales
+    if model.somatic != Shares():
+        head["somatic"] = {"named": model.somatic.named, "other": model.somatic.other}
     if model.seen is not None:
         out[SEEN] = canonical_json(model.seen.to_json())
     return out | {MODEL: canonical_json(head)}
@@ -107,7 +121,7 @@ def from_files(files: Mapping[str, bytes]) -> Model:
     """Inverse of `to_files`; `BadArgumentError` where they are not such files."""
     try:
         head = json.loads(files[MODEL])
-        if head["format"] not in (1, 2) or tuple(head["classes"]) != VOCABULARY.names:
+        if head["format"] not in (1, 2, 3) or tuple(head["classes"]) != CORE.names:
             raise ValueError(f"format {head['format']}, classes {head['classes']}")
         return Model(
             features=tuple(str(name) for name in head["features"]),
@@ -115,6 +129,7 @@ def from_files(files: Mapping[str, bytes]) -> Model:
             calibration=Calibration.from_json(head["calibration"]),
             calibrated_on=str(head["calibrated_on"]),
             seen=Novelty.from_json(json.loads(files[SEEN])) if SEEN in files else None,
+            somatic=_shares(head.get("somatic", {})),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise BadArgumentError(
@@ -128,11 +143,19 @@ def _members(head: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[boost
     scales = head["scales"] if head["format"] > 1 else [[1.0] * len(m) for m in head["members"]]
     return tuple(
         tuple(
-            boosting.Stage(files[name].decode(), float(scale))
+            boosting.Stage(
+                tuple(files[n].decode() for n in ([name] if isinstance(name, str) else name)),
+                float(scale),
+            )
             for name, scale in zip(names, own, strict=True)
         )
         for names, own in zip(head["members"], scales, strict=True)
     )
+
+
+def _shares(told: Mapping[str, Any]) -> Shares:
+    (a, b), (c, d) = told.get("named", (0, 0)), told.get("other", (0, 0))
+    return Shares((int(a), int(b)), (int(c), int(d)))
 
 
 def weights_folder() -> Any:

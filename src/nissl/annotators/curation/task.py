@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from nissl.annotators.curation.features import FEATURES
+from nissl.annotators.curation.features import ALL
 from nissl.annotators.curation.flags import flags
 from nissl.annotators.curation.learner import LEARNER
 from nissl.annotators.curation.model import VOCABULARY
@@ -29,15 +29,15 @@ def describe(labels: LabelSet, inputs: Inputs, context: Context) -> ItemTable:
     Returns
     -------
     ItemTable
-        A column per feature of `nissl.annotators.curation.features.FEATURES`.
+        A column per feature of `nissl.annotators.curation.features.ALL`.
     """
     del context
     features = LEARNER.featurise(inputs.labels["spikes"], inputs.items.get("spikes"))
     order = np.argsort(labels.column("item"), kind="stable")
     rows = np.searchsorted(features.items, labels.column("target")[order])
     columns: dict[str, Any] = {"item": labels.column("item")[order]}
-    columns |= {f.name: features.values[rows, k] for k, f in enumerate(FEATURES)}
-    return ItemTable(labels.digest, pa.table(columns), {f.name: f.unit for f in FEATURES})
+    columns |= {f.name: features.values[rows, k] for k, f in enumerate(ALL)}
+    return ItemTable(labels.digest, pa.table(columns), {f.name: f.unit for f in ALL})
 
 
 def update(items: ItemTable, edit: Edit) -> ItemTable:
@@ -52,7 +52,7 @@ def check(
     """Say how many classes are open, when hardly anything was good, and flag single units."""
     del items, context
     n = labels.n_rows
-    findings = []
+    findings: list[Finding] = []
     confidence = labels.column("confidence")
     open_ = int(np.sum(confidence < DOUBTFUL))
     if open_:
@@ -78,9 +78,14 @@ def check(
                 limit=0.05 * n,
             )
         )
-    table = None if inputs is None else inputs.items.get("spikes")
     if inputs is not None and "spikes" in inputs.labels:
-        findings += flags(inputs.labels["spikes"], table)
+        findings += remarks(inputs.labels["spikes"], inputs.items.get("spikes"))
+    return findings
+
+
+def remarks(units: LabelSet, table: ItemTable | None) -> list[Finding]:
+    """What is told of a sorting whatever its classes: flags of units, and odd polarity."""
+    findings = flags(units, table)
     if table is not None and "template" in table.arrays:
         found = polarity_finding(table.arrays["template"])
         findings += [] if found is None else [found]
@@ -110,4 +115,5 @@ CURATION = Task(
     check=check,
     score=score,
     simulate=_simulate,
+    remarks=remarks,
 )

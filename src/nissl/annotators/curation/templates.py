@@ -23,7 +23,17 @@ TEMPLATE_FEATURES = (
     "spread_um",
     "decay_per_um",
 )
+RULED_FEATURES = (
+    "largest_peak_ratio",
+    "early_peak_ratio",
+    "early_late_ratio",
+    "early_peak_ms",
+    "baseline_ratio",
+)
+"""Features that rules read; see `nissl.annotators.curation.features.RULED`."""
 UPSAMPLING = 10
+MOST_RATIO = 99.0
+"""What a ratio to a deflection that is not there counts as."""
 NEAR_UM = 100.0
 PEAK_HEIGHT, PEAK_WIDTH_MS = 0.2, 0.1
 RECOVERY_MS = 0.7
@@ -56,9 +66,10 @@ def template_features(
     Returns
     -------
     dict of str to ndarray, each of shape (n_units,), float64
-        `TEMPLATE_FEATURES`; NaN where a template does not tell.
+        `TEMPLATE_FEATURES` and `RULED_FEATURES`; NaN where a template does not tell.
     """
-    out = {name: np.full(len(template), np.nan) for name in TEMPLATE_FEATURES}
+    names = (*TEMPLATE_FEATURES, *RULED_FEATURES)
+    out = {name: np.full(len(template), np.nan) for name in names}
     if 0 in template.shape:
         return out
     for k, each in enumerate(np.asarray(template, np.float64)):
@@ -66,7 +77,7 @@ def template_features(
         if not np.any(known):
             continue
         main = int(np.flatnonzero(known)[np.argmin(each[:, known].min(axis=0))])
-        found = shape(each[:, main], rate_hz, in_uv=in_uv)
+        found = shape(each[:, main], rate_hz, in_uv=in_uv) | peaks(each[:, main], rate_hz)
         if position_um is not None:
             near = known & (np.linalg.norm(position_um - position_um[main], axis=1) <= NEAR_UM)
             if np.sum(near) >= MIN_CHANNELS:
@@ -112,6 +123,54 @@ def shape(waveform: Values, rate_hz: float, *, in_uv: bool) -> dict[str, float]:
         window = fine[peak : min(peak + int(RECOVERY_MS * per_ms), fine.size)]
         out["recovery_uv_per_ms"] = _slope(window, per_ms)
     return {name: float(value) for name, value in out.items()}
+
+
+def peaks(waveform: Values, rate_hz: float) -> dict[str, float]:
+    """Upward deflections of one waveform beside its trough, as rules want them.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float64
+        On the channel of the deepest trough.
+    rate_hz : float
+
+    Returns
+    -------
+    dict of str to float
+        Ratios, at most `MOST_RATIO`, and the width of the peak before the trough at half of its
+        height, ms. `baseline_ratio` is the largest value in the first half of the time before
+        the trough over the largest of the waveform.
+    """
+    from scipy.signal import resample_poly
+
+    fine = resample_poly(waveform, UPSAMPLING, 1)
+    trough = int(np.argmin(fine))
+    deep = max(-float(fine[trough]), 0.0)
+    early = max(float(fine[:trough].max(initial=0.0)), 0.0)
+    late = max(float(fine[trough:].max(initial=0.0)), 0.0)
+    largest = max(deep, early, late)
+    out = {
+        "largest_peak_ratio": _ratio(max(early, late), deep),
+        "early_peak_ratio": _ratio(early, deep),
+        "early_late_ratio": _ratio(early, late),
+        "early_peak_ms": float("nan"),
+        "baseline_ratio": float("nan"),
+    }
+    if early > 0:
+        at = int(np.argmax(fine[:trough]))
+        low = np.flatnonzero(fine < 0.5 * early)
+        first = low[low < at].max(initial=-1)
+        last = low[low > at].min(initial=fine.size)
+        out["early_peak_ms"] = float(last - first - 1) * 1000 / (rate_hz * UPSAMPLING)
+    if trough // 2 >= UPSAMPLING and largest > 0:
+        out["baseline_ratio"] = float(np.abs(fine[: trough // 2]).max()) / largest
+    return out
+
+
+def _ratio(of: float, to: float) -> float:
+    if not of and not to:
+        return float("nan")
+    return min(of / to, MOST_RATIO) if to else MOST_RATIO
 
 
 def spread_um(template: Values, position_um: Values) -> float:

@@ -22,17 +22,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.curation.features import FEATURES, featurise
+from nissl.annotators.curation.model import VOCABULARY
 from nissl.errors import BadArgumentError
-from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
+from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Finding, Inputs, Promises, Result
 
 Values = npt.NDArray[np.float64]
 
-VOCABULARY = Vocabulary(
-    ("good", "mua", "noise", "non-somatic"), ("#2a9d5c", "#d9a400", "#8a8f98", "#7a5cc0")
-)
 PRESETS = ("default", "ccg", "psth")
 WHOLE = Promises(chunked=False, deterministic=True, memory="measured")
 
@@ -63,8 +61,8 @@ class Rule:
 
 
 RULES = (
-    Rule("max_positive_peaks", "positive_peaks", "noise", False, (2, 2, 3)),
-    Rule("max_negative_peaks", "negative_peaks", "noise", False, (1, 1, 2)),
+    Rule("max_positive_peaks", "positive_peaks", "noise", False, (2, 2, 2)),
+    Rule("max_negative_peaks", "negative_peaks", "noise", False, (1, 1, 1)),
     Rule("min_trough_to_peak_ms", "trough_to_peak_ms", "noise", True, (0.1, 0.1, 0.1)),
     Rule("max_trough_to_peak_ms", "trough_to_peak_ms", "noise", False, (1.15, 1.15, 1.15)),
     Rule("max_decay_per_um", "decay_per_um", "noise", False, (0.1, 0.1, 0.1)),
@@ -78,6 +76,9 @@ RULES = (
     Rule("min_spikes", "n_spikes", "mua", True, (300, 1000, 100)),
 )
 """In the order in which they are applied."""
+
+SHOWING = ("snr", "positive_peaks", "rp_contamination")
+"""A unit of which none of these is known is not called good."""
 
 SHAPE = {
     "upward": ("", "largest upward deflection {:.2f} of the downward one"),
@@ -199,7 +200,8 @@ def judged(
     failed : list of list of (Rule, float), one per unit
     """
     n = len(values["n_spikes"])
-    code = np.zeros(n, np.int32)
+    known = np.any([np.isfinite(values[name]) for name in SHOWING], axis=0)
+    code = np.where(known, VOCABULARY.code("good"), VOCABULARY.code("mua")).astype(np.int32)
     failed: list[list[tuple[Rule, float]]] = [[] for _ in range(n)]
     for fails in ("mua", "non-somatic", "noise"):  # what comes later overrules
         for rule in (r for r in RULES if r.fails == fails):

@@ -16,7 +16,7 @@ import numpy as np
 
 from nissl.annotators.curation.card import evaluation, make_card, render
 from nissl.annotators.curation.learner import CurationLearner, grown
-from nissl.annotators.curation.model import CARD, VOCABULARY, columns
+from nissl.annotators.curation.model import CARD, CORE, VOCABULARY, columns
 from nissl.annotators.curation.unitrefine import read_unitrefine
 from nissl.labels.atomic import write_bytes
 from nissl.labels.digest import canonical_json
@@ -25,7 +25,8 @@ from nissl.trust.novelty import fit_novelty
 
 SOURCE = (
     "UnitRefine base data (Jain et al. 2025): SpikeInterface metrics of Neuropixels 1.0 units "
-    "with the majority vote of 2 to 5 curators"
+    "with the majority vote of 2 to 5 curators, who had no class for non-somatic units: that one "
+    "is told by rules (nissl.annotators.curation.somatic)"
 )
 LICENCE = "MIT (data and weights)"
 
@@ -73,7 +74,7 @@ def train(examples: Examples, *, seed: int = 0) -> tuple[CurationLearner, dict[s
 def leave_subject_out(examples: Examples, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Calibrated probabilities of every item by a model of the other subjects."""
     subject = np.asarray(examples.features.subject)
-    out = np.empty((len(examples), len(VOCABULARY)))
+    out = np.empty((len(examples), len(CORE)))
     for name in sorted(set(subject)):
         model = grown(examples.take(subject != name), rng=np.random.default_rng(seed))
         values = columns(examples.features, model.features)[subject == name]
