@@ -12,6 +12,13 @@ from _common import COLOURS, MARKERS, number, table
 
 FLOOR, AIM = 0.78, 0.82
 ECE_AIM = 0.05
+PLOTTED = (
+    "nissl",
+    "gradient boosting",
+    "random forest, all metrics",
+    "thresholds",
+    "Bombcell thresholds",
+)
 
 
 def markdown(results: Mapping[str, Any], picture: str) -> str:
@@ -21,7 +28,7 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         "# Curation",
         "",
         "Good, mua or noise for units of mice that the method has not seen: "
-        f"{results['units']} units of {len(mice)} mice (7 Neuropixels 1.0 recordings) with the "
+        f"{results['units']} units of {len(mice)} mice (Neuropixels 1.0) with the "
         "majority vote of 2 to 5 curators (UnitRefine; Jain et al. 2025, MIT), "
         f"{results['split']}. "
         "Curators agree with each other on about 80 %, so no score can be near 1. "
@@ -31,9 +38,19 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         f"Seeds: {results['seeds']}; seconds are of a busy machine with two cores. "
         "The shipped weights are not in the table: they are trained on "
         "these very mice; the first row is the same recipe without the scored mouse. The forest "
-        "follows UnitRefine's recipe without its search over hyperparameters; the thresholds are "
-        "SpikeInterface's port of Bombcell with its defaults, without its non-somatic class and "
-        "without the flatness of the baseline, which the data lack.",
+        "follows UnitRefine's recipe without its search over hyperparameters; gradient boosting is "
+        "one ensemble over the three classes, which is what nissl was before. Thresholds are those "
+        "of `curation/thresholds` with its three presets, and of SpikeInterface's port of Bombcell "
+        "with its defaults; without a non-somatic class and without the flatness of the baseline, "
+        "which the data lack.",
+        "",
+        "Depth, number and variations of nissl's trees, and the weight of noise, were chosen among "
+        "24 settings with recordings left out inside the training mice. All 24 came out between "
+        "0.804 and 0.818 (with two members each instead of five), and choosing anew for each "
+        "left-out mouse at 0.814: a small part of the figure below is choice. What was tried and "
+        "did not help: features relative to the recording (ranks: 0.67 alone, 0.77 beside the "
+        "rest), adapting to the classes of the recording, leaving out doubtful votes, forests, "
+        "support vectors and networks beside the trees, and every further published metric.",
         "",
         "Written by `python benchmarks/curation.py`.",
         "",
@@ -45,25 +62,24 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         "",
         _verdict(results),
         "",
-        "## Where metrics are missing",
-        "",
-        "Nissl's learner, on the same mice, where the new mouse lacks a group of metrics that the "
-        "others had, as another pipeline may:",
-        "",
-        _missing(results),
-        "",
         "## Calibration",
         "",
         _calibration(results),
         "",
         "Calibration error is the mean gap between confidence and accuracy over ten bins of equal "
         "size; debiased is what is left without chance, and the range is what a perfectly "
-        "calibrated model would show at this number of units: nissl's lies outside of it. Over "
-        "all mice it is small; in one "
+        "calibrated model would show at this number of units. Over all mice it is small; in one "
         "mouse alone it is larger, with either sign: what a model cannot know of a new animal is "
         "how many of its units are good, and how strict its curators were. That is why automatic "
         "acceptance rests on an audit of the animal itself. A map chosen on two of these mice "
         "makes the third worse, so fewer than three subjects calibrate nothing.",
+        "",
+        "## Metrics that are missing",
+        "",
+        "Another pipeline may lack metrics. Models have learnt from all; in the mouse that is "
+        "scored a group is missing altogether:",
+        "",
+        _robustness(results),
         "",
         "## Accepted without review",
         "",
@@ -73,6 +89,11 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         "keeps the budget. Over all mice and seeds:",
         "",
         _acceptance(results),
+        "",
+        "Largest share of the units, the most confident first, of which no more than the budget is "
+        "wrong; nobody can know it without the truth:",
+        "",
+        _within(results),
         "",
         "Share of wrong classes among the most confident units, whatever an audit would say:",
         "",
@@ -84,7 +105,7 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         _by_mouse(results),
         "",
         "Even the units of which the model is surest disagree with the majority vote about once "
-        "in twenty, so a budget of 5 % cannot be shown with these votes. The errors are not "
+        "in twenty, so a budget of 5 % can hardly be shown with these votes. The errors are not "
         "spread evenly: in one mouse confident units are called otherwise by its curators far "
         "more often. As a training mouse it leaves no threshold; as the new mouse it is let "
         "through by the threshold of the others, and only its own audit finds that out.",
@@ -131,26 +152,17 @@ def _verdict(results: Mapping[str, Any]) -> str:
     ours = float(np.mean(results["methods"]["nissl"]["balanced_accuracy_seeds"]))
     every = float(np.mean(results["methods"]["nissl, all metrics"]["balanced_accuracy_seeds"]))
     ece = results["methods"]["nissl"]["calibration"]["ece"]
-    staged = float(np.mean(results["methods"]["two stages"]["balanced_accuracy_seeds"]))
+    low, high = results["methods"]["nissl"]["calibration"]["perfect"]
+    aim = "met" if ours >= AIM else f"missed by {AIM - ours:.3f}"
     met = "met" if ours > FLOOR else "not met"
-    aim = "reached" if ours >= AIM else f"missed by {AIM - ours:.3f}"
     ece_met = "met" if ece <= ECE_AIM else "not met"
+    inside = "inside" if low <= ece <= high else "outside"
     return (
-        f"Floor of {FLOOR} balanced accuracy: {met} ({ours:.3f}); aim of {AIM}: {aim}. Deciding in "
-        f"two stages (noise or neuron, then single or multi) gives {staged:.3f}: as much, so the "
-        "learner keeps one. Ranks within the recording, linear and neural classifiers and averages "
-        "of all of these were tried on these mice as well and give 0.78 to 0.81. The 23 features "
-        f"that need no raw data do as well as all 38 metrics ({every:.3f}). Calibration error of "
-        f"at most {ECE_AIM}: {ece_met} ({ece:.3f})."
+        f"Aim of {AIM} balanced accuracy: {aim} ({ours:.3f}); floor of {FLOOR}: {met}. The 23 "
+        f"features that need no raw data do as well as all 38 metrics ({every:.3f}). Calibration "
+        f"error of at most {ECE_AIM}: {ece_met} ({ece:.3f}), {inside} the range of a perfect model "
+        f"({low:.3f} to {high:.3f})."
     )
-
-
-def _missing(results: Mapping[str, Any]) -> str:
-    rows = [
-        [name, number(row["balanced_accuracy"]), number(row["ece"])]
-        for name, row in results["missing"].items()
-    ]
-    return table(["Metrics", "balanced accuracy", "calibration error"], rows)
 
 
 def _calibration(results: Mapping[str, Any]) -> str:
@@ -222,6 +234,27 @@ def _by_mouse(results: Mapping[str, Any]) -> str:
     return table(head, rows)
 
 
+def _within(results: Mapping[str, Any]) -> str:
+    shown = {name: f["within"] for name, f in results["methods"].items() if "within" in f}
+    head = [f"at most {float(b):.0%} wrong" for b in next(iter(shown.values()))]
+    return table(["Method", *head], [[n, *map(number, r.values())] for n, r in shown.items()])
+
+
+def _robustness(results: Mapping[str, Any]) -> str:
+    rows = results["robustness"]
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    found = {(row["method"], row["lacking"]): row for row in rows}
+    body = [
+        [
+            what,
+            *(number(found[m, what][key]) for key in ("balanced_accuracy", "ece") for m in methods),
+        ]
+        for what in dict.fromkeys(row["lacking"] for row in rows)
+    ]
+    head = [f"{key}, {m}" for key in ("balanced accuracy", "calibration error") for m in methods]
+    return table(["Missing", *head], body)
+
+
 def _risk(results: Mapping[str, Any]) -> str:
     shown = {name: f["risk"] for name, f in results["methods"].items() if "risk" in f}
     shares = next(iter(shown.values()))
@@ -262,7 +295,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
 
 def _plot_reliability(axis: Any, results: Mapping[str, Any]) -> None:
     axis.plot([0.3, 1], [0.3, 1], color="0.7", lw=1)
-    shown = [n for n, f in results["methods"].items() if "calibration" in f]
+    shown = [n for n in PLOTTED if "calibration" in results["methods"].get(n, {})]
     for k, name in enumerate(shown):
         bins = results["methods"][name]["calibration"]["bins"]
         x = [b["confidence"] for b in bins]
@@ -277,7 +310,7 @@ def _plot_reliability(axis: Any, results: Mapping[str, Any]) -> None:
 
 
 def _plot_mice(axis: Any, results: Mapping[str, Any]) -> None:
-    names: Sequence[str] = [n for n in results["methods"] if n != "base rate"]
+    names: Sequence[str] = [n for n in PLOTTED if n in results["methods"]]
     for k, name in enumerate(names):
         found = results["methods"][name]
         y = [found["by_mouse"][mouse] for mouse in results["mice"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,16 @@ class Data:
         """Mouse of each unit."""
         return np.asarray(self.mapped.features.subject)
 
+    def like(self, other: Data) -> Data:
+        """The same units with the published metrics of other ones, NaN where these lack one."""
+        names, table = other.every.features.names, self.every.features
+        values = np.full((len(table.items), len(names)), np.nan)
+        for k, name in enumerate(names):
+            if name in table.names:
+                values[:, k] = table.values[:, table.names.index(name)]
+        same = replace(table, names=names, values=values, units=("",) * len(names))
+        return Data(self.mapped, replace(self.every, features=same))
+
     def take(self, rows: npt.NDArray[np.bool_]) -> Data:
         """Some of the units."""
         return Data(self.mapped.take(rows), self.every.take(rows))
@@ -68,8 +78,13 @@ def trees_on_all(train: Data, test: Data, seed: int) -> Values:
     return _trees(train.every, test.every, seed)
 
 
-def _trees(train: Examples, test: Examples, seed: int) -> Values:
-    model = grown(train, rng=np.random.default_rng(seed))
+def boosting_alone(train: Data, test: Data, seed: int) -> Values:
+    """Gradient boosting over the three classes at once, as nissl did before."""
+    return _trees(train.mapped, test.mapped, seed, stages=1)
+
+
+def _trees(train: Examples, test: Examples, seed: int, *, stages: int = 2) -> Values:
+    model = grown(train, rng=np.random.default_rng(seed), stages=stages)
     return model.calibration.apply(model.pooled(test.features.values))
 
 
@@ -91,6 +106,22 @@ def forest(train: Data, test: Data, seed: int) -> Values:
     return np.asarray(model.predict_proba(unknown))
 
 
+def limits(preset: str) -> Method:
+    """Nissl's own limits on single metrics; no probabilities, and no non-somatic class here."""
+
+    def method(train: Data, test: Data, seed: int) -> Values:
+        del train, seed
+        mapped, every = test.mapped.features, test.every.features
+        metrics = {rule.feature: np.full(len(test.mapped), np.nan) for rule in RULES}
+        metrics |= {name: mapped.values[:, k] for k, name in enumerate(mapped.names)}
+        if "num_spikes" in every.names:
+            metrics["n_spikes"] = every.values[:, every.names.index("num_spikes")]
+        code, _ = judged(metrics, limits_of({**THRESHOLDS.defaults(), "preset": preset}))
+        return np.asarray(np.eye(len(CLASSES))[code])
+
+    return method
+
+
 def thresholds(train: Data, test: Data, seed: int) -> Values:
     """SpikeInterface's port of Bombcell with its default thresholds; no probabilities."""
     import pandas as pd
@@ -102,8 +133,10 @@ def thresholds(train: Data, test: Data, seed: int) -> Values:
     del train, seed
     table = test.every.features
     frame = pd.DataFrame(table.values, columns=list(table.names))
-    frame["peak_to_trough_duration"] = frame["peak_to_valley"]
-    frame["peak_after_to_trough_ratio"] = frame["peak_trough_ratio"].abs()
+    if "peak_to_valley" in frame:
+        frame["peak_to_trough_duration"] = frame["peak_to_valley"]
+    if "peak_trough_ratio" in frame:
+        frame["peak_after_to_trough_ratio"] = frame["peak_trough_ratio"].abs()
     limits = bombcell_get_default_thresholds()
     limits["non-somatic"] = {}
     with warnings.catch_warnings():
@@ -112,48 +145,6 @@ def thresholds(train: Data, test: Data, seed: int) -> Values:
     out = np.zeros((len(named), len(CLASSES)))
     out[np.arange(len(named)), [CLASSES.index(name) for name in named]] = 1.0
     return out
-
-
-def two_stages(train: Data, test: Data, seed: int) -> Values:
-    """Noise or neuron, then single or multi: two boosted classifiers on nissl's features."""
-    label, known = train.mapped.label, train.mapped.features.values
-    unknown = test.mapped.features.values
-    neuron = label < CLASSES.index("noise")
-    noise = _stage(known, ~neuron, unknown, seed)
-    good = _stage(known[neuron], label[neuron] == CLASSES.index("good"), unknown, seed + 1)
-    return np.stack([(1 - noise) * good, (1 - noise) * (1 - good), noise], axis=1)
-
-
-def _stage(known: Values, hit: npt.NDArray[np.bool_], unknown: Values, seed: int) -> Values:
-    import lightgbm
-
-    model = lightgbm.LGBMClassifier(
-        n_estimators=300,
-        learning_rate=0.05,
-        num_leaves=8,
-        min_child_samples=20,
-        colsample_bytree=0.5,
-        subsample=0.7,
-        subsample_freq=1,
-        reg_lambda=5.0,
-        extra_trees=True,
-        class_weight="balanced",
-        random_state=seed,
-        n_jobs=1,
-        verbose=-1,
-    )
-    return np.asarray(model.fit(known, hit).predict_proba(unknown)[:, 1])
-
-
-def own_thresholds(train: Data, test: Data, seed: int) -> Values:
-    """Nissl's thresholds with their default limits, as far as the data have the numbers."""
-    del train, seed
-    table = test.mapped.features
-    n = len(table.items)
-    numbers = dict.fromkeys((rule.feature for rule in RULES), np.full(n, np.nan))
-    numbers |= {name: table.values[:, k] for k, name in enumerate(table.names)}
-    code, _ = judged(numbers, limits_of(THRESHOLDS.defaults()))
-    return np.eye(len(CLASSES))[code]
 
 
 def base_rate(train: Data, test: Data, seed: int) -> Values:
@@ -166,13 +157,21 @@ def base_rate(train: Data, test: Data, seed: int) -> Values:
 METHODS: Mapping[str, Method] = {
     "nissl": trees,
     "nissl, all metrics": trees_on_all,
+    "gradient boosting": boosting_alone,
     "random forest, all metrics": forest,
-    "two stages": two_stages,
-    "nissl's thresholds": own_thresholds,
+    "thresholds": limits("default"),
+    "thresholds, ccg": limits("ccg"),
+    "thresholds, psth": limits("psth"),
     "Bombcell thresholds": thresholds,
     "base rate": base_rate,
 }
-UNCALIBRATED = ("nissl's thresholds", "Bombcell thresholds", "base rate")
+UNCALIBRATED = (
+    "thresholds",
+    "thresholds, ccg",
+    "thresholds, psth",
+    "Bombcell thresholds",
+    "base rate",
+)
 
 
 def folds(train: Data, test: Data, same: bool) -> list[tuple[str, Data, Data]]:
@@ -181,53 +180,6 @@ def folds(train: Data, test: Data, same: bool) -> list[tuple[str, Data, Data]]:
     for name in sorted(set(test.mouse)):
         known = train.take(train.mouse != name) if same else train
         out.append((str(name), known, test.take(test.mouse == name)))
-    return out
-
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "nothing missing": (),
-    "without template metrics": (
-        "trough_to_peak_ms",
-        "half_width_ms",
-        "peak_trough_ratio",
-        "repolarization_uv_per_ms",
-        "recovery_uv_per_ms",
-        "positive_peaks",
-        "negative_peaks",
-        "spread_um",
-        "decay_per_um",
-    ),
-    "without amplitudes": (
-        "amplitude_uv",
-        "amplitude_cutoff",
-        "amplitude_cv",
-        "amplitude_cv_range",
-    ),
-    "without synchrony": ("sync_2", "sync_4", "sync_8"),
-    "without signal-to-noise": ("snr",),
-    "without refractoriness": ("isi_violations_ratio", "rp_contamination", "foreign_fraction"),
-}
-"""What another pipeline may lack."""
-
-
-def robust(cuts: list[tuple[str, Data, Data]], seed: int) -> dict[str, dict[str, float]]:
-    """Scores of nissl's learner where the new mouse lacks a group of metrics."""
-    out = {}
-    grown_on = [
-        (grown(known.mapped, rng=np.random.default_rng(seed)), held) for _, known, held in cuts
-    ]
-    truth = np.concatenate([held.mapped.label for _, held in grown_on])
-    for name, columns in GROUPS.items():
-        parts = []
-        for model, held in grown_on:
-            table = held.mapped.features
-            values = table.values.copy()
-            values[:, [table.names.index(column) for column in columns]] = np.nan
-            parts.append(model.calibration.apply(model.pooled(values)))
-        p = np.concatenate(parts)
-        pairs = np.stack([truth, p.argmax(axis=1)], axis=1)
-        told = reliability(*top_label(p, truth), rng=np.random.default_rng(0))
-        out[name] = {"balanced_accuracy": balanced_accuracy(pairs), "ece": told.ece}
     return out
 
 
@@ -272,6 +224,7 @@ def scored(
     found["log_loss"] = float(np.mean([row["log_loss"] for row in rows]))
     found["calibration"] = rows[0]
     found["risk"] = {str(share): _risk(pooled[0], truth, share) for share in SHARES}
+    found["within"] = {str(budget): _within(pooled[0], truth, budget) for budget in BUDGETS}
     found["ece_seeds"] = [row["ece"] for row in rows]
     found["ece_by_mouse"] = {
         name: reliability(*top_label(pooled[0][mouse == name], truth[mouse == name]), rng=rng).ece
@@ -293,6 +246,14 @@ def _risk(p: Values, truth: npt.NDArray[np.int64], share: float) -> float:
     confidence, right = top_label(p, truth)
     kept = np.argsort(-confidence, kind="stable")[: round(share * len(truth))]
     return float(np.mean(~right[kept]))
+
+
+def _within(p: Values, truth: npt.NDArray[np.int64], budget: float) -> float:
+    """Largest share of the most confident units among which at most `budget` are wrong."""
+    confidence, right = top_label(p, truth)
+    wrong = np.cumsum(~right[np.argsort(-confidence, kind="stable")])
+    n = np.arange(1, len(wrong) + 1)
+    return float(np.max(n[wrong <= budget * n], initial=0)) / len(wrong)
 
 
 def acceptance(cuts: list[tuple[str, Data, Data]], seeds: int) -> list[dict[str, Any]]:
@@ -387,8 +348,8 @@ def _from_nothing(asked: Examples, rest: Examples, seed: int) -> Values:
         asked.label,
         asked.weight,
         asked.features.session,
-        len(CLASSES),
         seed,
+        names=asked.features.names,
     )
     scores = [boosting.raw(member, rest.features.values) for member in members]
     return boosting.probabilities(np.mean(scores, axis=0))

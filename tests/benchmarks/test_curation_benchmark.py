@@ -45,7 +45,16 @@ def test_each_mouse_is_left_out_once():
     assert all(len(known.mapped) == 90 for _, known, _ in folds(every, other, same=False))
 
 
-@pytest.mark.parametrize("method", ["nissl", "random forest, all metrics", "Bombcell thresholds"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "nissl",
+        "gradient boosting",
+        "random forest, all metrics",
+        "thresholds",
+        "Bombcell thresholds",
+    ],
+)
 def test_methods_give_classes_without_seeing_their_truth(method):
     from _curation_work import METHODS, Data, folds
 
@@ -77,3 +86,24 @@ def test_acceptance_is_off_or_within_what_its_audit_shows():
     assert row["coverage"] == 0.0
     guess = np.full((600, 3), 1 / 3)
     assert not _accepted(guess, truth, guess.max(axis=1), right, 0.05, rng)["on"]
+
+
+def test_missing_groups_are_missing_and_nothing_else():
+    from _curation_robust import LACKING, without
+    from nissl.annotators.curation.features import GROUPS
+
+    held = data()
+    for groups in LACKING.values():
+        gone = {name for group in groups for name in GROUPS[group]}
+        values = without(held, groups)
+        for k, name in enumerate(NAMES):
+            assert np.isnan(values[:, k]).all() == (name in gone)
+
+
+def test_coverage_within_a_budget_is_the_largest():
+    from _curation_work import _within
+
+    p = np.asarray([[0.99, 0.01], [0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
+    assert _within(p, np.asarray([0, 0, 1, 0, 1]), 0.25) == 0.8
+    assert _within(p, np.asarray([1, 1, 1, 1, 1]), 0.25) == 0
+    assert _within(p, np.zeros(5, np.int64), 0.05) == 1
