@@ -4,12 +4,12 @@ export const KEY_MAPS: Record<string, Record<string, string>> = {
   nissl: {},
   /** One letter per quality; what had these letters moves to Shift. */
   quality: {
-    "class-good": "g", "class-mua": "m", "class-noise": "n",
+    "class-good": "g", "class-mua": "m", "class-noise": "n", "class-non-somatic": "s",
     merge: "Shift+g", workspace: "Shift+m", note: "Shift+n",
   },
   /** As in phy: Alt and a letter for the group, g merges, k splits, arrows move. */
   phy: {
-    "class-good": "Alt+g", "class-mua": "Alt+m", "class-noise": "Alt+n",
+    "class-good": "Alt+g", "class-mua": "Alt+m", "class-noise": "Alt+n", "class-non-somatic": "Alt+s",
     merge: "g", split: "k", undo: "Ctrl+z", redo: "Ctrl+Shift+z",
     next: "ArrowDown", back: "ArrowUp",
   },
