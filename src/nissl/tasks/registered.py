@@ -1,0 +1,58 @@
+"""The tasks and methods that there are, by name."""
+
+from __future__ import annotations
+
+from nissl.errors import MissingDependencyError
+from nissl.registry import Registry
+from nissl.tasks.contracts import Annotator
+from nissl.tasks.task import Task
+
+TASKS: Registry[Task] = Registry(
+    "tasks",
+    {
+        name: f"nissl.annotators.{name}.task:{name.upper()}"
+        for name in ("spikes", "curation", "celltypes")
+    },
+)
+
+
+ANNOTATORS: Registry[Annotator] = Registry(
+    "annotators",
+    {
+        f"spikes/{name}": f"nissl.annotators.spikes.adapters:{name.upper()}"
+        for name in ("lupin", "tridesclous2", "spykingcircus2", "mountainsort5", "kilosort4")
+    }
+    | {
+        "curation/nissl": "nissl.annotators.curation.learner:LEARNER",
+        "curation/thresholds": "nissl.annotators.curation.thresholds:THRESHOLDS",
+        "celltypes/nissl": "nissl.annotators.celltypes.learner:LEARNER",
+        "celltypes/putative": "nissl.annotators.celltypes.putative:PUTATIVE",
+        "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
+    },
+)
+
+
+def resolve(name: str) -> tuple[Task, Annotator]:
+    """Task and method of "task" or "task/method"; the first installed method by default.
+
+    Raises
+    ------
+    BadArgumentError
+        No such task or method.
+    MissingDependencyError
+        The method, or every method of the task, lacks a package.
+    """
+    task = TASKS.get(name.partition("/")[0])
+    names = [name] if "/" in name else list(task.methods)
+    lacking: dict[str, str] = {}
+    for candidate in names:
+        annotator = ANNOTATORS.get(candidate)
+        missing = annotator.missing()
+        if not missing:
+            return task, annotator
+        lacking |= missing
+    raise MissingDependencyError(
+        f"an installed method for {name!r}",
+        f"none; missing {sorted(lacking)}",
+        f"Install with: {next(iter(lacking.values()))}",
+    )
