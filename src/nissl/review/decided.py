@@ -1,4 +1,9 @@
-"""What people decided about items, as examples that a learner can learn from."""
+"""What people decided about items, as examples that a learner can learn from.
+
+Items are those of another set (units, of which the task gives classes), or the task's own rows
+(epochs of sleep, candidates of an event): then a decision on another set of the task counts for
+the row that it lies over, so that an expert's hypnogram teaches as well as an answer does.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ import numpy.typing as npt
 
 from nissl.errors import MissingInputError
 from nissl.labels import FeatureTable, ItemTable, Kind, LabelSet
+from nissl.labels.overlap import lying_over
 from nissl.labels.replay import Rule, majority, replay
 from nissl.store import LabelRow, SourceRow, Store
 from nissl.tasks import TASKS, Examples, Learner
@@ -48,9 +54,10 @@ class Bench:
     store : Store
     source : SourceRow
     base : LabelRow
-        The set that the classes are about: the head of its source, else the newest.
+        The set whose items are decided on: the head of its source, else the newest.
     classes : tuple of LabelRow
-        Every CLASSES set of the task over the base, oldest first.
+        Every set that says their classes, oldest first: CLASSES over the base, or every set of
+        a task whose items are its own rows.
     """
 
     store: Store
@@ -68,6 +75,19 @@ class Bench:
         """Facts about its items."""
         return None if self.base.items is None else self.store.get_items(self.base.items)
 
+    @property
+    def owns_items(self) -> bool:
+        """Whether the items are the task's own rows, not those of another set."""
+        return self.base in self.classes
+
+    def places(self, labels: LabelSet) -> dict[int, int]:
+        """Item of the base for each item of a set of `classes` that has one."""
+        if not self.owns_items:
+            columns = (labels.column(name).tolist() for name in ("item", "target"))
+            return dict(zip(*columns, strict=True))
+        over = lying_over(self.labels, labels)
+        return {own: item for item, own in over.items()}
+
     def as_left(self, resolve: Rule | None = None) -> tuple[LabelSet, ItemTable | None]:
         """Items with people's merges, splits and removals, and what is known of them.
 
@@ -77,7 +97,7 @@ class Bench:
             How readers who disagree are combined; `majority` by default.
         """
         edits = self.store.edits(base=self.base.digest)
-        if not edits:
+        if not edits or self.owns_items:
             return self.labels, self.items
         left = replay(self.labels, edits, items=self.items, resolve=resolve or majority)
         table = self.items
@@ -118,23 +138,27 @@ class Bench:
                 continue
             reviewed = replay(self.store.get_labels(row.digest), edits, resolve=resolve or majority)
             labels = reviewed.labels
-            columns = (labels.column(name).tolist() for name in ("item", "target", "label"))
-            for item, target, code in zip(*columns, strict=True):
+            names = _names(labels)
+            for target, item in self._said(labels):
                 state = reviewed.state.get(item, "untouched")
                 if state in DECIDED or (by_person and state == "untouched"):
-                    out[target] = Decision(labels.vocabulary.names[code], row, state)
+                    out[target] = Decision(names[item], row, state)
                 elif state == "unsure":
                     out.pop(target, None)
         return out
+
+    def _said(self, labels: LabelSet) -> list[tuple[int, int]]:
+        """Items of the base, and for each the item of `labels` that speaks of it."""
+        if self.owns_items:
+            return list(lying_over(self.labels, labels).items())
+        columns = (labels.column(name).tolist() for name in ("target", "item"))
+        return list(zip(*columns, strict=True))
 
     def chances(self) -> dict[int, float]:
         """Probability with which each item was asked, where a policy has logged it."""
         out: dict[int, float] = {}
         for row in self.classes:
-            labels = self.store.get_labels(row.digest)
-            target = dict(
-                zip(labels.column("item").tolist(), labels.column("target").tolist(), strict=True)
-            )
+            target = self.places(self.store.get_labels(row.digest))
             for question in self.store.questions(labels=row.digest):
                 _note(out, question.item, question.body, target)
         for question in self.store.questions(labels=self.base.digest):
@@ -153,15 +177,28 @@ class Bench:
 
 
 def benches(store: Store, task: str) -> Iterator[Bench]:
-    """Sets whose items a task of the kind CLASSES is about, source by source."""
-    about = TASKS.get(task).needs[0]
+    """Sets whose items a task says classes of, source by source."""
+    kind, needs = TASKS.get(task).gives, TASKS.get(task).needs
+    own = kind is not Kind.CLASSES
+    about = task if own else needs[0]
     for source in store.sources():
         rows = store.label_sets(source=source.fingerprint, task=about)
-        if rows:
+        found = [r for r in rows if r.kind == kind and r.author.kind == "model"] if own else rows
+        if found:
             head = store.head(source.fingerprint, about)
-            base = next((row for row in rows if row.digest == head), rows[-1])
-            classes = store.label_sets(task=task, kind=Kind.CLASSES.value, target=base.digest)
+            base = next((row for row in found if row.digest == head), found[-1])
+            classes = (
+                [row for row in rows if row.kind == kind and row.stream == base.stream]
+                if own
+                else store.label_sets(task=task, kind=Kind.CLASSES.value, target=base.digest)
+            )
             yield Bench(store, source, base, tuple(classes))
+
+
+def _names(labels: LabelSet) -> dict[int, str]:
+    """Class of each item."""
+    items, codes = labels.column("item").tolist(), labels.column("label").tolist()
+    return {i: labels.vocabulary.names[c] for i, c in zip(items, codes, strict=True)}
 
 
 def gather(store: Store, task: str, learner: Learner, *, resolve: Rule | None = None) -> Examples:

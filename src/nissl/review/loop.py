@@ -318,9 +318,8 @@ def carry(store: Store, bench: Bench, new: LabelSet) -> tuple[list[Edit], list[Q
         return [], []
     old = store.get_labels(before[-1].digest)
     edits = store.edits(base=old.digest)
-    same = dict(zip(*(new.items.tolist(),) * 2, strict=True))
-    targets = dict(zip(old.column("item").tolist(), old.column("target").tolist(), strict=True))
-    matching = {item: target for item, target in targets.items() if target in same}
+    there = {target: item for item, target in bench.places(new).items()}
+    matching = {i: there[target] for i, target in bench.places(old).items() if target in there}
     rebased = rebase(_chosen(edits, old, new, matching), old, new, matching)
     return list(rebased.edits), list(rebased.questions)
 

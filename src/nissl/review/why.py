@@ -151,8 +151,8 @@ def why_at(desk: Desk, item: int) -> Why:
     MissingInputError
         The desk's task has no method that can say, or there is no such item.
     """
-    task = desk.row.task if desk.kind is Kind.CLASSES else CLASSES_OF.get(desk.row.task)
-    if task is None or not _can_say(task):
+    task = CLASSES_OF.get(desk.row.task, desk.row.task)
+    if not _can_say(task):
         raise MissingInputError(
             "a task whose method learns from decisions and can say why",
             repr(desk.row.task),

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.curation.augmenting import variations
 from nissl.annotators.curation.features import MIXED
-from nissl.errors import MissingDependencyError
+from nissl.annotators.trees import Shape, boosted, raw_scores, shares
 
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -50,17 +49,6 @@ Member = tuple[Stage, ...]
 
 GOOD, MUA, NOISE = range(3)
 N_CLASSES = 3
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How trees are grown."""
-
-    rounds: int
-    rate: float
-    leaves: int
-    min_leaf: int
-    l2: float
 
 
 FIRST = Shape(rounds=300, rate=0.06, leaves=4, min_leaf=15, l2=5.0)
@@ -97,25 +85,7 @@ FURTHER = (
 """Leave more and more of what is known, where examples contradict it."""
 
 
-_UNREAD = ("tree_sizes=", "split_gain=", "leaf_weight=", "internal_weight=", "internal_value=")
 _ENOUGH, _FEW_LEAF = 50, 5  # fewer examples than that may stand in leaves as small as this
-
-
-def require_lightgbm() -> Any:
-    """LightGBM, or `MissingDependencyError` that says what is lacking."""
-    try:
-        import lightgbm
-    except ImportError:
-        raise MissingDependencyError(
-            "LightGBM, for learning", "no such package", "Install it: pip install lightgbm"
-        ) from None
-    except OSError as error:
-        raise MissingDependencyError(
-            "LightGBM with the OpenMP library of the system",
-            str(error)[:200],
-            "Install it: apt install libgomp1 (Debian, Ubuntu), brew install libomp (macOS).",
-        ) from None
-    return lightgbm
 
 
 def grow(
@@ -160,7 +130,7 @@ def grow_one_stage(
     """Members of one booster over the three classes; see `grow`."""
     mass = balanced(label, weight)
     return tuple(
-        (Stage((_booster(values[keep], label[keep], mass[keep], ONE_STAGE, N_CLASSES, seed + k),)),)
+        (Stage((boosted(values[keep], label[keep], mass[keep], ONE_STAGE, N_CLASSES, seed + k),)),)
         for k, keep in enumerate(_folds(sessions, seed))
     )
 
@@ -221,7 +191,7 @@ def on_top(
     start = step.kept * known
     if known.shape[1] == 2:
         return _two(values, label, weight, shape, seed, start=start)
-    return (_booster(values, label, weight, shape, known.shape[1], seed, start=start),)
+    return (boosted(values, label, weight, shape, known.shape[1], seed, start=start),)
 
 
 def raw(member: Member, values: Values) -> Values:
@@ -234,13 +204,7 @@ def raw(member: Member, values: Values) -> Values:
 
 def scores(texts: tuple[str, ...], values: Values) -> Values:
     """Raw scores of one step, shape (n, 2), or (n, n_classes) of one stage."""
-    booster = require_lightgbm().Booster
-    columns = [
-        booster(model_str=text).predict(values, raw_score=True, num_threads=1)
-        if text
-        else np.zeros(len(values))
-        for text in texts
-    ]
+    columns = [raw_scores(text, values) if text else np.zeros(len(values)) for text in texts]
     if len(columns) == 1:
         return np.asarray(columns[0], dtype=np.float64)
     return np.stack(columns, axis=1).astype(np.float64)
@@ -292,19 +256,10 @@ def contributions(members: Sequence[Member], values: Values) -> Values:
     total = np.zeros(0)
     for member in members:
         for stage in member:
-            parts = np.concatenate([_shares(text, values) for text in stage.texts], axis=1)
+            parts = np.concatenate([shares(text, values) for text in stage.texts], axis=1)
             parts = parts * (stage.scale / len(members))
             total = parts if not total.size else total + parts
     return by_class(np.swapaxes(total, 1, 2))
-
-
-def _shares(text: str, values: Values) -> Values:
-    """What features add to the raw scores of one booster, (n, n_scores, n_features + 1)."""
-    if not text:
-        return np.zeros((len(values), 1, values.shape[1] + 1))
-    booster = require_lightgbm().Booster(model_str=text)
-    given = booster.predict(values, pred_contrib=True, num_threads=1)
-    return np.asarray(given).reshape(len(values), -1, values.shape[1] + 1)
 
 
 def _folds(sessions: Sequence[str], seed: int) -> list[npt.NDArray[np.bool_]]:
@@ -334,7 +289,7 @@ def _two(
     if even:
         first, second = balanced(label, weight), balanced(label[neuron], second)
         first = np.where(neuron, first, NOISE_MASS * first)
-    noise = _booster(
+    noise = boosted(
         values,
         (~neuron).astype(np.int64),
         first,
@@ -345,7 +300,7 @@ def _two(
     )
     if not neuron.any():
         return noise, ""
-    mixed = _booster(
+    mixed = boosted(
         values[neuron],
         (label[neuron] == MUA).astype(np.int64),
         second,
@@ -356,52 +311,3 @@ def _two(
         rising=[MIXED.get(name, 0) for name in names],
     )
     return noise, mixed
-
-
-def _booster(
-    values: Values,
-    label: Codes,
-    weight: Values,
-    shape: Shape,
-    n_classes: int,
-    seed: int,
-    *,
-    start: Values | None = None,
-    rising: Sequence[int] = (),
-) -> str:
-    lightgbm = require_lightgbm()
-    parameters = {
-        "objective": "multiclass",
-        "num_class": n_classes,
-        "learning_rate": shape.rate,
-        "num_leaves": shape.leaves,
-        "min_data_in_leaf": shape.min_leaf,
-        "feature_fraction": 0.5,
-        "bagging_fraction": 0.7,
-        "bagging_freq": 1,
-        "lambda_l2": shape.l2,
-        "boost_from_average": start is None,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,
-        "seed": seed,
-        "verbose": -1,
-    }
-    if n_classes == 2:
-        parameters |= {"objective": "binary", "num_class": 1}
-    if any(rising):
-        parameters["monotone_constraints"] = list(rising)
-    data = lightgbm.Dataset(
-        values,
-        label,
-        weight=weight,
-        init_score=None if start is None else start.ravel(order="F"),
-        free_raw_data=True,
-    )
-    return _slim(str(lightgbm.train(parameters, data, shape.rounds).model_to_string()))
-
-
-def _slim(text: str) -> str:
-    """LightGBM's text without what neither predictions nor contributions read."""
-    trees = text.split("\nfeature_importances:")[0].splitlines()
-    return "\n".join(line for line in trees if not line.startswith(_UNREAD)) + "\n"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators import trees
 from nissl.annotators.curation import adapting, boosting, somatic
 from nissl.annotators.curation.features import ALL, NAMES, featurise
 from nissl.annotators.curation.model import (
@@ -86,7 +87,7 @@ class CurationLearner:
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""
         try:
-            boosting.require_lightgbm()
+            trees.require_lightgbm()
         except MissingDependencyError as error:
             return {"lightgbm": error.remedy.removeprefix("Install it: ")}
         return {}
