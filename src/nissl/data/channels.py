@@ -39,6 +39,9 @@ class ChannelTable:
         What the channels measure: "ephys", "lfp", "aux", "eeg", ...
     probe : dict, optional
         The probeinterface description, kept whole for round trips.
+    types : tuple of str
+        Type of each channel where the file states it ("eeg", "eog", "meg", ...; "" where it
+        does not), for `nissl.data.electrodes`; empty where it states none.
     """
 
     ids: tuple[str, ...]
@@ -49,6 +52,7 @@ class ChannelTable:
     phase: npt.NDArray[np.float64]
     kind: str = "ephys"
     probe: dict[str, Any] | None = None
+    types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -68,6 +72,11 @@ class ChannelTable:
                     "Give one value per channel.",
                 )
             object.__setattr__(self, name, array)
+        object.__setattr__(self, "types", tuple(self.types))
+        if self.types and len(self.types) != n:
+            raise BadMetadataError(
+                f"{n} channel types", f"{len(self.types)}", "Give one per channel, or none."
+            )
         if len(set(self.ids)) != n:
             twice = sorted({i for i in self.ids if self.ids.count(i) > 1})
             raise BadMetadataError(
@@ -109,6 +118,7 @@ class ChannelTable:
         phase: npt.ArrayLike | None = None,
         kind: str = "ephys",
         probe: dict[str, Any] | None = None,
+        types: Sequence[str] = (),
     ) -> ChannelTable:
         """Build a table from what is known; a number of channels names them "0", "1", ..."""
         names = tuple(str(i) for i in range(ids)) if isinstance(ids, int) else tuple(ids)
@@ -123,6 +133,7 @@ class ChannelTable:
             phase=np.zeros(n) if phase is None else np.asarray(phase),
             kind=kind,
             probe=probe,
+            types=tuple(types),
         )
 
     def __len__(self) -> int:
@@ -162,11 +173,12 @@ class ChannelTable:
             shank=self.shank[i],
             phase=self.phase[i],
             probe=None,
+            types=tuple(self.types[k] for k in i) if self.types else (),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for fingerprints and for describing a source."""
-        return {
+        facts = {
             "ids": list(self.ids),
             "gain_uv": self.gain_uv.tolist(),
             "offset_uv": self.offset_uv.tolist(),
@@ -177,6 +189,7 @@ class ChannelTable:
             "phase": self.phase.tolist(),
             "kind": self.kind,
         }
+        return {**facts, "types": list(self.types)} if self.types else facts
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> ChannelTable:
@@ -192,4 +205,5 @@ class ChannelTable:
             phase=np.asarray(value["phase"], dtype=np.float64),
             kind=value["kind"],
             probe=value.get("probe"),
+            types=tuple(value.get("types", ())),
         )
