@@ -8,8 +8,10 @@ import pytest
 
 from nissl.data.readers import READERS, Reader
 from nissl.testing.files import (
+    EdfSignal,
     write_blackrock_nev,
     write_blackrock_nsx,
+    write_edf,
     write_intan_rhd,
     write_nidq,
     write_nwb,
@@ -111,6 +113,31 @@ class TestBlackrock(ReaderTests):
         write_blackrock_nev(folder / "x.nev", [(5, 1), (30, 0)])
         gain = analog_gain_uv("elec1")
         return Example("blackrock", folder / "x.ns5", {"ns5": noise() * gain})
+
+
+class TestEdf(ReaderTests):
+    """Two rates, annotations and a gap."""
+
+    bdf = False
+
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        fast = [EdfSignal(f"EEG {name}", noise(160, 1, k)[:, 0], 40) for k, name in enumerate("ab")]
+        slow = EdfSignal("SaO2", noise(4, 1)[:, 0], 1, "%", ("0", "100"))
+        path = write_edf(
+            folder / ("x.bdf" if self.bdf else "x.edf"),
+            [fast[0], slow, fast[1]],
+            annotations=[(0.5, None, "Lights off"), (1.0, 2.0, "spindle@@EEG a")],
+            onsets_s=[0, 1, 7.5, 8.5],
+            bdf=self.bdf,
+        )
+        expected = np.stack([s.samples for s in fast], axis=1) * 0.1
+        spo2 = (slow.samples[:, None] + 32768.0) * (100 / 65535)
+        return Example("edf", path, {"40Hz": expected, "1Hz": spo2}, atol_uv=0.01)
+
+
+class TestBdf(TestEdf):
+    bdf = True
 
 
 class TestNwb(ReaderTests):

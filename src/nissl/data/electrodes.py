@@ -105,6 +105,22 @@ def unknown(found: Sequence[Electrode]) -> tuple[str, ...]:
     return tuple(e.given for e in found if not e.known)
 
 
+def stream_kind(found: Sequence[Electrode]) -> str:
+    """What a stream of these channels measures: "meg", "eeg", "ieeg", "exg" or "aux".
+
+    The first of "meg", "eeg" and "ieeg" (depth, cortex, field potentials) of which there is a
+    channel; "exg" are EOG, EMG and ECG alone.
+    """
+    types = {e.type for e in found}
+    if "meg" in types:
+        return "meg"
+    if "eeg" in types:
+        return "eeg"
+    if types & set(INTRACRANIAL):
+        return "ieeg"
+    return "exg" if types & {"eog", "emg", "ecg"} else "aux"
+
+
 def mapping_table(found: Sequence[Electrode]) -> str:
     """Given name, electrode, type and reference of each channel as aligned lines of text."""
     rows = [("given", "electrode", "type", "reference")]
@@ -250,7 +266,7 @@ def _electrode(given: str, stated: str, shafts: dict[str, str]) -> Electrode:
 
 def _without_prefix(given: str) -> tuple[str, str]:
     """Name without a leading type, and that type or ""; "EEG 001" keeps its number's prefix."""
-    bare = " ".join(given.split()).strip(". ")
+    bare = re.sub(r" #\d+$", "", " ".join(given.split())).strip(". ")
     match = _PREFIX.match(bare)
     if match is None:
         return bare, ""

@@ -7,6 +7,7 @@ touched into the process's memory, so that a memory budget would depend on the f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -44,28 +45,50 @@ def read_into(path: str, offset: int, out: npt.NDArray[Any]) -> None:
     CorruptSourceError
         The file ends early or cannot be read.
     """
-    view = memoryview(out.reshape(-1).view(np.uint8).data)
-    done = 0
+    read_rows(path, offset, 0, out.reshape(1, -1).view(np.uint8))
+
+
+def read_rows(path: str, offset: int, stride: int, out: npt.NDArray[np.uint8]) -> None:
+    """Fill rows of bytes, which lie `stride` bytes after each other in a file.
+
+    Parameters
+    ----------
+    path : str
+    offset : int
+        Bytes before the first row.
+    stride : int
+        From the start of one row to that of the next.
+    out : ndarray, shape (n_rows, row_bytes), uint8, C-contiguous
+
+    Raises
+    ------
+    CorruptSourceError
+        The file ends early or cannot be read.
+    """
     try:
         with open(path, "rb", buffering=0) as file:
-            file.seek(offset)
-            while done < len(view):
-                n = file.readinto(view[done:])
-                if not n:
-                    break
-                done += n
+            for row in range(out.shape[0]):
+                _fill(file, offset + row * stride, memoryview(out[row].data), path)
     except OSError as error:
         raise CorruptSourceError(
             f"a readable file at {path}",
             error.strerror or repr(error),
             "Check that the file is still there and that you may read it.",
         ) from error
-    if done < len(view):
-        raise CorruptSourceError(
-            f"{len(view)} bytes at offset {offset} of {Path(path).name}",
-            f"{done} bytes before its end",
-            "The file was shortened since it was opened; restore it from the original.",
-        )
+
+
+def _fill(file: FileIO, offset: int, view: memoryview, path: str) -> None:
+    file.seek(offset)
+    done = 0
+    while done < len(view):
+        n = file.readinto(view[done:])
+        if not n:
+            raise CorruptSourceError(
+                f"{len(view)} bytes at offset {offset} of {Path(path).name}",
+                f"{done} bytes before its end",
+                "The file was shortened since it was opened; restore it from the original.",
+            )
+        done += n
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,9 @@ def read(
     Parameters
     ----------
     path : str or Path
-        File or folder: raw binary, SpikeGLX, Open Ephys (binary), Intan, Blackrock, NWB,
-        Zarr, a SpikeInterface folder, ``.npy`` or ``.npz``.
+        File or folder: raw binary, SpikeGLX, Open Ephys (binary), Intan, Blackrock, EDF, BDF,
+        BrainVision, FIF, EEGLAB, GDF, BIDS, NWB, Zarr, a SpikeInterface folder, ``.npy`` or
+        ``.npz``.
     format : str, optional
         Name of the reader; recognised from the path by default.
     probe : str or Path, optional
@@ -109,6 +110,8 @@ def read(
         session=opened.session if session is None else replace(opened.session, id=session),
         fingerprint=mark,
         options=_given(options, format, ids),
+        annotations=opened.annotations,
+        notes=opened.notes,
     )
 
 

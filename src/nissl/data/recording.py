@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nissl.data.annotations import NONE, Annotations
 from nissl.data.lines import Line
 from nissl.data.signal import Signal
 from nissl.errors import BadArgumentError
@@ -74,6 +75,10 @@ class Recording(Mapping[str, Signal]):
         Content fingerprint (see `nissl.data.fingerprint`).
     options : mapping
         Reader options that were given, so that the same call opens it again.
+    annotations : Annotations
+        Remarks that stand in the file, read when first asked for.
+    notes : tuple of str
+        What is odd about the file and was understood all the same, one sentence each.
     """
 
     path: Path | None
@@ -84,6 +89,8 @@ class Recording(Mapping[str, Signal]):
     session: Session = Session()
     fingerprint: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Annotations = NONE
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Signal:
         try:

@@ -208,6 +208,7 @@ def _use(recording: Recording) -> None:
             signal.read(a, b)
     for line in recording.lines:
         line.rising  # noqa: B018  scans a lazy line
+    len(recording.annotations)  # reads them
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from nissl.data.annotations import NONE, Annotations
 from nissl.data.lines import Line
 from nissl.data.recording import Session, Subject
 from nissl.data.signal import Signal
@@ -59,6 +60,10 @@ class Opened:
     lines : tuple of Line
     subject : Subject
     session : Session
+    annotations : Annotations
+        Remarks that stand in the file.
+    notes : tuple of str
+        What is odd about the file and was understood all the same, one sentence each.
     """
 
     streams: tuple[Signal, ...]
@@ -66,6 +71,8 @@ class Opened:
     lines: tuple[Line, ...] = ()
     subject: Subject = field(default_factory=Subject)
     session: Session = field(default_factory=Session)
+    annotations: Annotations = NONE
+    notes: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -98,6 +105,7 @@ READERS: Registry[Any] = Registry(
             ("zarr", "zarr_store"),
             ("intan", "intan"),
             ("blackrock", "blackrock"),
+            ("edf", "edf"),
             ("nwb", "nwb"),
             ("numpy", "numpy_arrays"),
             ("raw", "raw"),

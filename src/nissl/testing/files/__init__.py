@@ -5,14 +5,18 @@ exactly.
 """
 
 from nissl.testing.files.blackrock import write_blackrock_nev, write_blackrock_nsx
+from nissl.testing.files.edf import EdfFields, EdfSignal, write_edf
 from nissl.testing.files.intan import write_intan_rhd
 from nissl.testing.files.nwb import write_nwb
 from nissl.testing.files.openephys import write_openephys
 from nissl.testing.files.spikeglx import write_nidq, write_spikeglx
 
 __all__ = [
+    "EdfFields",
+    "EdfSignal",
     "write_blackrock_nev",
     "write_blackrock_nsx",
+    "write_edf",
     "write_intan_rhd",
     "write_nidq",
     "write_nwb",
