@@ -78,17 +78,19 @@ def add(
                     "fingerprint": source.fingerprint[:12],
                 }
             )
+            for finding in (*source.findings, *each.claims.findings):
+                say(f"{source.name}: {finding.sentence}")
             for labels in sets:
-                for finding in study.store.findings(labels.digest):
-                    if finding["check"] == "missing":
-                        say(f"{source.name}: {finding['sentence']}")
+                for found in study.store.findings(labels.digest):
+                    if found["check"] == "missing":
+                        say(f"{source.name}: {found['sentence']}")
     show("Added", rows, as_json=as_json)
 
 
 def import_table(
     project: ProjectPath,
     source: Annotated[str, typer.Argument(help="Name of the source the labels belong to.")],
-    path: Annotated[Path, typer.Argument(help="CSV, BIDS events.tsv or NWB with trials.")],
+    path: Annotated[Path, typer.Argument(help="CSV, BIDS events.tsv, NWB with trials, EDF+.")],
     name: Annotated[str | None, typer.Option(help="Name of the table ('trials').")] = None,
     author: Annotated[str | None, typer.Option(help="Who made the labels.")] = None,
     frames: Annotated[
@@ -100,17 +102,27 @@ def import_table(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import trials, events or behaviour labels on the clock of a source or its camera."""
+    """Import trials, events, a hypnogram or behaviour on the clock of a source or its camera."""
     from nissl.project import open_project
-    from nissl.project.adding import Frames
+    from nissl.project.adding import Frames, add_table
 
     numbers = _numbers(frame_numbers) if frame_numbers is not None else None
     clocked = Frames(frames, n_frames, numbers) if frames is not None else None
     options = reader_options(name=name, author=author, frames=clocked)
     with open_project(project, create=False) as study:
-        labels = study.add_labels(source, path, **options)
-    row = {"kind": labels.kind.value, "rows": labels.n_rows, "digest": labels.digest[:12]}
-    show("Imported", [row], as_json=as_json)
+        made = add_table(study.store, study.source(source), path, **options)
+        for finding in study.store.findings(made[0].digest):
+            say(f"{source}: {finding['sentence']}")
+    rows = [
+        {
+            "task": labels.provenance.task,
+            "kind": labels.kind.value,
+            "rows": labels.n_rows,
+            "digest": labels.digest[:12],
+        }
+        for labels in made
+    ]
+    show("Imported", rows, as_json=as_json)
 
 
 def _numbers(path: Path) -> tuple[int, ...]:

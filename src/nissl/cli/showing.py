@@ -28,7 +28,7 @@ def show_path(
         options = reader_options(
             probe=probe, rate_hz=rate, n_channels=channels, dtype=dtype, gain_uv=gain_uv
         )
-        show(str(path), _streams(path, options), as_json=as_json)
+        _recording(path, options, as_json=as_json)
         return
     with open_project(path, create=False) as study:
         if source is not None:
@@ -45,11 +45,14 @@ def show_path(
         show(str(path), rows, as_json=as_json)
 
 
-def _streams(path: Path, options: dict[str, Any]) -> list[dict[str, Any]]:
+def _recording(path: Path, options: dict[str, Any], *, as_json: bool) -> None:
+    """Streams of a recording; for people also how the names of its channels were understood."""
+    from nissl.annotators.eeg_checks import FORMATS
+    from nissl.data.electrodes import electrodes
     from nissl.data.read import read
 
     recording = read(path, **options)
-    return [
+    rows = [
         {
             "stream": name,
             "channels": signal.n_channels,
@@ -61,6 +64,25 @@ def _streams(path: Path, options: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for name, signal in recording.items()
     ]
+    named = {n: electrodes(s.channels.ids, s.channels.types) for n, s in recording.items()}
+    if as_json and recording.format in FORMATS:
+        rows = [r | {"electrodes": [vars(e) for e in named[str(r["stream"])]]} for r in rows]
+    show(str(path), rows, as_json=as_json)
+    if as_json or recording.format not in FORMATS:
+        return
+    for name, found in named.items():
+        meanings = [
+            {
+                "channel": e.given,
+                "electrode": e.name,
+                "type": e.type if e.known else "misc (unknown)",
+                "reference": e.reference,
+            }
+            for e in found
+        ]
+        show(f"\nchannels of {name}", meanings, as_json=False)
+    for note in recording.notes:
+        say(note)
 
 
 def _source_row(source: Any) -> dict[str, Any]:
@@ -91,7 +113,7 @@ def _label_row(study: Any, source: Any, row: Any) -> dict[str, Any]:
 
 def _findings(study: Any, source: str) -> list[dict[str, Any]]:
     found = study.source(source)
-    rows = []
+    rows = [{"task": None, **finding.to_json()} for finding in found.findings]
     for labels in study.store.label_sets(source=found.fingerprint):
         for finding in study.store.findings(labels.digest):
             rows.append({"task": labels.task, **finding})

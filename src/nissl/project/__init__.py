@@ -93,8 +93,12 @@ class Project:
         return adding.add(self.store, adding.prepare(Path(path), **options))
 
     def add_labels(self, source: Source | str, path: str | Path, **options: Any) -> LabelSet:
-        """Import a table of trials, events or behaviour (CSV, BIDS events.tsv, NWB) to a source."""
-        return adding.add_table(self.store, self.source(source), Path(path), **options)
+        """Import a table of trials, events or behaviour (CSV, BIDS events.tsv, NWB) to a source.
+
+        An EDF+ or BDF+ file of annotations (a hypnogram) gives sleep stages, spans and events
+        apart; the first of these sets is returned, all are kept.
+        """
+        return adding.add_table(self.store, self.source(source), Path(path), **options)[0]
 
     def sources(self) -> list[Source]:
         """All sources, in the order they were added."""

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from nissl.annotators.clock_checks import clock_findings
+from nissl.annotators.eeg_checks import source_findings
 from nissl.data import Recording
 from nissl.data.read import matching_reader, read
 from nissl.errors import BadArgumentError, CorruptSourceError, UnknownFormatError
 from nissl.io import find_importer
+from nissl.io.annotations import NO_CLAIMS, Claims, recording_annotations
 from nissl.io.contracts import Imported
 from nissl.io.lines import recording_lines
 from nissl.labels import LabelSet
@@ -48,6 +50,10 @@ class Prepared:
         At least one of the two is there.
     lines : tuple of LabelSet
         Digital lines of the recording.
+    claims : Claims
+        Annotations that stand in its file.
+    findings : tuple of Finding
+        What is doubtful about the recording itself.
     """
 
     path: Path
@@ -55,6 +61,8 @@ class Prepared:
     recording: Recording | None
     imported: Imported | None
     lines: tuple[LabelSet, ...] = ()
+    claims: Claims = NO_CLAIMS
+    findings: tuple[Finding, ...] = ()
 
 
 def prepare(path: Path, *, reviewer: str | None = None, **options: Any) -> Prepared:
@@ -71,7 +79,9 @@ def prepare(path: Path, *, reviewer: str | None = None, **options: Any) -> Prepa
     if importer is not None:
         count = _counting(recording) | {k: options[k] for k in ("rate_hz",) if options.get(k)}
         imported = importer.read(path, reviewer=reviewer, **count)
-    return Prepared(path.absolute(), options, recording, imported, _lines(recording))
+    lines = _lines(recording)
+    claims, findings = _claims(recording)
+    return Prepared(path.absolute(), options, recording, imported, lines, claims, findings)
 
 
 def _lines(recording: Recording | None) -> tuple[LabelSet, ...]:
@@ -83,6 +93,21 @@ def _lines(recording: Recording | None) -> tuple[LabelSet, ...]:
         return ()
     cost = sum(line.bytes_to_read for line in recording.lines)
     return recording_lines(recording) if cost <= _CHEAP_BYTES else ()
+
+
+def _claims(recording: Recording | None) -> tuple[Claims, tuple[Finding, ...]]:
+    """Annotations in the file of a recording as labels, and findings about the recording."""
+    if recording is None:
+        return NO_CLAIMS, ()
+    findings = source_findings(recording)
+    if recording.annotations.bytes_to_read > _CHEAP_BYTES:
+        sentence = "Its annotations would cost a pass over a large file and were not read."
+        return NO_CLAIMS, (*findings, Finding("annotations", "warning", sentence))
+    try:
+        return recording_annotations(recording), tuple(findings)
+    except CorruptSourceError as error:
+        sentence = f"Its annotations were left out. {error}"
+        return NO_CLAIMS, (*findings, Finding("annotations", "error", sentence))
 
 
 def _counting(recording: Recording | None) -> dict[str, Any]:
@@ -105,6 +130,7 @@ def add(store: Store, prepared: Prepared) -> Source:
         kept = store.update_source(row.fingerprint, **_changes(store, known, row, prepared))
     for labels in prepared.lines:
         keep(store, labels)
+    _keep_claims(store, prepared.claims)
     if prepared.imported is not None:
         _keep_imported(store, prepared.imported)
     return Source(kept, store)
@@ -132,6 +158,14 @@ def keep(store: Store, labels: LabelSet, *, items: str | None = None) -> str:
     return digest
 
 
+def _keep_claims(store: Store, claims: Claims) -> None:
+    """Keep label sets; the findings about them all stand with the first."""
+    for index, labels in enumerate(claims.labels):
+        digest = keep(store, labels)
+        if index == 0:
+            store.record_findings(digest, [f.to_json() for f in claims.findings])
+
+
 def _keep_imported(store: Store, imported: Imported) -> None:
     tables = {table.of: table for table in imported.items}
     notes = [
@@ -151,7 +185,7 @@ def _row(prepared: Prepared) -> SourceRow:
     if recording is not None:
         fingerprint, format_ = recording.fingerprint, recording.format
         subject, session = asdict(recording.subject), asdict(recording.session)
-        streams: Mapping[str, Any] = describe_streams(recording)
+        streams: Mapping[str, Any] = describe_streams(recording, prepared.findings)
     elif imported is not None:
         fingerprint, format_ = imported.fingerprint, imported.format
         subject = {"id": options.get("subject") or imported.subject}
@@ -187,17 +221,34 @@ def add_table(
     author: str | None = None,
     stream: str | None = None,
     frames: Frames | None = None,
-) -> LabelSet:
-    """Import a table of intervals or events; see `nissl.project.Project.add_labels`.
+) -> tuple[LabelSet, ...]:
+    """Import a table or a file of annotations; see `nissl.project.Project.add_labels`.
 
     Parameters
     ----------
     frames : Frames, optional
         The table counts frames of a camera or microscope, whose frame pulses are a line of
         this source; its rows are carried to the stream's samples through them.
+
+    Returns
+    -------
+    tuple of LabelSet
+        One of a table; of annotations sleep stages, spans and events apart.
     """
     from nissl.io.trials import read_table
+    from nissl.project.annotation_files import SUFFIXES, read_annotation_file
 
+    if path.suffix.lower() in SUFFIXES:
+        if name is not None or frames is not None:
+            raise BadArgumentError(
+                "no --name and no --frames for a file of annotations, which has its own names and "
+                "its own clock",
+                f"name {name!r}, frames {frames!r}",
+                "Leave them out.",
+            )
+        claims = read_annotation_file(source, path, author=author, stream=stream)
+        _keep_claims(store, claims)
+        return claims.labels
     chosen = source.stream(stream)
     clock = source.recording[chosen].clock
     about: dict[str, Any] = {"task": name or "trials", "author": author or "imported"}
@@ -213,7 +264,7 @@ def add_table(
         labels = remap(table, times.clock, goal, clock_map=clock_map)
         doubts = clock_findings(clock_map, times.limit_s, frames=times)
     store.record_findings(keep(store, labels), [f.to_json() for f in doubts])
-    return labels
+    return (labels,)
 
 
 @dataclass(frozen=True)

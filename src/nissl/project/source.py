@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,13 @@ from nissl.data.read import read
 from nissl.errors import BadArgumentError, CorruptSourceError, SourceNotFoundError
 from nissl.labels import Kind, LabelSet
 from nissl.store import SourceRow, Store
+from nissl.tasks import Finding
 
 NEURAL = ("ephys", "ap")
 """Kinds of streams that hold spikes."""
+
+BRAIN = ("eeg", "ieeg", "meg")
+"""Kinds of streams that hold EEG, MEG or intracranial field potentials."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,12 @@ class Source:
         return any(facts.get("kind") in NEURAL for facts in self.row.streams.values())
 
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was doubtful about the file when it was added."""
+        each = [f for facts in self.row.streams.values() for f in facts.get("findings", ())]
+        return tuple(Finding.from_json(f) for f in each)
+
+    @property
     def is_recording(self) -> bool:
         """Whether this source has raw data at all; imported labels have none."""
         return is_recording(self.row)
@@ -96,12 +106,13 @@ class Source:
         return recording
 
     def stream(self, name: str | None = None) -> str:
-        """Name of a stream: the one asked for, or the only one that holds neural samples."""
+        """Name of a stream: the one asked for, or the only one of spikes, or else of EEG."""
         streams: Mapping[str, Any] = self.row.streams
         if name is None:
-            neural = [k for k, v in streams.items() if v.get("kind") in NEURAL]
-            if len(neural) == 1:
-                return neural[0]
+            for kinds in (NEURAL, BRAIN):
+                fitting = [k for k, v in streams.items() if v.get("kind") in kinds]
+                if len(fitting) == 1:
+                    return fitting[0]
             if len(streams) == 1:
                 return next(iter(streams))
         elif name in streams:
@@ -177,9 +188,14 @@ def describe_labels(labels: LabelSet, facts: Mapping[str, Any]) -> dict[str, dic
     return {labels.provenance.stream: described}
 
 
-def describe_streams(recording: Recording) -> dict[str, dict[str, Any]]:
-    """Facts of each stream that hold when the raw file is gone, as JSON values."""
-    return {
+def describe_streams(
+    recording: Recording, findings: Sequence[Finding] = ()
+) -> dict[str, dict[str, Any]]:
+    """Facts of each stream that hold when the raw file is gone, as JSON values.
+
+    Findings about the recording stand with its first stream, under "findings".
+    """
+    described = {
         name: {
             "rate_hz": signal.rate_hz,
             "n_samples": signal.n_samples,
@@ -191,3 +207,7 @@ def describe_streams(recording: Recording) -> dict[str, dict[str, Any]]:
         }
         for name, signal in recording.items()
     }
+    if findings:
+        first: dict[str, Any] = next(iter(described.values()))
+        first["findings"] = [finding.to_json() for finding in findings]
+    return described
