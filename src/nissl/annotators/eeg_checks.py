@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.data import Recording, Signal
+from nissl.data.channels import BRAIN
 from nissl.data.electrodes import Electrode, electrodes, unknown
 from nissl.tasks import Finding
 
 FORMATS = ("edf", "mne", "bids")
-BRAIN = ("eeg", "ieeg", "meg")
 ELECTRIC = ("eeg", "eog", "emg", "ecg", "seeg", "ecog", "lfp", "meg")
 N_LOOKS = 64
 LOOK_S = 2.0

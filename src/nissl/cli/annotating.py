@@ -80,7 +80,9 @@ def annotate(
     rows = []
     with RichProgress() as progress, open_project(out or path, create=out is not None) as study:
         resources = Resources(workers or os.cpu_count() or 1, budget, cluster, progress)
-        chosen = [add(study.store, one)] if one is not None else _chosen(study, source, stream)
+        chosen = (
+            [add(study.store, one)] if one is not None else _chosen(study, task, source, stream)
+        )
         for each in chosen:
             draft = study.annotate(
                 each,
@@ -99,20 +101,30 @@ def annotate(
     show("Annotated", rows, as_json=as_json)
 
 
-def _chosen(study: Project, name: str | None, stream: str | None) -> list[Source]:
-    """The source asked for, or all that have the stream, or neural samples where none is named."""
+def _chosen(study: Project, task: str, name: str | None, stream: str | None) -> list[Source]:
+    """The source asked for, or all with the stream; by default with streams the task is for.
+
+    Where no source says that it has such a stream, those of plain arrays do, which do not say.
+    """
+    from nissl.data.channels import SPIKING
+    from nissl.tasks import resolve
+
     if name:
         return [study.source(name)]
-    chosen = []
-    for each in study.sources():
-        if each.has_neural if stream is None else stream in each.row.streams:
-            chosen.append(each)
-        else:
+    sources = study.sources()
+    wanted = resolve(task)[0].streams
+    if stream is not None:
+        chosen = [each for each in sources if stream in each.row.streams]
+    else:
+        chosen = [each for each in sources if each.has(wanted)]
+        chosen = chosen or [each for each in sources if each.has(SPIKING)]
+    for each in sources:
+        if each not in chosen:
             say(f"{each.name}: nothing to annotate in its streams {sorted(each.row.streams)}")
     if not chosen:
         raise MissingInputError(
             "a project with recordings to annotate",
-            f"{len(study.sources())} sources in {study.path}, none of them with neural samples",
+            f"{len(sources)} sources in {study.path}, none of them with neural samples",
             f"Add one: nissl add {study.path} RECORDING",
         )
     return chosen

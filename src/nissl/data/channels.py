@@ -11,6 +11,11 @@ import numpy.typing as npt
 
 from nissl.errors import BadMetadataError, BadProbeError
 
+SPIKING = ("ephys", "ap")
+"""Kinds of streams in which single neurons may be seen."""
+BRAIN = ("eeg", "ieeg", "meg", "lfp")
+"""Kinds of streams of summed activity."""
+
 
 def _frozen(values: npt.ArrayLike, dtype: Any) -> npt.NDArray[Any]:
     array = np.array(values, dtype=dtype)

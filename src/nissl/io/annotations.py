@@ -21,6 +21,7 @@ import numpy as np
 from nissl.clock import Clock
 from nissl.data import Recording, Signal
 from nissl.data.annotations import Annotation
+from nissl.data.channels import BRAIN
 from nissl.io.sleep_stages import STAGES, epochs, lasting, split_stages
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.labels.remap import cut_spans
@@ -31,7 +32,6 @@ TASK = "annotations"
 SLEEP = "sleep"
 REMARK = "remark"
 MOST_CHARACTERS = 40
-_BRAIN = ("eeg", "ieeg", "meg", "lfp")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def recording_annotations(recording: Recording) -> Claims:
 def main_stream(recording: Recording) -> str:
     """Name of the first stream that measures the brain, or of the first at all."""
     names = list(recording)
-    return next((n for n in names if recording[n].channels.kind in _BRAIN), names[0])
+    return next((n for n in names if recording[n].channels.kind in BRAIN), names[0])
 
 
 def annotation_labels(

@@ -8,42 +8,18 @@ name stood in the file is kept in the parameters of the labels.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from nissl.annotators.sleep.vocabulary import HUMAN, stage_of
 from nissl.data.annotations import Annotation
 
-STAGES = ("W", "N1", "N2", "N3", "R", "unknown")
+STAGES = HUMAN.names
 EPOCHS_S = (30.0, 20.0, 10.0, 5.0, 4.0)
 """Lengths of an epoch that are tried, in this order."""
 
-_CODES = {"w": "W", "wake": "W", "0": "W", "s0": "W", "r": "R", "rem": "R", "5": "R"}
-_CODES |= {f"{p}{n}": f"N{min(n, 3)}" for n in (1, 2, 3, 4) for p in ("", "n", "s", "nrem")}
-_CODES |= dict.fromkeys(("?", "mt", "m", "movement", "unscored", "unknown", "n/a"), "unknown")
-_EXPLICIT = re.compile(r"(?:sleep[ _-]*stage|stage|sleep)[ _:-]+(.+)", re.I)
 _LEAST_NAMES = 3
-
-
-def stage_of(text: str, *, bare: bool = True) -> str | None:
-    """Stage that a text names, or None.
-
-    Parameters
-    ----------
-    text : str
-        "Sleep stage 2", "SLEEP-S2", "Movement time", ...
-    bare : bool
-        Take a code on its own ("N2", "W") for a stage too.
-    """
-    plain = text.strip()
-    if plain.lower() == "movement time":
-        return "unknown"
-    explicit = _EXPLICIT.fullmatch(plain)
-    if explicit is None and not bare:
-        return None
-    word = explicit.group(1) if explicit else plain
-    return _CODES.get(re.sub(r"[ _]", "", word).lower())
 
 
 def split_stages(

@@ -96,7 +96,7 @@ def annotate(
     task, method = resolve(name)
     method = _in_use(store, task, method)
     complete = _complete(method, parameters or {})
-    chosen = source.stream(stream)
+    chosen = source.stream(stream, task.streams)
     labels, items = _needed(store, source, task)
     job = JobSpec(
         annotator=method.name,

@@ -11,17 +11,12 @@ from typing import Any
 
 from nissl.clock import Clock
 from nissl.data import Line, Recording
+from nissl.data.channels import BRAIN, SPIKING
 from nissl.data.read import read
 from nissl.errors import BadArgumentError, CorruptSourceError, SourceNotFoundError
 from nissl.labels import Kind, LabelSet
 from nissl.store import SourceRow, Store
 from nissl.tasks import Finding
-
-NEURAL = ("ephys", "ap")
-"""Kinds of streams that hold spikes."""
-
-BRAIN = ("eeg", "ieeg", "meg")
-"""Kinds of streams that hold EEG, MEG or intracranial field potentials."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +52,9 @@ class Source:
         """Whether this source is a recording whose file is still there."""
         return self.is_recording and self.path.exists()
 
-    @property
-    def has_neural(self) -> bool:
-        """Whether it has a stream of neural samples."""
-        return any(facts.get("kind") in NEURAL for facts in self.row.streams.values())
+    def has(self, kinds: Sequence[str]) -> bool:
+        """Whether it has a stream of one of some kinds."""
+        return any(facts.get("kind") in kinds for facts in self.row.streams.values())
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -105,11 +99,11 @@ class Source:
             )
         return recording
 
-    def stream(self, name: str | None = None) -> str:
-        """Name of a stream: the one asked for, or the only one of spikes, or else of EEG."""
+    def stream(self, name: str | None = None, prefer: Sequence[str] = SPIKING) -> str:
+        """Name of a stream: the one asked for, or the only one of the kinds that are preferred."""
         streams: Mapping[str, Any] = self.row.streams
         if name is None:
-            for kinds in (NEURAL, BRAIN):
+            for kinds in (prefer, SPIKING, BRAIN):
                 fitting = [k for k, v in streams.items() if v.get("kind") in kinds]
                 if len(fitting) == 1:
                     return fitting[0]

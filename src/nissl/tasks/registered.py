@@ -11,7 +11,7 @@ TASKS: Registry[Task] = Registry(
     "tasks",
     {
         name: f"nissl.annotators.{name}.task:{name.upper()}"
-        for name in ("spikes", "curation", "celltypes")
+        for name in ("spikes", "curation", "celltypes", "sleep")
     },
 )
 
@@ -27,6 +27,9 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "curation/thresholds": "nissl.annotators.curation.thresholds:THRESHOLDS",
         "celltypes/nissl": "nissl.annotators.celltypes.learner:LEARNER",
         "celltypes/putative": "nissl.annotators.celltypes.putative:PUTATIVE",
+        "sleep/nissl": "nissl.annotators.sleep.learner:LEARNER",
+        "sleep/yasa": "nissl.annotators.sleep.yasa:YASA",
+        "sleep/combined": "nissl.annotators.sleep.combined:COMBINED",
         "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
     },
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nissl.data import Recording
+from nissl.data.channels import SPIKING
 from nissl.labels import Edit, ItemTable, Kind, LabelSet, Vocabulary
 from nissl.run.context import Context
 from nissl.tasks.contracts import Finding, Inputs
@@ -38,6 +39,8 @@ class Task:
         ``(proposal, truth) -> mapping of str to float``: the field's own metrics.
     simulate : callable
         ``(seed, **size) -> (Recording, truth LabelSet)``.
+    streams : tuple of str
+        Kinds of the streams that it is meant for (`nissl.data.channels`).
     match : callable, optional
         ``(old, new, old_items, new_items) -> {old item: new item}``, one to one: items of two
         runs that are the same thing. By default as `nissl.labels.compare` matches.
@@ -65,6 +68,7 @@ class Task:
     check: Callable[[LabelSet, ItemTable | None, Inputs | None, Context], list[Finding]]
     score: Callable[[LabelSet, LabelSet], Mapping[str, float]]
     simulate: Callable[..., tuple[Recording, LabelSet]]
+    streams: tuple[str, ...] = SPIKING
     match: Match | None = None
     open_vocabulary: bool = False
     view: str = ""

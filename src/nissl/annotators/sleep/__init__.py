@@ -1,0 +1,1 @@
+"""Sleep: stages of epochs, with a probability for each."""
