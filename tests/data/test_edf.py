@@ -300,7 +300,10 @@ def test_a_file_of_annotations_alone_says_how_to_use_it(tmp_path: Path) -> None:
 
 def test_nothing_of_the_patient_is_copied(tmp_path: Path) -> None:
     fields = EdfFields(patient="MCH-0234567 F 02-MAY-1951 Haagse_Harry", recording="by Dr_Who")
-    recording = read(write_edf(tmp_path / "x.edf", [one()], fields=fields))
+    told = [(0.5, None, "Lights off")]
+    recording = read(write_edf(tmp_path / "x.edf", [one()], fields=fields, annotations=told))
+    assert recording.subject.id == "unknown"
+    assert read(tmp_path / "x.edf", keep_identifiers=True).subject.id == "MCH-0234567"
     kept = repr(recording) + repr(recording.subject) + repr(recording.session)
     kept += json.dumps([dict(s.metadata) for s in recording.values()]) + repr(recording.notes)
     for secret in ("MCH", "1951", "Harry", "Who"):

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nissl.data import ChannelTable
-from nissl.data.electrodes import TYPES, electrodes, mapping_table, unknown
+from nissl.data.electrodes import (
+    TYPES,
+    electrodes,
+    kind_by_names,
+    mapping_table,
+    stream_kind,
+    unknown,
+)
 from nissl.errors import BadMetadataError
 
 
@@ -107,6 +114,14 @@ def test_types_of_the_file_win_over_names() -> None:
     ]
     with pytest.raises(BadMetadataError):
         electrodes(["C3", "C4"], ["eeg"])
+
+
+def test_a_stream_is_eeg_by_its_names_only_where_all_are_known() -> None:
+    assert kind_by_names(["Fc5.", "C3..", "EOG"], "ephys") == "eeg"
+    assert kind_by_names(["C3", "foo"], "ephys") == "ephys"
+    assert kind_by_names(["0", "1"], "lfp") == "lfp"
+    kinds = {("MEG 0111", "C3"): "meg", ("LA1",): "ieeg", ("EOG", "SaO2"): "exg", ("x",): "aux"}
+    assert {names: stream_kind(electrodes(names)) for names in kinds} == kinds
 
 
 @given(st.lists(st.text(max_size=20), max_size=40))

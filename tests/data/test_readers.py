@@ -11,7 +11,10 @@ from nissl.testing.files import (
     EdfSignal,
     write_blackrock_nev,
     write_blackrock_nsx,
+    write_brainvision,
     write_edf,
+    write_eeglab,
+    write_gdf,
     write_intan_rhd,
     write_nidq,
     write_nwb,
@@ -138,6 +141,90 @@ class TestEdf(ReaderTests):
 
 class TestBdf(TestEdf):
     bdf = True
+
+
+NAMES = ["Fp1", "EOG horizontal", "C3", "foo"]
+
+
+class TestBrainVision(ReaderTests):
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("mne")
+
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        segments = ((0, "20200301223000000000"), (90, "20200301224000000000"))
+        path = write_brainvision(
+            folder / "x.vhdr", noise(), NAMES, 100, marks=[(5, "S 1")], segments=segments
+        )
+        return Example("mne", path, {"signal": noise() * 0.5})
+
+
+class TestEeglab(ReaderTests):
+    inside = False
+
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("mne")
+
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        samples = (noise() * 0.5).astype(np.float32)
+        marks = [(5, "go"), (77, "stop")]
+        path = write_eeglab(folder / "x.set", samples, NAMES, 100, marks=marks, inside=self.inside)
+        return Example("mne", path, {"signal": samples})
+
+
+class TestEeglabInside(TestEeglab):
+    inside = True
+
+
+class TestGdf(ReaderTests):
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("mne")
+
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        path = write_gdf(folder / "x.gdf", noise(), NAMES, 40, marks=[(5, 769)])
+        return Example("mne", path, {"signal": noise() * 0.5})
+
+
+class TestFif(ReaderTests):
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("mne")
+
+    def make(self, folder):
+        import mne
+
+        folder.mkdir(exist_ok=True)
+        types = ["eeg", "mag", "grad", "stim"]
+        info = mne.create_info(["EEG 001", "MEG 0111", "MEG 0112", "STI 014"], 100.0, types)
+        scale = np.asarray([1e-6, 1e-15, 1e-13, 1])
+        raw = mne.io.RawArray(noise().T * scale[:, None], info, first_samp=300, verbose="error")
+        raw.set_annotations(mne.Annotations([0.5], [0.2], ["BAD"]))
+        raw.save(folder / "x_raw.fif", verbose="error")
+        return Example("mne", folder / "x_raw.fif", {"signal": noise()}, atol_uv=0.01)
+
+
+class TestBids(ReaderTests):
+    """A folder of one recording, whose tables say more than its file."""
+
+    def make(self, folder):
+        where = folder / "sub-01" / "ses-a" / "eeg"
+        where.mkdir(parents=True, exist_ok=True)
+        base = "sub-01_ses-a_task-rest"
+        signals = [EdfSignal(n, noise(160, 1, k)[:, 0], 40) for k, n in enumerate("ab")]
+        write_edf(where / f"{base}_eeg.edf", signals)
+        (where / f"{base}_channels.tsv").write_text(
+            "name\ttype\tunits\tstatus\na\tEEG\tuV\tgood\nb\tEOG\tuV\tbad\n"
+        )
+        (where / f"{base}_events.tsv").write_text(
+            "onset\tduration\ttrial_type\n0.5\t0\tgo\n1.0\t1.5\tspindle\n"
+        )
+        expected = np.stack([s.samples for s in signals], axis=1) * 0.1
+        return Example("bids", folder / "sub-01", {"signal": expected})
 
 
 class TestNwb(ReaderTests):

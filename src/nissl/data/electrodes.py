@@ -121,6 +121,19 @@ def stream_kind(found: Sequence[Electrode]) -> str:
     return "exg" if types & {"eog", "emg", "ecg"} else "aux"
 
 
+def kind_by_names(ids: Sequence[str], otherwise: str) -> str:
+    """Kind of a stream whose format does not say: "eeg" where all names are known and one is EEG.
+
+    Parameters
+    ----------
+    ids : sequence of str
+    otherwise : str
+        What it is else.
+    """
+    found = electrodes(ids)
+    return "eeg" if not unknown(found) and stream_kind(found) == "eeg" else otherwise
+
+
 def mapping_table(found: Sequence[Electrode]) -> str:
     """Given name, electrode, type and reference of each channel as aligned lines of text."""
     rows = [("given", "electrode", "type", "reference")]

@@ -7,7 +7,9 @@ a pseudonym that is the same for the same id ("sub-" and eight hexadecimal digit
 SHA-256). Short ids can be guessed back from such a pseudonym: it keeps identifiers out of
 reports and exports, it does not make a recording anonymous. ``--keep-identifiers`` keeps the
 ids, and is recorded with the source. Where a session is named after its file (SpikeGLX, Intan,
-Blackrock), the name is the user's own; ``--session`` gives another.
+Blackrock), the name is the user's own; ``--session`` gives another. Of EDF+ and FIF files even
+the patient's code is read only with ``--keep-identifiers``. Annotations within a recording are not
+its header: short ones are kept, long ones lose their words (see `nissl.io.annotations`).
 """
 
 from __future__ import annotations

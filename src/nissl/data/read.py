@@ -138,7 +138,7 @@ def our_errors(path: Path) -> Iterator[None]:
         raise MissingDependencyError(
             f"the package {error.name!r} to read {path.name}",
             "no such package",
-            "Install it with: pip install 'nissl[ephys]'",
+            f"Install it with: pip install 'nissl[{'eeg' if error.name == 'mne' else 'ephys'}]'",
         ) from error
     except PermissionError as error:
         raise CorruptSourceError(

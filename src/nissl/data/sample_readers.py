@@ -17,6 +17,7 @@ SAMPLE_READERS: Registry[Any] = Registry(
         "FramesReader": "nissl.data.files:FramesReader",
         "PlanesReader": "nissl.data.files:PlanesReader",
         "EdfReader": "nissl.data.edf.samples:EdfReader",
+        "MneReader": "nissl.data.mne_raw:MneReader",
         "NpzReader": "nissl.data.arrays:NpzReader",
         "ZarrReader": "nissl.data.arrays:ZarrReader",
         "Hdf5Reader": "nissl.data.arrays:Hdf5Reader",

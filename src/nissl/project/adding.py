@@ -12,7 +12,7 @@ from nissl.annotators.clock_checks import clock_findings
 from nissl.annotators.eeg_checks import source_findings
 from nissl.data import Recording
 from nissl.data.read import matching_reader, read
-from nissl.errors import BadArgumentError, CorruptSourceError, UnknownFormatError
+from nissl.errors import BadArgumentError, CorruptSourceError, InputError, UnknownFormatError
 from nissl.io import find_importer
 from nissl.io.annotations import NO_CLAIMS, Claims, recording_annotations
 from nissl.io.contracts import Imported
@@ -105,7 +105,7 @@ def _claims(recording: Recording | None) -> tuple[Claims, tuple[Finding, ...]]:
         return NO_CLAIMS, (*findings, Finding("annotations", "warning", sentence))
     try:
         return recording_annotations(recording), tuple(findings)
-    except CorruptSourceError as error:
+    except InputError as error:
         sentence = f"Its annotations were left out. {error}"
         return NO_CLAIMS, (*findings, Finding("annotations", "error", sentence))
 

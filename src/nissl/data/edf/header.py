@@ -180,6 +180,13 @@ def read_header(path: Path) -> EdfHeader:
     )
 
 
+def patient_code(path: Path) -> str | None:
+    """Code of the patient in an EDF+ header, for those who ask to keep it; None where hidden."""
+    with path.open("rb") as file:
+        words = _text(file.read(88)[8:]).split()
+    return words[0] if len(words) >= 4 and words[0] != "X" else None
+
+
 def looks_like(head: bytes) -> bool:
     """Whether the first bytes of a file are those of EDF or BDF."""
     return head.startswith((b"0       ", b"\xffBIOSEMI"))

@@ -17,11 +17,11 @@ from pathlib import Path
 from nissl.data.channels import ChannelTable
 from nissl.data.edf.annotations import file_annotations
 from nissl.data.edf.clock import clock_of, gap_notes, runs
-from nissl.data.edf.header import EdfHeader, SignalHeader, looks_like, read_header
+from nissl.data.edf.header import EdfHeader, SignalHeader, looks_like, patient_code, read_header
 from nissl.data.edf.samples import EdfReader
 from nissl.data.electrodes import Electrode, electrodes, stream_kind
 from nissl.data.readers import Opened, ReadOptions
-from nissl.data.recording import Session
+from nissl.data.recording import Session, Subject
 from nissl.data.signal import Signal
 from nissl.errors import CorruptSourceError
 
@@ -67,9 +67,11 @@ class EdfFileReader:
             metadata = {"start": head.start.isoformat()} if head.start else {}
             facts = {**metadata, **({"units": units} if units else {})}
             streams.append(Signal(name, _reader(head, some), table, clock, facts))
+        code = patient_code(path) if options.keep_identifiers and head.plus else None
         return Opened(
             tuple(streams),
             (path,),
+            subject=Subject(id=code) if code else Subject(),
             session=Session(day=head.start.date().isoformat() if head.start else None),
             annotations=file_annotations(head),
             notes=tuple(notes),

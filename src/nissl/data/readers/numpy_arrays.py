@@ -10,7 +10,8 @@ Names in an npz are matched without regard to case::
     positions  position_um, channel_positions_um, channel_locations_um
 
 The longer axis is time, unless ``n_channels`` says which; a square array is ambiguous. Without
-a gain samples are taken as uV, and the stream's metadata say so ("gain_assumed"). Arrays of
+a gain samples are taken as uV, and the stream's metadata say so ("gain_assumed"). A stream whose
+names are all known and hold an EEG electrode (see `nissl.data.electrodes`) is EEG. Arrays of
 Python objects are refused: reading them would run code from the file.
 """
 
@@ -27,6 +28,7 @@ import numpy as np
 from nissl.clock import Clock
 from nissl.data.arrays import NpzReader, damaged
 from nissl.data.channels import ChannelTable
+from nissl.data.electrodes import kind_by_names
 from nissl.data.files import FilePart, FramesReader, PlanesReader
 from nissl.data.readers import Opened, ReadOptions
 from nissl.data.signal import SampleReader, Signal
@@ -132,7 +134,8 @@ def describe_channels(
         raise BadMetadataError(
             f"one gain, or {n_channels}", f"{np.shape(gain)}", "Mend the gain in the file."
         ) from error
-    table = ChannelTable.plain(ids, gain_uv=gains, position_um=_first(facts, POSITIONS))
+    kind = "ephys" if isinstance(ids, int) else kind_by_names(ids, "ephys")
+    table = ChannelTable.plain(ids, gain_uv=gains, position_um=_first(facts, POSITIONS), kind=kind)
     return table, {"gain_assumed": True} if gain is None else {}
 
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from nissl.clock import Clock, Segment
 from nissl.data.arrays import Hdf5Reader
 from nissl.data.channels import ChannelTable
+from nissl.data.electrodes import kind_by_names
 from nissl.data.privacy import protect
 from nissl.data.probes import Geometry, side_by_side
 from nissl.data.readers import Opened, ReadOptions
@@ -113,6 +114,7 @@ def _signal(path: Path, name: str, group: Any) -> Signal:
     electrical = "electrodes" in group
     kind = "aux" if not electrical else ("lfp" if _is_lfp(group.name) else "ephys")
     names, geometry = _electrodes(group) if electrical else (None, None)
+    kind = kind if names is None else kind_by_names(names, kind)
     table = ChannelTable.plain(
         n_channels if names is None else names, gain_uv=gain, offset_uv=offset, kind=kind
     )

@@ -6,6 +6,7 @@ exactly.
 
 from nissl.testing.files.blackrock import write_blackrock_nev, write_blackrock_nsx
 from nissl.testing.files.edf import EdfFields, EdfSignal, write_edf
+from nissl.testing.files.eeg import write_brainvision, write_eeglab, write_gdf
 from nissl.testing.files.intan import write_intan_rhd
 from nissl.testing.files.nwb import write_nwb
 from nissl.testing.files.openephys import write_openephys
@@ -16,7 +17,10 @@ __all__ = [
     "EdfSignal",
     "write_blackrock_nev",
     "write_blackrock_nsx",
+    "write_brainvision",
     "write_edf",
+    "write_eeglab",
+    "write_gdf",
     "write_intan_rhd",
     "write_nidq",
     "write_nwb",
