@@ -22,6 +22,7 @@ SAMPLE_READERS: Registry[Any] = Registry(
         "ZarrReader": "nissl.data.arrays:ZarrReader",
         "Hdf5Reader": "nissl.data.arrays:Hdf5Reader",
         "SpikeInterfaceReader": "nissl.data.spikeinterface:SpikeInterfaceReader",
+        "MontageReader": "nissl.data.remontage:MontageReader",
         "ChainReader": "nissl.data.chain:ChainReader",
         "ColumnsReader": "nissl.data.signal:ColumnsReader",
     },

@@ -147,7 +147,7 @@ def _power(
     out = np.full((points // 2 + 1, begins.size), np.nan, dtype=np.float32)
     window = np.hanning(points + 1)[:-1].astype(np.float32)
     scale = 2 / (signal.rate_hz * float(np.sum(window**2)))
-    columns = shown[0].columns(shown[1], signal.n_channels)
+    columns = shown[0].columns(shown[1])
     exact = True
     for segment in signal.clock.segments:
         inside = np.flatnonzero((begins >= segment.start) & (begins + points <= segment.stop))

@@ -136,7 +136,7 @@ def traces(
     first = start // bin_samples * bin_samples
     stop = min(-(-end // bin_samples) * bin_samples, signal.n_samples)
     labels = tuple(shown.labels[i] for i in chosen)
-    columns = shown.columns(chosen, signal.n_channels)
+    columns = shown.columns(chosen)
     if not plain:
         halo = round(page.filters.halo_s * signal.rate_hz)
         most = min(FILTER_VALUES // max(1, columns.size), PAGE_VALUES // signal.n_channels)
