@@ -325,6 +325,23 @@ def test_years_of_two_digits_are_those_of_the_format(tmp_path: Path) -> None:
         assert read_header(path).start == datetime.datetime(year, 1, 1, 22, 30)
 
 
+def test_triggers_of_bdf_are_lines(tmp_path: Path) -> None:
+    words = np.zeros(40, np.int64)
+    words[5:9], words[20:25] = 1, 0x8000 - 0x800000 + 1
+    status = EdfSignal(
+        "Status", words, 10, "Boolean", ("-8388608", "8388607"), ("-8388608", "8388607")
+    )
+    lines = {
+        n.name: n for n in read(write_edf(tmp_path / "x.bdf", [one(), status], bdf=True)).lines
+    }
+    assert len(lines) == 16
+    assert lines["status.0"].bytes_to_read == 120
+    assert lines["status.0"].rising.tolist() == [5, 20]
+    assert lines["status.0"].falling.tolist() == [9, 25]
+    assert lines["status.15"].rising.tolist() == [20]
+    assert lines["status.1"].rising.tolist() == []
+
+
 def test_one_long_data_record_is_read_in_part(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("nissl.data.edf.samples.BLOCK_BYTES", 50)
     signals = [one(n=300, n_per_record=150, seed=k) for k in range(2)]

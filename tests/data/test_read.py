@@ -401,3 +401,15 @@ def test_real_arrays(name, n_channels, rate_hz, n_samples):
     signal = read(SHARED / f"{name}.npz").signal
     assert (signal.n_channels, signal.rate_hz, signal.n_samples) == (n_channels, rate_hz, n_samples)
     assert signal.read(100, 200).std() > 0
+
+
+def test_npz_of_eeg_by_its_names(tmp_path):
+    samples = np.arange(300, dtype=np.int16).reshape(3, 100)
+    np.savez(tmp_path / "x.npz", X_uV=samples, fs=160.0, ch=["Fc5.", "C3..", "EOG"])
+    recording = read(tmp_path / "x.npz")
+    assert recording.channels.kind == "eeg"
+    assert recording.channels.ids == ("Fc5.", "C3..", "EOG")
+    assert "gain_assumed" not in recording.signal.metadata
+    np.testing.assert_array_equal(recording.read(), samples.T)
+    np.savez(tmp_path / "y.npz", x=np.zeros(500), fs=100.0, ch="C3-A1")
+    assert read(tmp_path / "y.npz").channels.ids == ("C3-A1",)

@@ -5,7 +5,8 @@ Voltages are given in uV, whatever their unit in the file. What is no voltage ke
 `gain_uv` of such a channel is in that unit per step, and ``metadata["units"]`` of the stream
 names it ({"SaO2": "%"}). Gaps of a discontinuous file are gaps of the clock, whose second 0 is
 the start that the header states (``metadata["start"]``, local time without a zone). Two signals
-of one name are "NAME" and "NAME #2".
+of one name are "NAME" and "NAME #2". The 16 trigger bits of the "Status" signal of a BDF file are
+the lines "status.0" to "status.15".
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from nissl.data.edf.clock import clock_of, gap_notes, runs
 from nissl.data.edf.header import EdfHeader, SignalHeader, looks_like, patient_code, read_header
 from nissl.data.edf.samples import EdfReader
 from nissl.data.electrodes import Electrode, electrodes, stream_kind
+from nissl.data.lines import Line, ScannedLine, WordScan
 from nissl.data.readers import Opened, ReadOptions
 from nissl.data.recording import Session, Subject
 from nissl.data.signal import Signal
@@ -73,6 +75,7 @@ class EdfFileReader:
             (path,),
             subject=Subject(id=code) if code else Subject(),
             session=Session(day=head.start.date().isoformat() if head.start else None),
+            lines=tuple(_lines(head, streams)),
             annotations=file_annotations(head),
             notes=tuple(notes),
         )
@@ -124,6 +127,16 @@ def _channels(
     )
     said = f"No unit is stated for {', '.join(unstated)}; taken as uV."
     return table, units, [said] if unstated else []
+
+
+def _lines(head: EdfHeader, streams: Sequence[Signal]) -> list[Line]:
+    """Trigger bits of a BDF file, which are looked for when first asked for."""
+    for signal in streams if head.sample_bytes == 3 else ():
+        if "Status" in signal.channels.ids:
+            words = signal.take(["Status"]).reader
+            scan = WordScan(words, signal.clock, head.sample_bytes)
+            return [ScannedLine(f"status.{bit}", scan, bit) for bit in range(16)]
+    return []
 
 
 def _reader(head: EdfHeader, some: Sequence[int]) -> EdfReader:

@@ -2,11 +2,12 @@
 
 Names in an npz are matched without regard to case::
 
-    samples    data, samples, traces, recording, signal, raw, ephys, x (or the only array)
+    samples    data, samples, traces, recording, signal, raw, ephys, x (or the only array); with
+               _uv at the end in uV
     rate       rate_hz, rate, fs, sampling_rate, sampling_frequency, sample_rate, srate, sfreq
                in Hz; with _hz or _khz at the end in that unit
     gain       gain_uv, gain_to_uv, scale_uv, uv_per_bit, lsb_uv
-    names      channel_ids, channel_names, ch_names, channels
+    names      channel_ids, channel_names, ch_names, channels, ch
     positions  position_um, channel_positions_um, channel_locations_um
 
 The longer axis is time, unless ``n_channels`` says which; a square array is ambiguous. Without
@@ -34,10 +35,11 @@ from nissl.data.readers import Opened, ReadOptions
 from nissl.data.signal import SampleReader, Signal
 from nissl.errors import BadMetadataError, CorruptSourceError
 
-SAMPLES = ("data", "samples", "traces", "recording", "signal", "raw", "ephys", "x")
+_SAMPLES = ("data", "samples", "traces", "recording", "signal", "raw", "ephys", "x")
+SAMPLES = (*_SAMPLES, *(f"{name}_uv" for name in _SAMPLES))
 RATES = ("rate", "fs", "sampling_rate", "sampling_frequency", "sample_rate", "srate", "sfreq")
 GAINS = ("gain_uv", "gain_to_uv", "scale_uv", "uv_per_bit", "lsb_uv")
-NAMES = ("channel_ids", "channel_names", "ch_names", "channels")
+NAMES = ("channel_ids", "channel_names", "ch_names", "channels", "ch")
 POSITIONS = ("position_um", "channel_positions_um", "channel_locations_um")
 LEAST_PLAUSIBLE_HZ = 100.0
 """A rate without a unit below this could as well be kHz."""
@@ -79,6 +81,8 @@ class NumpyReader:
             key, header, facts = _npz(path)
             first = channels_first(header.shape, options.n_channels)
             reader: SampleReader = NpzReader(str(path), key, header.dtype.str, first)
+            if key.lower().endswith("_uv"):
+                facts = {GAINS[0]: 1.0, **facts}
         else:
             header = _npy(path)
             first = channels_first(header.shape, options.n_channels)
@@ -126,8 +130,8 @@ def describe_channels(
     gain = options.gain_uv if options.gain_uv is not None else _first(facts, GAINS)
     names = _first(facts, NAMES)
     ids: Any = n_channels
-    if names is not None and np.ndim(names) == 1 and len(names) == n_channels:
-        ids = [str(name) for name in np.asarray(names).tolist()]
+    if names is not None and np.ndim(names) <= 1 and np.size(names) == n_channels:
+        ids = [str(name) for name in np.atleast_1d(names).tolist()]
     try:
         gains = np.broadcast_to(np.asarray(1.0 if gain is None else gain, float), (n_channels,))
     except (TypeError, ValueError) as error:
