@@ -60,6 +60,25 @@ def test_a_hypnogram_is_placed_by_the_starts_of_both_files(project, tmp_path):
     assert [f["check"] for f in project.store.findings(later.digest)] == ["start"]
 
 
+def test_an_hour_between_the_starts_is_doubted(project, tmp_path):
+    source = project.add(night(tmp_path / "n.edf", minutes=90))
+    labels = project.add_labels(source, hypnogram(tmp_path / "h.edf", "23.30.00"))
+    (finding,) = project.store.findings(labels.digest)
+    assert finding["severity"] == "warning"
+    assert "daylight" in finding["sentence"]
+    assert labels.column("start")[0] == 36_000  # placed by the files, not by a guess
+
+
+def test_a_task_takes_the_stream_it_works_on(project, tmp_path):
+    source = project.add(night(tmp_path / "n.edf"))
+    assert source.stream(None, ("eeg",)) == "10Hz"
+    assert source.stream(None, ("aux",)) == "1Hz"
+    with pytest.raises(BadArgumentError, match="10Hz"):
+        source.stream(None, ("ephys", "ap"))
+    assert source.has_kind(("eeg",))
+    assert not source.has_kind(("ephys",))
+
+
 def test_a_hypnogram_of_another_night_is_refused(project, tmp_path):
     source = project.add(night(tmp_path / "n.edf"))
     other = hypnogram(tmp_path / "other.edf", date="09.03.02")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,7 +65,7 @@ def annotate(
     from nissl.tasks import resolve
 
     parameters, budget = _parameters(set_ or []), parse_memory(memory)
-    resolve(task)  # before anything is written
+    kinds = resolve(task)[0].streams  # before anything is written
     one = None
     if out is not None:
         given = reader_options(

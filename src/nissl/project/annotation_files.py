@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nissl.data.edf.clock import HOUR_S
 from nissl.errors import BadLabelsError
 from nissl.io.annotations import Claims, annotation_labels, file_annotations, main_stream
 from nissl.project.source import Source
@@ -65,4 +66,10 @@ def _shift(of_file: str | None, of_recording: Any) -> tuple[float, list[Finding]
         f"The annotations start {abs(shift_s):.0f} s {'after' if shift_s > 0 else 'before'} the "
         "recording, by the starts that both files state, and are placed accordingly."
     )
-    return shift_s, [Finding("start", "note", sentence, value=shift_s, limit=0.0, unit="s")]
+    severity = "note"
+    if abs(abs(shift_s) - HOUR_S) < 1:
+        sentence += (
+            " That is one hour: perhaps one of the two clocks was changed (daylight saving)."
+        )
+        severity = "warning"
+    return shift_s, [Finding("start", severity, sentence, value=shift_s, limit=0.0, unit="s")]
