@@ -82,7 +82,7 @@ def annotate(
     with RichProgress() as progress, open_project(out or path, create=out is not None) as study:
         resources = Resources(workers or os.cpu_count() or 1, budget, cluster, progress)
         chosen = (
-            [add(study.store, one)] if one is not None else _chosen(study, task, source, stream)
+            [add(study.store, one)] if one is not None else _chosen(study, source, stream, kinds)
         )
         for each in chosen:
             draft = study.annotate(
@@ -102,22 +102,22 @@ def annotate(
     show("Annotated", rows, as_json=as_json)
 
 
-def _chosen(study: Project, task: str, name: str | None, stream: str | None) -> list[Source]:
+def _chosen(
+    study: Project, name: str | None, stream: str | None, kinds: Sequence[str]
+) -> list[Source]:
     """The source asked for, or all with the stream; by default with streams the task is for.
 
     Where no source says that it has such a stream, those of plain arrays do, which do not say.
     """
     from nissl.data.channels import SPIKING
-    from nissl.tasks import resolve
 
     if name:
         return [study.source(name)]
     sources = study.sources()
-    wanted = resolve(task)[0].streams
     if stream is not None:
         chosen = [each for each in sources if stream in each.row.streams]
     else:
-        chosen = [each for each in sources if each.has(wanted)]
+        chosen = [each for each in sources if each.has(kinds)]
         chosen = chosen or [each for each in sources if each.has(SPIKING)]
     for each in sources:
         if each not in chosen:

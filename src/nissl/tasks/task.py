@@ -74,7 +74,6 @@ class Task:
     view: str = ""
     evidence: tuple[str, ...] = ()
     remarks: Callable[[LabelSet, ItemTable | None], list[Finding]] | None = None
-    streams: tuple[str, ...] = ("ephys", "ap")
 
 
 @dataclass(frozen=True)
