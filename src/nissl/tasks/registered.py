@@ -7,11 +7,21 @@ from nissl.registry import Registry
 from nissl.tasks.contracts import Annotator
 from nissl.tasks.task import Task
 
+EVENTS = {
+    "spindles": "spindles:SPINDLES",
+    "yasa-spindles": "yasa:YASA_SPINDLES",
+    "yasa-slow-waves": "yasa:YASA_SLOW_WAVES",
+    "yasa-rems": "yasa:YASA_REMS",
+    "slow-waves": "slow_waves:SLOW_WAVES",
+    "bursts": "bursts:BURSTS",
+}
+"""Methods of the task "events", the default first, and where they are."""
+
 TASKS: Registry[Task] = Registry(
     "tasks",
     {
         name: f"nissl.annotators.{name}.task:{name.upper()}"
-        for name in ("spikes", "curation", "celltypes", "sleep")
+        for name in ("spikes", "curation", "celltypes", "sleep", "events")
     },
 )
 
@@ -31,7 +41,8 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "sleep/yasa": "nissl.annotators.sleep.yasa:YASA",
         "sleep/combined": "nissl.annotators.sleep.combined:COMBINED",
         "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
-    },
+    }
+    | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()},
 )
 
 

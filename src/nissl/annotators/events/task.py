@@ -1,0 +1,41 @@
+"""The task "events": what happens in EEG, MEG and field potentials, and lasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nissl.annotators.events.checks import check
+from nissl.annotators.events.describe import describe, update
+from nissl.annotators.events.score import score
+from nissl.annotators.events.vocabulary import VOCABULARY
+from nissl.data import Recording
+from nissl.labels import Kind, LabelSet
+from nissl.tasks import Task
+
+
+def _simulate(seed: int, **size: Any) -> tuple[Recording, LabelSet]:
+    from nissl.annotators.events.simulate import simulate
+
+    return simulate(seed, **size)
+
+
+EVENTS = Task(
+    name="events",
+    gives=Kind.SPANS,
+    vocabulary=VOCABULARY,
+    needs=(),
+    methods=(
+        "events/spindles",
+        "events/yasa-spindles",
+        "events/yasa-slow-waves",
+        "events/yasa-rems",
+        "events/slow-waves",
+        "events/bursts",
+    ),
+    describe=describe,
+    update=update,
+    check=check,
+    score=score,
+    simulate=_simulate,
+    open_vocabulary=True,
+)
