@@ -14,6 +14,11 @@ EVENTS = {
     "yasa-rems": "yasa:YASA_REMS",
     "slow-waves": "slow_waves:SLOW_WAVES",
     "bursts": "bursts:BURSTS",
+    "seizures": "seizures:SEIZURES",
+    "artifacts": "artifacts:ARTIFACTS",
+    "spikes-interictal": "sharp:SPIKES_INTERICTAL",
+    "hfo": "sharp:HFO",
+    "suppression": "suppression:SUPPRESSION",
 }
 """Methods of the task "events", the default first, and where they are."""
 

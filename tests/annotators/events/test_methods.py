@@ -18,6 +18,12 @@ CASES = {
     "events/slow-waves": ({"slow wave": 4.0}, {"snr": 6.0}, 0.85),
     "events/yasa-slow-waves": ({"slow wave": 4.0}, {"snr": 6.0}, 0.5),
     "events/bursts": ({"beta burst": 20.0}, {"snr": 5.0}, 0.85),
+    "events/spikes-interictal": ({"interictal spike": 6.0}, {"snr": 12.0}, 0.85),
+    "events/hfo": (
+        {"high-frequency oscillation": 8.0},
+        {"snr": 8.0, "rate_hz": 1000.0, "duration_s": 120.0},
+        0.85,
+    ),
 }
 """Kinds planted, size of the simulation, and the least F1 at an overlap of 0.2."""
 
@@ -36,7 +42,7 @@ class TestMethods(AnnotatorContract):
     @pytest.fixture(scope="class")
     def inputs(self, name):
         kinds, size, _ = CASES[name]
-        recording, _ = simulate(2, kinds=kinds, duration_s=180.0, **size)
+        recording, _ = simulate(2, kinds=kinds, **{"duration_s": 180.0, **size})
         return Inputs(recording, "eeg")
 
     @pytest.fixture(scope="class", params=sorted(CASES))

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from nissl.annotators.events.candidates import SIGMA, Search, candidates
 from nissl.annotators.events.features import NAMES, SURROUND_S, Channel
 from nissl.annotators.events.model import SpanModel, fitted
+from nissl.annotators.events.seizure_features import baseline, features_of
+from nissl.annotators.events.seizures import SeizureModel, fitted_seizures, operating_point
 from nissl.annotators.events.simulate import simulate
 from nissl.annotators.events.waves import WORK_HZ, Values, band, envelope
 from nissl.trust.calibration import choose
@@ -113,11 +115,72 @@ def trained(kind: str, search: Search, *, n: int = N_RECORDINGS, seed: int = 0) 
     return replace(model, calibration=calibration)
 
 
+def trained_seizures(*, n: int = 24, seed: int = 0) -> SeizureModel:
+    """Model of seizures from simulations: windows of two thirds, operating point of the last
+    third."""
+    rng = np.random.default_rng(seed)
+    values, label = zip(*(_seizure_record(k) for k in range(n)), strict=True)
+    cut = 2 * n // 3
+    model = fitted_seizures(
+        np.concatenate(values[:cut]),
+        np.concatenate(label[:cut]),
+        rng=rng,
+        trained_on=f"{sum(map(len, label[:cut]))} s of {cut} simulated records",
+    )
+    peaks, hit = [], []
+    for own, truth in zip(values[cut:], label[cut:], strict=True):
+        odds = model.log_odds(own)
+        a, b = replace(model, threshold=-2.0).events(odds)
+        peaks += [float(odds[i:j].max()) for i, j in zip(a, b, strict=True)]
+        hit += [bool(np.any(truth[i:j] == 0)) for i, j in zip(a, b, strict=True)]
+    found, right = np.array(peaks), np.array(hit)
+    hours = sum(map(len, label[cut:])) / 3600
+    threshold = operating_point(found[~right], hours, least=0.0)
+    return replace(model, threshold=threshold, event=_line(found, right))
+
+
+def _line(peaks: Values, right: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and intercept of the log odds that an event is right."""
+    from sklearn.linear_model import LogisticRegression
+
+    if right.all() or not right.any():
+        return float("nan"), float("nan")
+    line = LogisticRegression(C=1.0).fit(peaks[:, None], right)
+    return float(line.coef_[0, 0]), float(line.intercept_[0])
+
+
+def _seizure_record(seed: int) -> tuple[Values, npt.NDArray[np.int64]]:
+    """Deviations of windows of a simulated record from its baseline; 0 where a seizure is."""
+    rng = np.random.default_rng([seed, 11])
+    others = ("blink", "muscle", "interictal spike", "spindle", "slow wave", "beta burst")
+    kinds = {"seizure": float(rng.uniform(0.02, 0.12))}
+    kinds |= {other: float(rng.uniform(0.2, 4)) for other in others}
+    recording, truth = simulate(
+        2000 + seed,
+        kinds=kinds,
+        duration_s=1200.0,
+        rate_hz=256.0,
+        n_channels=4,
+        slope=float(rng.uniform(1.0, 2.2)),
+        snr=(2.0, 8.0),
+    )
+    signal = recording.signal
+    values = np.concatenate(list(features_of(signal, 0, signal.n_samples, range(4))))
+    middle, scale = baseline(values)
+    own = truth.column("label") == truth.vocabulary.code("seizure")
+    label = np.ones(len(values), np.int64)
+    edges = zip(truth.column("start")[own], truth.column("stop")[own], strict=True)
+    for a, b in edges:
+        label[int(a / signal.rate_hz) : int(b / signal.rate_hz)] = 0
+    return (values - middle) / scale, label
+
+
 def main() -> None:
     """Write the weights into the package's source folder."""
     folder = Path(__file__).parent / "weights"
     folder.mkdir(exist_ok=True)
     (folder / "spindles.json").write_bytes(trained("spindle", SIGMA).to_bytes())
+    (folder / "seizures.json").write_bytes(trained_seizures().to_bytes())
 
 
 if __name__ == "__main__":
