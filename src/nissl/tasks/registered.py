@@ -19,6 +19,7 @@ EVENTS = {
     "spikes-interictal": "sharp:SPIKES_INTERICTAL",
     "hfo": "sharp:HFO",
     "suppression": "suppression:SUPPRESSION",
+    "nissl": "learner:LEARNER",
 }
 """Methods of the task "events", the default first, and where they are."""
 

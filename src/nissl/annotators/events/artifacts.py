@@ -1,10 +1,9 @@
 """`events/artifacts`: blinks, muscle, flat stretches, bad segments and bad channels.
 
 Everything is taken against the channel's own usual values or against the other channels, so a gain
-does not matter. A blink is a positive deflection of frontal electrodes (or of the eyes' where there
-are none); muscle is a burst above 30 Hz; a bad segment is a swing far beyond the usual on a quarter
-of the channels or more at once; a bad channel varies much more, or much less, than the others, or
-goes along with none of them.
+does not matter. A blink is a positive deflection of frontal electrodes; muscle is a burst above
+30 Hz; a bad segment is a swing far beyond the usual on a quarter of the channels or more at once; a
+bad channel varies much more, or much less, than the others, or goes along with none of them.
 """
 
 from __future__ import annotations

@@ -67,13 +67,16 @@ class SpanModel:
         z = self.standardised(values)
         logits = np.einsum("nd,mkd->mnk", z, self.weights[:, :, :-1]) + self.weights[:, None, :, -1]
         p = _softmax(logits)
-        return np.stack([self.calibration.apply(each) for each in p]) if len(values) else p
+        return np.stack([self._calibrated(each) for each in p]) if len(values) else p
 
     def probabilities(self, values: Values) -> Values:
         """Mean of the members, calibrated, shape (n_spans, n_classes)."""
         if not len(values):
             return np.empty((0, len(self.classes)))
-        return self.calibration.apply(self.raw(values))
+        return self._calibrated(self.raw(values))
+
+    def _calibrated(self, p: Values) -> Values:
+        return p if len(self.classes) == 1 else self.calibration.apply(p)
 
     def raw(self, values: Values) -> Values:
         """Mean of the members before calibration."""
@@ -95,7 +98,7 @@ class SpanModel:
             "classes": list(self.classes),
             "features": list(self.features),
             "searches": [asdict(s) for s in self.searches],
-            "calibration": self.calibration.to_json(),
+            "calibration": self.calibration.to_json() if len(self.classes) > 1 else None,
             "threshold": self.threshold,
             "trained_on": self.trained_on,
         }
@@ -115,7 +118,7 @@ class SpanModel:
                 scale=np.asarray(value["scale"], np.float64),
                 weights=np.asarray(value["weights"], np.float64),
                 searches=tuple(Search(**s) for s in value["searches"]),
-                calibration=Calibration.from_json(value["calibration"]),
+                calibration=_calibration(value["calibration"]),
                 threshold=float(value["threshold"]),
                 trained_on=str(value["trained_on"]),
             )
@@ -174,6 +177,10 @@ def shipped(name: str) -> SpanModel:
     """Model of the package's weights."""
     folder = package_files("nissl.annotators.events") / "weights"
     return SpanModel.from_bytes((folder / f"{name}.json").read_bytes())
+
+
+def _calibration(value: dict[str, Any] | None) -> Calibration:
+    return Calibration("identity", 2) if value is None else Calibration.from_json(value)
 
 
 def _draw(label: Ints, rng: np.random.Generator) -> npt.NDArray[np.intp]:

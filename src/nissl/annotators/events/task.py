@@ -36,6 +36,7 @@ EVENTS = Task(
         "events/spikes-interictal",
         "events/hfo",
         "events/suppression",
+        "events/nissl",
     ),
     describe=describe,
     update=update,

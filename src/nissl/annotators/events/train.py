@@ -116,8 +116,7 @@ def trained(kind: str, search: Search, *, n: int = N_RECORDINGS, seed: int = 0) 
 
 
 def trained_seizures(*, n: int = 24, seed: int = 0) -> SeizureModel:
-    """Model of seizures from simulations: windows of two thirds, operating point of the last
-    third."""
+    """Model of seizures from simulations: windows of two thirds, operating point of the rest."""
     rng = np.random.default_rng(seed)
     values, label = zip(*(_seizure_record(k) for k in range(n)), strict=True)
     cut = 2 * n // 3
