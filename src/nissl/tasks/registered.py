@@ -20,6 +20,11 @@ EVENTS = {
     "hfo": "sharp:HFO",
     "suppression": "suppression:SUPPRESSION",
     "nissl": "learner:LEARNER",
+    "microstates": "microstates:MICROSTATES",
+    "arousals": "sleep_events:AROUSALS",
+    "respiration": "sleep_events:RESPIRATION",
+    "limb-movements": "sleep_events:LIMB_MOVEMENTS",
+    "background": "critical_care:BACKGROUND",
 }
 """Methods of the task "events", the default first, and where they are."""
 

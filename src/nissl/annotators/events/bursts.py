@@ -17,6 +17,7 @@ band is found anew for every `follow_s` and its frequency followed. Three defini
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,23 @@ def detect(
     for c in channels:
         x = at_rate(samples(signal, start, stop, c), signal.rate_hz, rate)
         a, b = bursts_of(x, rate, parameters)
-        parts.append(Found.of(np.rint(a * back), np.rint(b * back), channel=c))
+        found = Found.of(np.rint(a * back), np.rint(b * back), channel=c)
+        parts.append(replace(found, facts=(_told(signal.channels.ids[c], x, rate, parameters),)))
     return together(parts)
+
+
+def _told(channel: str, x: Values, rate_hz: float, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Exponent of the channel's aperiodic part and the frequencies that its peak went through."""
+    if len(x) < 4 * rate_hz or np.ptp(x) == 0:
+        return {"channel": channel}
+    _, exponent = aperiodic(*spectrum(x, rate_hz), 2.0, min(45.0, 0.4 * rate_hz))
+    low, high = parameters["band_hz"]
+    peak = followed(whitened(x, rate_hz), rate_hz, low, high, parameters["follow_s"])
+    told = {
+        "channel": channel,
+        "peak_hz": [round(float(peak.min()), 2), round(float(peak.max()), 2)],
+    }
+    return told | ({"exponent": round(float(exponent), 3)} if np.isfinite(exponent) else {})
 
 
 def bursts_of(x: Values, rate_hz: float, parameters: Mapping[str, Any]) -> tuple[Ints, Ints]:

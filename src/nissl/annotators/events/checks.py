@@ -28,7 +28,7 @@ PLAUSIBLE_PER_MIN: Mapping[str, tuple[float, float]] = {
     "slow wave": (0.0, 60.0),
     "rapid eye movement": (0.0, 40.0),
     "beta burst": (1.0, 240.0),
-    "seizure": (0.0, 0.2),
+    "seizure": (0.0, 0.03),
     "interictal spike": (0.0, 60.0),
     "high-frequency oscillation": (0.0, 120.0),
     "blink": (0.0, 60.0),

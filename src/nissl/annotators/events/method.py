@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -45,6 +45,8 @@ class Found:
         Index of the stream's channel; `ALL_CHANNELS` for an event of the whole head.
     probabilities : ndarray, shape (n, n_classes), float64, optional
         Over the vocabulary; None where the method has none.
+    facts : tuple of mapping
+        What the log tells of stretches and channels, JSON values.
     """
 
     start: Ints
@@ -52,6 +54,7 @@ class Found:
     label: Ints
     channel: Ints
     probabilities: npt.NDArray[np.float64] | None = None
+    facts: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def of(
@@ -83,7 +86,7 @@ class Found:
         """The same spans counted from another sample, cut to ``[by, by + n_samples)``."""
         start = np.clip(self.start, 0, max(n_samples - 1, 0))
         stop = np.clip(np.maximum(self.stop, start + 1), 1, n_samples)
-        return Found(start + by, stop + by, self.label, self.channel, self.probabilities)
+        return replace(self, start=start + by, stop=stop + by)
 
 
 def together(parts: Sequence[Found]) -> Found:
@@ -94,7 +97,7 @@ def together(parts: Sequence[Found]) -> Found:
     known = [p.probabilities for p in parts if p.probabilities is not None]
     columns = {n: np.concatenate([getattr(p, n) for p in parts]) for n in _COLUMNS}
     p = np.concatenate(known) if len(known) == len(parts) else None
-    return Found(**columns, probabilities=p)
+    return Found(**columns, probabilities=p, facts=tuple(f for part in parts for f in part.facts))
 
 
 _COLUMNS = ("start", "stop", "label", "channel")
@@ -169,6 +172,8 @@ class SpanMethod:
             "channels": [signal.channels.ids[k] for k in channels],
             "preprocessing": preprocessing(signal),
         }
+        if found.facts:
+            log["facts"] = [dict(each) for each in found.facts]
         labels = label_set(self, found, inputs, parameters, context)
         return Result((labels,), log=log, findings=_said(labels))
 

@@ -48,29 +48,32 @@ def window_features(windows: npt.NDArray[np.floating], rate_hz: float) -> Values
         Logarithms where numbers are positive; NaN where the rate is too low for a band, and
         between channels where there is but one.
     """
-    x = np.asarray(windows, np.float64)
+    from scipy.fft import rfft
+
+    x = np.ascontiguousarray(np.asarray(windows, np.float32).transpose(0, 2, 1))
     if not len(x):
         return np.empty((0, len(NAMES)))
-    x = np.nan_to_num(x)
-    x = x - x.mean(axis=1, keepdims=True)
-    step = np.diff(x, axis=1)
-    tiny = 1e-6
-    variance = x.var(axis=1) + tiny
-    power = np.abs(np.fft.rfft(x * np.hanning(x.shape[1])[None, :, None], axis=1)) ** 2
-    freqs = np.fft.rfftfreq(x.shape[1], 1 / rate_hz)
-    total = np.cumsum(power[:, freqs >= 1.0], axis=1)
-    edge = freqs[freqs >= 1.0][np.argmax(total >= EDGE * total[:, -1:], axis=1)]
+    if not np.isfinite(x).all():
+        x = np.nan_to_num(x)
+    x = x - x.mean(axis=2, keepdims=True)
+    step, tiny, n = np.diff(x, axis=2), 1e-6, x.shape[2]
+    variance = x.var(axis=2, dtype=np.float64) + tiny
+    spectrum = rfft(x * np.hanning(n).astype(np.float32), axis=2)
+    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float64)
+    freqs = np.fft.rfftfreq(n, 1 / rate_hz)
+    total = np.cumsum(power[:, :, freqs >= 1.0], axis=2)
+    edge = freqs[freqs >= 1.0][np.argmax(total >= EDGE * total[:, :, -1:], axis=2)]
     columns = [
-        np.log10(np.abs(step).mean(axis=1) * rate_hz + tiny),
+        np.log10(np.abs(step).mean(axis=2, dtype=np.float64) * rate_hz + tiny),
         np.log10(variance),
-        np.log10((step.var(axis=1) * rate_hz**2 + tiny) / variance),
+        np.log10((step.var(axis=2, dtype=np.float64) * rate_hz**2 + tiny) / variance),
         np.log10(np.maximum(edge, 1.0)),
     ]
     for low, high in BANDS_HZ:
         use = (freqs >= low) & (freqs < high)
         known = high <= rate_hz / 2 or (low < 0.35 * rate_hz and use.any())
         columns.append(
-            np.log10(power[:, use].mean(axis=1) + tiny)
+            np.log10(power[:, :, use].mean(axis=2) + tiny)
             if known
             else np.full(variance.shape, np.nan)
         )
@@ -117,15 +120,22 @@ def _sd(x: Values) -> Values:
 
 
 def _high(x: Values) -> Values:
-    return np.asarray(np.quantile(x, 0.9, axis=1))
+    """Quantile 0.9 over channels, as `numpy.quantile` has it and faster."""
+    place = 0.9 * (x.shape[1] - 1)
+    low = int(place)
+    order = np.sort(x, axis=1)
+    return np.asarray(
+        order[:, low] + (place - low) * (order[:, min(low + 1, len(order[0]) - 1)] - order[:, low])
+    )
 
 
-def _between(x: Values) -> list[Values]:
-    n = x.shape[2]
+def _between(x: npt.NDArray[np.float32]) -> list[Values]:
+    """Mean correlation and largest eigenvalue's share; x is (n_windows, n_channels, n_samples)."""
+    n = x.shape[1]
     if n < 2:
         return [np.full(len(x), np.nan)] * 2
-    z = x - x.mean(axis=1, keepdims=True)
-    z = z / (np.sqrt((z**2).sum(axis=1, keepdims=True)) + 1e-9)
-    c = np.einsum("wtc,wtd->wcd", z, z)
+    z = x - x.mean(axis=2, keepdims=True)
+    z = z / (np.sqrt((z**2).sum(axis=2, keepdims=True)) + 1e-9)
+    c = (z @ z.transpose(0, 2, 1)).astype(np.float64)
     off = (np.abs(c).sum(axis=(1, 2)) - np.abs(np.trace(c, axis1=1, axis2=2))) / (n * (n - 1))
     return [off, np.linalg.eigvalsh(c)[:, -1] / n]

@@ -10,6 +10,7 @@ al. 2021, J. Clin. Neurophysiol. 38, 1-29) calls voltages below 10 uV suppressed
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,9 @@ def detect(
         np.median(swings, axis=0), float(parameters["below_uv"]), float(parameters["shortest_s"])
     )
     back = signal.rate_hz / WORK_HZ
-    return Found.of(np.rint(a * back), np.rint(b * back))
+    found = Found.of(np.rint(a * back), np.rint(b * back))
+    share = float(np.sum(b - a)) * back / max(stop - start, 1)
+    return replace(found, facts=({"suppressed": round(share, 4)},))
 
 
 def swing(x: Values) -> Values:

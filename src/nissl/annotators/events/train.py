@@ -21,7 +21,7 @@ from nissl.annotators.events.simulate import simulate
 from nissl.annotators.events.waves import WORK_HZ, Values, band, envelope
 from nissl.trust.calibration import choose
 
-VISIBLE = 1.0
+VISIBLE = 2.0
 HIT = 0.2
 """Intersection over union from which a candidate is an event."""
 OTHERS = ("slow wave", "beta burst", "blink", "muscle", "interictal spike")
@@ -66,11 +66,12 @@ def visible(
 ) -> npt.NDArray[np.bool_]:
     """Whether a person would see planted events in the plain trace.
 
-    The band's envelope peaks at no less than the standard deviation of the trace (0.5 to 30 Hz)
-    around it: a burst that only a filter brings out is none that a scorer marks.
+    The band's envelope peaks at no less than twice the standard deviation of the trace around it
+    without its slow waves (4 to 30 Hz), on which spindles ride: a burst that only a filter brings
+    out is none that a scorer marks.
     """
     strength = envelope(band(x, WORK_HZ, search.low_hz, search.high_hz))
-    trace, wide = band(x, WORK_HZ, 0.5, 30.0), int(SURROUND_S * WORK_HZ)
+    trace, wide = band(x, WORK_HZ, 4.0, 30.0), int(SURROUND_S * WORK_HZ)
     out = np.zeros(start.size, bool)
     for k, (a, b) in enumerate(zip(start.tolist(), stop.tolist(), strict=True)):
         around = np.concatenate([trace[max(a - wide, 0) : a], trace[b : b + wide]])
