@@ -37,7 +37,8 @@ class Decision:
     row : LabelRow
         The set that it was decided on.
     state : str
-        One of `DECIDED`, or "untouched" where the set itself counts as a decision.
+        One of `DECIDED`, "untouched" where the set itself counts as a decision, or "removed" where
+        a task takes that as one (`Task.denies`).
     """
 
     name: str
@@ -85,6 +86,8 @@ class Bench:
         if not self.owns_items:
             columns = (labels.column(name).tolist() for name in ("item", "target"))
             return dict(zip(*columns, strict=True))
+        if labels.digest == self.base.digest:
+            return {item: item for item in labels.items.tolist()}
         over = lying_over(self.labels, labels)
         return {own: item for item, own in over.items()}
 
@@ -139,16 +142,26 @@ class Bench:
             reviewed = replay(self.store.get_labels(row.digest), edits, resolve=resolve or majority)
             labels = reviewed.labels
             names = _names(labels)
-            for target, item in self._said(labels):
+            for target, item in self._said(labels, row):
                 state = reviewed.state.get(item, "untouched")
                 if state in DECIDED or (by_person and state == "untouched"):
                     out[target] = Decision(names[item], row, state)
                 elif state == "unsure":
                     out.pop(target, None)
+            if TASKS.get(row.task).denies:
+                own = self.places(reviewed.base)
+                gone = [i for i, state in reviewed.state.items() if state == "removed" and i in own]
+                nothing = reviewed.base.vocabulary.names[-1]
+                out |= {own[i]: Decision(nothing, row, "removed") for i in gone}
         return out
 
-    def _said(self, labels: LabelSet) -> list[tuple[int, int]]:
-        """Items of the base, and for each the item of `labels` that speaks of it."""
+    def _said(self, labels: LabelSet, row: LabelRow) -> list[tuple[int, int]]:
+        """Items of the base, and for each the item of `labels` that speaks of it.
+
+        Of the base itself, as people left it, an item speaks of itself, whatever overlaps it.
+        """
+        if row == self.base and self.owns_items:
+            return [(i, i) for i in np.intersect1d(self.labels.items, labels.items).tolist()]
         if self.owns_items:
             return list(lying_over(self.labels, labels).items())
         columns = (labels.column(name).tolist() for name in ("target", "item"))
@@ -229,8 +242,9 @@ def gather(store: Store, task: str, learner: Learner, *, resolve: Rule | None = 
     chances: list[float] = []
     for bench in benches(store, task):
         decided = bench.decided(resolve)
-        if open_vocabulary:  # the last class of an open vocabulary claims nothing
-            decided = {i: n for i, n in decided.items() if n != classes[-1]}
+        if open_vocabulary:  # the last class claims nothing, unless the task takes it as an answer
+            if not TASKS.get(task).denies:
+                decided = {i: n for i, n in decided.items() if n != classes[-1]}
             new = sorted(set(decided.values()) - set(classes))
             classes = (*classes[:-1], *new, classes[-1])
         known = {i: n for i, n in decided.items() if n in classes}

@@ -47,6 +47,9 @@ class Task:
     open_vocabulary : bool
         Whether methods and models bring classes of their own; `vocabulary` is then a usual one,
         and the last class of every vocabulary means that none of the others is claimed.
+    denies : bool
+        Whether the last class of an open vocabulary is a decision of its own ("nothing happens
+        here") rather than an abstention; an item that people removed then counts as decided so.
     view : str
         Name of the view of the review app that shows its sets; that of its kind by default.
     evidence : tuple of str
@@ -71,6 +74,7 @@ class Task:
     streams: tuple[str, ...] = SPIKING
     match: Match | None = None
     open_vocabulary: bool = False
+    denies: bool = False
     view: str = ""
     evidence: tuple[str, ...] = ()
     remarks: Callable[[LabelSet, ItemTable | None], list[Finding]] | None = None

@@ -1,5 +1,7 @@
 """A detector that is taught by marks."""
 
+from uuid import uuid4
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,10 @@ from nissl.annotators.events.learner import LEARNER, EventLearner, search_of
 from nissl.annotators.events.marking import taught
 from nissl.annotators.events.score import score
 from nissl.annotators.events.simulate import simulate
-from nissl.errors import MissingInputError
+from nissl.errors import BadArgumentError, MissingInputError
+from nissl.labels import Edit, EditKind
+from nissl.project import open_project
+from nissl.review.decided import gather
 from nissl.run.context import Context
 from nissl.tasks import Examples, Inputs, Learner
 from nissl.testing.annotators import AnnotatorContract
@@ -55,12 +60,13 @@ class TestTaught(AnnotatorContract):
 
 def test_it_is_a_learner():
     assert isinstance(LEARNER, Learner)
-    assert "spindle" not in LEARNER.vocabulary.names
+    assert LEARNER.vocabulary.names[-1] == "nothing"
 
 
 def test_untaught_it_proposes_candidates_as_nothing_and_says_so(night, tmp_path):
     result = LEARNER.annotate(Inputs(night[0], "eeg"), LEARNER.defaults(), Context(tmp_path))
-    assert result.labels[0].vocabulary.names == ("nothing",)
+    labels = result.labels[0]
+    assert np.all(labels.column("label") == labels.vocabulary.code("nothing"))
     assert np.isnan(result.labels[0].column("confidence")).all()
     assert [f.check for f in result.findings] == ["untaught"]
 
@@ -134,3 +140,39 @@ def test_it_searches_where_the_examples_were(night):
     search = search_of(LEARNER.featurise(truth, items).values[own])
     assert 8 < search.low_hz < 12.5
     assert 14.5 < search.high_hz < 19
+
+
+def test_classes_of_ones_own_can_be_relabelled_to(night, tmp_path):
+    inputs, context = Inputs(night[0], "eeg"), Context(tmp_path)
+    parameters = {**LEARNER.defaults(), "classes": ["ripple"]}
+    names = LEARNER.annotate(inputs, parameters, context).labels[0].vocabulary.names
+    assert names[-2:] == ("ripple", "nothing")
+    with pytest.raises(BadArgumentError, match="class names"):
+        LEARNER.annotate(inputs, {**parameters, "classes": 3}, context)
+
+
+def test_it_learns_from_decisions_in_a_project(tmp_path):
+    recording, truth = simulate(8, kinds=KINDS, duration_s=240.0, snr=8.0, n_channels=1)
+    path = tmp_path / "night.npz"
+    np.savez(path, eeg=recording.signal.read(), rate_hz=256.0, channels=["C3"])
+    own = truth.column("label") == truth.vocabulary.code("spindle")
+    edges = list(zip(truth.column("start")[own], truth.column("stop")[own], strict=True))
+    with open_project(tmp_path / "study") as project:
+        source = project.add(path, subject="s1")
+        draft = project.annotate(source, "events/nissl").labels
+        middle = (draft.column("start") + draft.column("stop")) / 2
+        edits = []
+        for item, at in zip(draft.column("item").tolist(), middle.tolist(), strict=True):
+            inside = any(a < at < b for a, b in edges)
+            kind = EditKind.RELABEL if inside else (EditKind.REJECT, EditKind.ACCEPT)[item % 2]
+            payload = {"label": "spindle"} if inside else {}
+            edits.append(Edit(uuid4(), kind, draft.digest, (item,), "ana", 1.0, payload))
+        project.store.append(edits)
+        examples = gather(project.store, "events", LEARNER)
+        assert len(examples) == draft.n_rows
+        assert {examples.classes[k] for k in examples.label} == {"spindle", "nothing"}
+        model = project.learn("events")
+        project.use_model("events", model.digest, by="ana")
+        labels = project.annotate(source, "events/nissl", seed=1).labels
+    assert labels.vocabulary.names == ("spindle", "nothing")
+    assert score(labels, truth)["f1_iou20"] > 0.85

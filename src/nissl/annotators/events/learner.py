@@ -33,10 +33,11 @@ from nissl.annotators.events.method import (
 )
 from nissl.annotators.events.model import SpanModel, fitted
 from nissl.annotators.events.spindles import by_model, probability
+from nissl.annotators.events.vocabulary import NAMES as USUAL
 from nissl.annotators.events.vocabulary import NOTHING, classes
 from nissl.annotators.events.waves import spread
 from nissl.data import Signal
-from nissl.errors import MissingInputError
+from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
@@ -89,8 +90,8 @@ class EventLearner:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Classes that it was taught, then "nothing"."""
-        return classes(*self.known.classes[:-1])
+        """Classes that it was taught (untaught: the usual ones), then "nothing"."""
+        return classes(*(USUAL if self.model is None else self.known.classes[:-1]))
 
     def missing(self) -> Mapping[str, str]:
         """Nothing."""
@@ -101,11 +102,13 @@ class EventLearner:
         return self._method(0.5).packages()
 
     def defaults(self) -> Mapping[str, Any]:
-        """Probability from which a candidate is claimed, and the channels (null: all of the brain).
+        """Probability from which a candidate is claimed, channels, and classes of your own.
 
         A threshold of 0 keeps all candidates, as "nothing" where that is likeliest, for review.
+        `channels` null are all of the brain. `classes` are further names that a person can
+        relabel candidates to; null for none.
         """
-        return {"threshold": 0.5, "channels": None}
+        return {"threshold": 0.5, "channels": None, "classes": None}
 
     def annotate(self, inputs: Inputs, parameters: Mapping[str, Any], context: Context) -> Result:
         """Propose events; untaught, candidates of all bands as "nothing", without confidence."""
@@ -116,9 +119,10 @@ class EventLearner:
         method = self._method(0.0 if self.model is None else threshold)
         with measure_peak() as peak:
             found = searched(method, signal, channels, parameters, context)
-        if self.model is None:
-            found = replace(found, probabilities=None)
-        labels = label_set(self, found, inputs, parameters, context, self.weights)
+        names = with_own(self.vocabulary, parameters["classes"])
+        labels = label_set(
+            self, self._under(names, found), inputs, parameters, context, self.weights, names
+        )
         log = {
             "wall_s": time.perf_counter() - began,
             "peak_memory_bytes": peak.bytes,
@@ -126,6 +130,15 @@ class EventLearner:
             "preprocessing": preprocessing(signal),
         }
         return Result((labels,), log=log, findings=self._said())
+
+    def _under(self, names: Vocabulary, found: Found) -> Found:
+        """Codes and probabilities of the model's classes under a larger vocabulary."""
+        codes = np.array([names.code(n) for n in self.known.classes], np.int64)
+        p = None
+        if self.model is not None and found.probabilities is not None:
+            p = np.zeros((found.label.size, len(names)))
+            p[:, codes] = found.probabilities
+        return replace(found, label=codes[found.label], probabilities=p)
 
     def _method(self, threshold: float) -> SpanMethod:
         def detect(
@@ -205,8 +218,10 @@ class EventLearner:
         return replace(self, model=model)
 
     def predict(self, features: FeatureTable) -> Prediction:
-        """Say classes with probabilities, over `vocabulary`."""
-        values, model = _ordered(features), self.known
+        """Say classes with probabilities, over `vocabulary`; untaught, all as likely."""
+        values, model, k = _ordered(features), self.known, len(self.vocabulary)
+        if self.model is None:
+            return Prediction(np.full((len(values), k), 1 / k), np.full((1, len(values), k), 1 / k))
         return Prediction(model.probabilities(values), model.votes(values))
 
     def unlike(self, features: FeatureTable) -> tuple[Verdict | None, Sequence[str]]:
@@ -227,7 +242,11 @@ class EventLearner:
         """The same spans under this model's classes."""
         p = self.predict(features).probabilities
         rows = np.searchsorted(features.items, labels.column("item"))
-        p = p[rows]
+        p = (
+            p[rows]
+            if self.model is not None
+            else np.eye(len(self.vocabulary))[-1:].repeat(rows.size, axis=0)
+        )
         made = labels.provenance
         columns: dict[str, Any] = {n: labels.column(n) for n in ("id", "item", "start", "stop")}
         columns["channel"] = [None if c < 0 else c for c in labels.column("channel").tolist()]
@@ -283,6 +302,17 @@ class EventLearner:
         """Return the learner whose `files` these are."""
         model = SpanModel.from_bytes(files[MODEL])
         return replace(self, model=None if len(model.classes) == 1 else model)
+
+
+def with_own(names: Vocabulary, further: Any) -> Vocabulary:
+    """A vocabulary with further classes before its last; `BadArgumentError` for no names."""
+    if further is None:
+        return names
+    if not isinstance(further, (list, tuple)) or not all(isinstance(n, str) for n in further):
+        raise BadArgumentError(
+            "a list of class names, or null", repr(further), "--set classes='[\"ripple\"]'"
+        )
+    return classes(*dict.fromkeys((*names.names[:-1], *(n for n in further if n != NOTHING))))
 
 
 def search_of(values: npt.NDArray[np.float64]) -> Search:

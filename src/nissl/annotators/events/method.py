@@ -208,8 +208,9 @@ def label_set(
     parameters: Mapping[str, Any],
     context: Context,
     weights: str = "",
+    vocabulary: Vocabulary | None = None,
 ) -> LabelSet:
-    """SPANS of what was found, by this method."""
+    """SPANS of what was found, by this method, under its vocabulary or another."""
     order = np.lexsort((found.channel, found.stop, found.start))
     columns: dict[str, Any] = {name: getattr(found, name)[order] for name in _COLUMNS}
     channel = columns["channel"].tolist()
@@ -222,7 +223,7 @@ def label_set(
     return LabelSet.build(
         Kind.SPANS,
         columns,
-        method.vocabulary,
+        method.vocabulary if vocabulary is None else vocabulary,
         Provenance(
             task="events",
             source=inputs.recording.fingerprint,

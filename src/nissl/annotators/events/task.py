@@ -9,6 +9,7 @@ from nissl.annotators.events.describe import describe, update
 from nissl.annotators.events.score import score
 from nissl.annotators.events.vocabulary import VOCABULARY
 from nissl.data import Recording
+from nissl.data.channels import BRAIN
 from nissl.labels import Kind, LabelSet
 from nissl.tasks import Task
 
@@ -48,5 +49,7 @@ EVENTS = Task(
     check=check,
     score=score,
     simulate=_simulate,
+    streams=BRAIN,
     open_vocabulary=True,
+    denies=True,
 )
