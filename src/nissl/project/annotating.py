@@ -165,7 +165,9 @@ def _needed(
             raise MissingInputError(
                 f"labels of the task {need!r} on {source.name!r}, which {task.name!r} needs",
                 "none",
-                f"Make them: nissl annotate {store.path} --task {need}",
+                f"Make them: nissl annotate {store.path} --task {need}"
+                if need in TASKS
+                else f"Import them: nissl import {store.path} {source.name} TABLE --name {need}",
             )
         labels[need] = store.get_labels(digest)
         table = items_of(store, digest)

@@ -32,7 +32,7 @@ TASKS: Registry[Task] = Registry(
     "tasks",
     {
         name: f"nissl.annotators.{name}.task:{name.upper()}"
-        for name in ("spikes", "curation", "celltypes", "sleep", "events")
+        for name in ("spikes", "curation", "celltypes", "sleep", "events", "decoding")
     },
 )
 
@@ -53,7 +53,11 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "sleep/combined": "nissl.annotators.sleep.combined:COMBINED",
         "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
     }
-    | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()},
+    | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
+    | {
+        f"decoding/{name}": f"nissl.annotators.decoding.methods:{name.upper()}"
+        for name in ("riemann", "csp", "ssvep", "fbcca", "trca", "xdawn", "eegnet")
+    },
 )
 
 

@@ -1,0 +1,131 @@
+"""Windows and decisions from a stream equal those of the file; delays are stated."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from nissl.annotators.decoding import methods
+from nissl.annotators.decoding.live import LiveDecoder, SteadyStop, stopped
+from nissl.annotators.decoding.simulate import simulate_trials
+from nissl.annotators.decoding.windows import KEEP_S, Cutter, Windowing, cut
+from nissl.data import Signal
+from nissl.errors import BadArgumentError
+from nissl.run.context import Context
+from nissl.tasks import Inputs
+
+RATE = 128.0
+
+
+def signal(n=1000, channels=3, seed=0):
+    samples = np.random.default_rng(seed).standard_normal((n, channels)).astype(np.float32)
+    return Signal.from_array(samples, RATE)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 300), min_size=1, max_size=40),
+    start=st.floats(-0.5, 0.5),
+    every=st.integers(1, 3),
+)
+def test_chunks_change_nothing(sizes, start, every):
+    stream = signal()
+    how = Windowing(RATE, start, start + 1.0, (2.0, 15.0), average=True, every=every)
+    onsets = np.array([70, 200, 200, 431, 800])
+    offline, inside = cut(stream, onsets, how)
+    assert inside.all()
+    cutter, found, at, k = Cutter(how, 3), {}, 0, 0
+    for onset in onsets:
+        cutter.ask(int(onset))
+    while at < stream.n_samples:
+        stop = min(at + sizes[k % len(sizes)], stream.n_samples)
+        found |= dict(cutter.push(stream.read(at, stop)))
+        at, k = stop, k + 1
+    for row, onset in enumerate(onsets.tolist()):
+        assert_array_equal(found[onset], offline[row])
+
+
+def test_without_a_band_windows_are_the_samples():
+    stream = signal()
+    windows, inside = cut(stream, np.array([-5, 10, 900, 990]), Windowing(RATE, 0.0, 0.5))
+    assert inside.tolist() == [False, True, True, False]
+    assert_array_equal(windows[0], stream.read(10, 74).T)
+
+
+def test_windows_refuse_what_cannot_be():
+    with pytest.raises(BadArgumentError, match="ends after"):
+        Windowing(RATE, 1.0, 1.0)
+    with pytest.raises(BadArgumentError, match="band"):
+        Windowing(RATE, 0.0, 1.0, (1.0, 70.0))
+    with pytest.raises(BadArgumentError, match="256 Hz"):
+        cut(signal(), np.array([0]), Windowing(256.0, 0.0, 1.0))
+    cutter = Cutter(Windowing(RATE, 0.0, 0.5), 3)
+    with pytest.raises(BadArgumentError, match="shape"):
+        cutter.push(np.zeros((4, 2)))
+    cutter.push(np.zeros((round((KEEP_S + 3) * RATE), 3)))
+    with pytest.raises(BadArgumentError, match="Ask within"):
+        cutter.ask(5)
+
+
+def test_the_delay_is_that_of_a_burst():
+    how = Windowing(RATE, 0.0, 2.0, (8.0, 12.0))
+    t = np.arange(1024) / RATE
+    burst = np.exp(-0.5 * ((t - 4) / 0.5) ** 2) * np.sin(2 * np.pi * 9.8 * t)
+    out = Cutter(how, 1)._filtered(burst[:, None])[:, 0]
+    centre = np.sum(t * out**2) / np.sum(out**2)
+    assert abs(centre - 4 - how.delay_s) < 0.02
+    assert how.latency_s == 2.0 + how.delay_s
+
+
+def taught(seed=1):
+    made = simulate_trials(seed, paradigm="ssvep", n_trials=60, n_unknown=30)
+    inputs = Inputs(made.recording, "eeg", {"trials": made.trials})
+    return made, inputs
+
+
+def test_decisions_on_a_stream_are_those_of_the_file(tmp_path):
+    made, inputs = taught()
+    method = methods.SSVEP
+    offline = method.annotate(inputs, method.defaults(), Context(tmp_path, seed=5)).labels[0]
+    decoder = method.teach(inputs, {}, np.random.default_rng(5))
+    live = LiveDecoder(decoder.settings, 8, decoder.fitted, decoder.calibration)
+    stream, trials, decided = made.recording["eeg"], made.trials, {}
+    onsets = trials.column("start")[30:].tolist()
+    for a in range(0, stream.n_samples, 13):
+        chunk = stream.read(a, min(a + 13, stream.n_samples))
+        for onset in [o for o in onsets if a <= o < a + 13]:
+            live.onset(onset)
+        for decision in live.push(chunk):
+            decided[decision.onset] = decision
+            assert decision.at - decision.onset < decoder.settings.n_samples + 13
+    confidence = offline.column("confidence")[30:]
+    said = np.array([decided[o].probabilities.max() for o in onsets])
+    assert np.allclose(said, confidence, atol=1e-6)
+    label = [int(decided[o].probabilities.argmax()) for o in onsets]
+    assert label == offline.column("label")[30:].tolist()
+
+
+def test_growing_windows_stop_when_sure():
+    made, inputs = taught(2)
+    lengths = (0.5, 1.0, 2.0)
+    rng = np.random.default_rng(0)
+    decoders, settings_ = {}, None
+    for length in lengths:
+        decoder = methods.SSVEP.teach(inputs, {"stop_s": length}, rng)
+        decoders[length], settings_ = (decoder.fitted, decoder.calibration), decoder.settings
+    live = SteadyStop(settings_, 8, decoders, 0.9)
+    stream, onsets = made.recording["eeg"], made.trials.column("start")
+    x = {n: cut(stream, onsets, Windowing(RATE, 0.0, n, (6, 45)))[0] for n in lengths}
+    p = [decoders[n][1].apply(decoders[n][0].predict_proba(x[n])) for n in lengths]
+    label, seconds = stopped(p, lengths, 0.9)
+    for onset in onsets.tolist():
+        live.onset(onset)
+    found = {}
+    for a in range(0, stream.n_samples, 16):
+        chunk = stream.read(a, min(a + 16, stream.n_samples))
+        found |= {d.onset: int(d.probabilities.argmax()) for d in live.push(chunk)}
+    assert [found[o] for o in onsets.tolist()] == label.tolist()
+    assert 0.5 <= seconds.mean() < 2.0
+    with pytest.raises(BadArgumentError):
+        SteadyStop(settings_, 8, {}, 0.9)
