@@ -16,6 +16,7 @@ from nissl.annotators.decoding.ssvep import (
     TaskRelated,
     band_weights,
     canonical,
+    directions,
     filter_bank,
     references,
     repeating,
@@ -111,7 +112,7 @@ def test_canonical_correlation_of_a_known_mixture():
     noise -= noise.mean(axis=2, keepdims=True)
     q = np.linalg.qr(np.concatenate([basis.T - basis.T.mean(0), noise[0].T], axis=1))[0]
     x = np.stack([0.6 * q[:, 0] + 0.8 * q[:, 2], q[:, 3]])[None]  # cosine of the angle is 0.6
-    assert canonical(x, basis)[0] == pytest.approx(0.6, abs=1e-6)
+    assert canonical(directions(x), basis)[0] == pytest.approx(0.6, abs=1e-6)
     assert references(50.0, 128.0, 64, 3).shape == (2, 64)
     assert band_weights(2).tolist() == pytest.approx([1.25, 2**-1.25 + 0.25])
     with pytest.raises(BadArgumentError):
@@ -199,6 +200,15 @@ def test_calibration_is_of_other_folds():
     assert out.max() < 0.85 < p.max()
     with pytest.raises(EvaluationError):
         calibrated(p, y, np.zeros(400, int), rng=rng)
+
+
+def test_no_answer_is_surer_than_the_trials_allow():
+    y = np.arange(40) % 2
+    p = np.eye(2)[y]
+    out, calibration = calibrated(p, y, np.arange(40) // 10, rng=RNG(0))
+    assert out.max() == pytest.approx(1 - 1 / 32, abs=1e-4)
+    assert calibration.apply(p).max() == pytest.approx(1 - 1 / 42, abs=1e-4)
+    assert np.allclose(out.sum(axis=1), 1)
 
 
 def test_information_rates():

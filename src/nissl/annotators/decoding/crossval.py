@@ -8,6 +8,7 @@ is left out are stretches of time, never random trials (Lemm, Blankertz, Dickhau
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,35 @@ from nissl.trust.calibration import Calibration, choose, fit
 
 KINDS = ("identity", "temperature", "beta")
 """Isotonic maps need more trials than a session has."""
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A calibration that is no surer than the trials that it was fitted on allow.
+
+    A hundred right answers of a hundred do not show that the next is right: as by the rule of
+    succession (Laplace), the surest answer leaves 1 in `n` + 2 to all other classes.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    n : int
+        Trials that it was fitted on.
+    """
+
+    calibration: Calibration
+    n: int
+
+    @property
+    def kind(self) -> str:
+        """Of the calibration."""
+        return self.calibration.kind
+
+    def apply(self, p: Chances) -> Chances:
+        """Calibrated probabilities, (n_trials, n_classes)."""
+        n_classes = p.shape[1]
+        share = n_classes / (n_classes - 1) / (self.n + 2)
+        return np.asarray((1 - share) * self.calibration.apply(p) + share / n_classes)
 
 
 def stretches(y: Codes, n_folds: int) -> npt.NDArray[np.int64]:
@@ -92,7 +122,7 @@ def left_out(
 
 def calibrated(
     p: Chances, y: Codes, fold: npt.NDArray[np.int64], *, rng: np.random.Generator
-) -> tuple[Chances, Calibration]:
+) -> tuple[Chances, Bounded]:
     """Calibrate probabilities of left-out trials, each fold by a map from the others.
 
     Parameters
@@ -105,12 +135,13 @@ def calibrated(
     Returns
     -------
     chances : ndarray, shape (n_trials, n_classes)
-    calibration : Calibration
+    calibration : Bounded
         For trials that are none of these, fitted on all of them.
     """
     calibration, _ = choose(p, y, fold.astype(str).tolist(), rng=rng, kinds=KINDS)
     out = np.empty_like(p)
     for k in np.unique(fold):
         away = fold == k
-        out[away] = fit(p[~away], y[~away], calibration.kind).apply(p[away])
-    return out, calibration
+        fitted = fit(p[~away], y[~away], calibration.kind)
+        out[away] = Bounded(fitted, int(np.sum(~away))).apply(p[away])
+    return out, Bounded(calibration, len(y))

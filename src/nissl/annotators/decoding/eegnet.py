@@ -2,7 +2,9 @@
 
 Lawhern, Solon, Waytowich, Gordon, Hung and Lance 2018, EEGNet: a compact convolutional neural
 network for EEG-based brain-computer interfaces, J. Neural Eng. 15, 056013, table 2: temporal
-filters, spatial filters of each with norm at most 1, separable convolution, one linear layer.
+filters, spatial filters of each with norm at most 1, separable convolution, one linear layer. Here
+the spatial filter comes first, with a temporal filter of its own: both are linear, so their order
+is free, and this one costs as many times less as there are channels.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ class EegNet:
     ----------
     rate_hz : float
         Of the trials; the temporal filters last half a second.
-    n_temporal, depth : int
-        Temporal filters, and spatial filters for each (F1 and D).
+    n_filters : int
+        Spatial filters, each with a temporal one (F1 x D).
     dropout : float
     epochs : int
         At most.
@@ -59,8 +61,7 @@ class EegNet:
     """
 
     rate_hz: float
-    n_temporal: int = 8
-    depth: int = 2
+    n_filters: int = 16
     dropout: float = 0.5
     epochs: int = 150
     patience: int = 30
@@ -109,18 +110,17 @@ def network(settings: EegNet, n_channels: int, n_samples: int, n_classes: int) -
     """The layers, as one ``torch.nn.Sequential`` of (n, 1, n_channels, n_samples)."""
     from torch import nn
 
-    f1, f2 = settings.n_temporal, settings.n_temporal * settings.depth
-    length = max(4, min(round(settings.rate_hz / 2), n_samples // 2))
+    f2 = settings.n_filters
+    length = min(round(settings.rate_hz / 2), n_samples // 2) | 1  # odd, to be centred
     pooled = n_samples // 4 // 8
     return nn.Sequential(
-        nn.Conv2d(1, f1, (1, length), padding="same", bias=False),
-        nn.BatchNorm2d(f1),
-        nn.Conv2d(f1, f2, (n_channels, 1), groups=f1, bias=False),
+        nn.Conv2d(1, f2, (n_channels, 1), bias=False),
+        nn.Conv2d(f2, f2, (1, length), padding="same", groups=f2, bias=False),
         nn.BatchNorm2d(f2),
         nn.ELU(),
         nn.AvgPool2d((1, 4)),
         nn.Dropout(settings.dropout),
-        nn.Conv2d(f2, f2, (1, 16), padding="same", groups=f2, bias=False),
+        nn.Conv2d(f2, f2, (1, 15), padding="same", groups=f2, bias=False),
         nn.Conv2d(f2, f2, 1, bias=False),
         nn.BatchNorm2d(f2),
         nn.ELU(),
@@ -181,7 +181,7 @@ def _bounded(net: Any) -> None:
     import torch
 
     with torch.no_grad():
-        for layer, most in ((net[2], MAX_NORM), (net[14], MAX_NORM_OUT)):
+        for layer, most in ((net[0], MAX_NORM), (net[-1], MAX_NORM_OUT)):
             layer.weight.copy_(torch.renorm(layer.weight, p=2, dim=0, maxnorm=most))
 
 

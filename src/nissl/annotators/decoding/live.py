@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.decoding.crossval import Bounded
 from nissl.annotators.decoding.estimator import Chances, Fitted
 from nissl.annotators.decoding.windows import Cutter, Windowing
 from nissl.errors import BadArgumentError
-from nissl.trust.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class LiveDecoder:
     n_channels : int
     fitted : Fitted
         Decoder of windows of these settings.
-    calibration : Calibration, optional
+    calibration : Bounded, optional
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class LiveDecoder:
         settings: Windowing,
         n_channels: int,
         fitted: Fitted,
-        calibration: Calibration | None = None,
+        calibration: Bounded | None = None,
     ) -> None:
         self.settings = settings
         self._cutter = Cutter(settings, n_channels)
@@ -94,7 +94,7 @@ class SteadyStop:
     settings : Windowing
         Of the longest window.
     n_channels : int
-    decoders : mapping of float to (Fitted, Calibration or None)
+    decoders : mapping of float to (Fitted, Bounded or None)
         Decoder for each length of the window in seconds; the last must be the longest.
     confidence : float
         At which a trial is decided early; the longest window decides in any case.
@@ -104,7 +104,7 @@ class SteadyStop:
         self,
         settings: Windowing,
         n_channels: int,
-        decoders: Mapping[float, tuple[Fitted, Calibration | None]],
+        decoders: Mapping[float, tuple[Fitted, Bounded | None]],
         confidence: float,
     ) -> None:
         if not decoders or not 0 < confidence <= 1:

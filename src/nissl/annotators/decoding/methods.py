@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from nissl.annotators.decoding import eegnet, riemann
 from nissl.annotators.decoding.augment import Setting, augmenter
-from nissl.annotators.decoding.crossval import calibrated, left_out, stretches
+from nissl.annotators.decoding.crossval import Bounded, calibrated, left_out, stretches
 from nissl.annotators.decoding.csp import CommonPatterns
 from nissl.annotators.decoding.erp import XdawnDiscriminant, XdawnTangent
 from nissl.annotators.decoding.estimator import Chances, Estimator, Fitted
@@ -42,7 +42,6 @@ from nissl.labels import Author, Kind, LabelSet, Provenance, Vocabulary
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Inputs, Promises, Result
-from nissl.trust.calibration import Calibration
 
 WHOLE = Promises(chunked=False, deterministic=True, memory="measured")
 COMMON: Mapping[str, Any] = {
@@ -88,7 +87,7 @@ class Taught:
     channels : tuple of str
     classes : tuple of str
     fitted : Fitted
-    calibration : Calibration or None
+    calibration : Bounded or None
         None where nothing could be left out; probabilities are then not to be trusted.
     """
 
@@ -96,7 +95,7 @@ class Taught:
     channels: tuple[str, ...]
     classes: tuple[str, ...]
     fitted: Fitted
-    calibration: Calibration | None
+    calibration: Bounded | None
 
     def chances(self, x: npt.NDArray[np.float64]) -> Chances:
         """Probabilities of windows, calibrated where they could be."""

@@ -87,25 +87,38 @@ def references(frequency_hz: float, rate_hz: float, n_samples: int, n_harmonics:
     return np.asarray(waves)
 
 
-def canonical(x: Array, basis: Array) -> Array:
-    """Largest canonical correlation of each trial with a basis.
+def directions(x: Array) -> Array:
+    """Orthonormal rows that span the channels of each trial; zeros where channels are sums.
 
     Parameters
     ----------
     x : ndarray, shape (n_trials, n_channels, n_samples)
+
+    Returns
+    -------
+    ndarray, shape (n_trials, min(n_channels, n_samples), n_samples)
+    """
+    centred = x - x.mean(axis=2, keepdims=True)
+    _, size, rows = np.linalg.svd(centred, full_matrices=False)
+    kept = size > 1e-9 * size[:, :1]
+    return np.asarray(rows * kept[..., None])
+
+
+def canonical(rows: Array, basis: Array) -> Array:
+    """Largest canonical correlation of each trial with a basis.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_trials, n, n_samples)
+        `directions` of the trials.
     basis : ndarray, shape (n_waves, n_samples)
 
     Returns
     -------
     ndarray, shape (n_trials,)
     """
-    centred = x - x.mean(axis=2, keepdims=True)
-    left, size, right = np.linalg.svd(centred, full_matrices=False)
-    del left
-    kept = size > 1e-9 * size[:, :1]  # channels that are sums of others add no direction
-    right = right * kept[..., None]
     waves = np.linalg.qr((basis - basis.mean(axis=1, keepdims=True)).T)[0]
-    return np.asarray(np.linalg.svd(right @ waves, compute_uv=False)[:, 0])
+    return np.asarray(np.linalg.svd(rows @ waves, compute_uv=False)[:, 0])
 
 
 @dataclass(frozen=True)
@@ -136,9 +149,10 @@ class CanonicalCorrelation:
         n = trials.shape[2]
         bases = [references(f, self.rate_hz, n, self.n_harmonics) for f in self.frequencies_hz]
         if self.n_bands == 1:
-            return np.stack([canonical(trials, basis) for basis in bases], axis=1)
+            rows = directions(trials)
+            return np.stack([canonical(rows, basis) for basis in bases], axis=1)
         bank = filter_bank(trials, self.rate_hz, self.first_hz, self.n_bands)
-        each = [[canonical(part, basis) ** 2 for basis in bases] for part in bank]
+        each = [[canonical(rows, basis) ** 2 for basis in bases] for rows in map(directions, bank)]
         return np.asarray(np.einsum("b,bkn->nk", band_weights(self.n_bands), np.asarray(each)))
 
     def fit(self, x: Trials, y: Codes, *, rng: np.random.Generator) -> FittedScores:

@@ -23,7 +23,7 @@ from nissl.annotators.decoding.estimator import (
     checked_trials,
     softmax,
 )
-from nissl.annotators.decoding.ssvep import canonical, filter_bank, references
+from nissl.annotators.decoding.ssvep import canonical, directions, filter_bank, references
 from nissl.errors import BadArgumentError
 
 Array = npt.NDArray[np.float64]
@@ -59,16 +59,17 @@ class WeightedCorrelations:
         trials = checked_trials(x)
         bank = filter_bank(trials, self.rate_hz, self.first_hz, self.n_bands)
         harmonics = range(1, self.n_harmonics + 1)
-        kinds = [self._squares(part, 1.0, h) for part in (trials, *bank) for h in harmonics]
-        kinds += [self._squares(trials, float(h), 1) for h in harmonics]
+        parts = [directions(part) for part in (trials, *bank)]
+        kinds = [self._squares(rows, 1.0, h) for rows in parts for h in harmonics]
+        kinds += [self._squares(parts[0], float(h), 1) for h in harmonics]
         return np.stack(kinds, axis=2)
 
-    def _squares(self, part: Trials, multiple: float, n_harmonics: int) -> Array:
-        n = part.shape[2]
+    def _squares(self, rows: Array, multiple: float, n_harmonics: int) -> Array:
+        n = rows.shape[2]
         columns = []
         for f in self.frequencies_hz:
             basis = references(multiple * f, self.rate_hz, n, n_harmonics)
-            columns.append(canonical(part, basis) ** 2 if len(basis) else np.zeros(len(part)))
+            columns.append(canonical(rows, basis) ** 2 if len(basis) else np.zeros(len(rows)))
         return np.stack(columns, axis=1)
 
     def fit(self, x: Trials, y: Codes, *, rng: np.random.Generator) -> FittedWeights:
