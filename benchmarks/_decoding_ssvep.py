@@ -237,10 +237,13 @@ def transfer(train: Set, test: Set, same: bool, seeds: int) -> dict[str, Any]:
     """The last run of each subject, by others, by few own labels of the first, and by both."""
     out: dict[str, Any] = {}
     runs = {s: np.unique(test.run[test.subject == s]) for s in np.unique(test.subject)}
-    given = {"nissl": evident(train, test, same), "tangent space": (train, test)}
-    for name, (train, test) in given.items():
-        estimator = methods(test.rate_hz)[name]
-        estimator = OnEvidence(estimator) if name == "nissl" else estimator
+    light = OnEvidence(methods(test.rate_hz)["nissl"])
+    stacks = tuple(replace(s, x=Stacking(s.rate_hz)(s.x)) for s in (train, test))
+    given: dict[str, tuple[Any, tuple[Set, ...], int]] = {
+        "nissl": (light, evident(train, test, same), seeds),
+        "tangent space": (TangentSpace(), stacks, min(seeds, 2)),
+    }
+    for name, (estimator, (train, test), seeds) in given.items():
         cases: dict[str, Callable[..., Chances]] = {
             "others only": _others,
             "others only, recentred": _recentred,

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
 import nissl
 from nissl.annotators.decoding.simulate import simulate_trials
@@ -12,6 +13,7 @@ from nissl.io import import_labels
 from nissl.labels import Edit
 from nissl.labels.edits import EditKind
 from nissl.project.reviewing import open_room, prepare
+from nissl.web.app import create_app
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,13 @@ def test_the_whole_way(study, made):
     assert desk.view == "classes"
     assert desk.vocabulary.names == ("left", "right", "unknown")
     assert desk.proposals.probabilities.shape == (60, 3)
+    client = TestClient(create_app(room))
+    for path in ("items", "facts", "rows", "probabilities"):
+        answer = client.get(f"/api/desks/{desk.key}/{path}", params={"reader": "Ana", "items": "3"})
+        assert answer.status_code == 200, (path, answer.text)
+    for path in ("queue", "overview", "advice", "trust", "project"):
+        answer = client.get(f"/api/{path}", params={"reader": "Ana", "task": "decoding"})
+        assert answer.status_code == 200, (path, answer.text)
     wrong = int(np.flatnonzero(draft.labels.column("label") != truth)[0])
     names = draft.labels.vocabulary.names
     said = {"label": names[truth[wrong]]}
