@@ -11,17 +11,21 @@ from nissl.errors import BadArgumentError, SourceNotFoundError, UnknownFormatErr
 from nissl.io import EXPORTERS, IMPORTERS, find_importer, import_labels
 from nissl.io.contracts import Exporter, Imported, Importer
 from nissl.testing.exporters import example_dossier
+from nissl.testing.marks import CHANNELS, RATE_HZ, rows_of, span_dossier
 
 NAMES = ["alf", "csv", "nwb", "parquet", "phy", "spikeinterface"]
+ANNOTATIONS = ["bids", "dreams", "edf-annotations", "hypnogram", "luna", "mne", "szcore", "wonambi"]
+FREE = ["bids", "edf-annotations", "luna", "mne", "wonambi"]
 
 
 def test_every_format_goes_both_ways():
-    assert sorted(EXPORTERS) == sorted(IMPORTERS) == NAMES
-    for name in NAMES:
+    every = sorted(NAMES + ANNOTATIONS)
+    assert sorted(EXPORTERS) == sorted(IMPORTERS) == every
+    for name in every:
         assert isinstance(EXPORTERS.get(name), Exporter)
         assert isinstance(IMPORTERS.get(name), Importer)
         assert EXPORTERS.get(name).name == name
-    suffixes = [EXPORTERS.get(name).suffix for name in NAMES]
+    suffixes = [EXPORTERS.get(name).suffix for name in every]
     assert len(set(suffixes)) == len(suffixes)
 
 
@@ -38,7 +42,20 @@ def test_what_is_not_known(tmp_path):
         EXPORTERS.get("nwbb")
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.permutations(NAMES, 2))
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(FREE, 2)))
+def test_annotations_survive_any_two_formats(tmp_path, first, second):
+    dossier = span_dossier(n_rows=40)
+    a = EXPORTERS.get(first).write(dossier, tmp_path / f"a{EXPORTERS.get(first).suffix}")
+    via = IMPORTERS.get(first).read(a, rate_hz=RATE_HZ).dossier()
+    b = EXPORTERS.get(second).write(via, tmp_path / f"b{EXPORTERS.get(second).suffix}")
+    EXPORTERS.get(second).verify(via, b)
+    back = IMPORTERS.get(second).read(b, rate_hz=RATE_HZ)
+    ids = (back.facts.get("channels") or {}).get("ids", CHANNELS)
+    assert find_importer(b).name == second
+    assert rows_of(back.labels, ids) == rows_of([dossier.labels])
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(NAMES, 2)))
 def test_labels_survive_any_two_formats(tmp_path, first, second):
     dossier = example_dossier()
     a = EXPORTERS.get(first).write(dossier, tmp_path / f"a{EXPORTERS.get(first).suffix}")

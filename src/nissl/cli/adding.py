@@ -90,9 +90,28 @@ def add(
 def import_table(
     project: ProjectPath,
     source: Annotated[str, typer.Argument(help="Name of the source the labels belong to.")],
-    path: Annotated[Path, typer.Argument(help="CSV, BIDS events.tsv, NWB with trials, EDF+.")],
-    name: Annotated[str | None, typer.Option(help="Name of the table ('trials').")] = None,
+    path: Annotated[Path, typer.Argument(help="Annotations, a hypnogram, or a table of trials.")],
+    name: Annotated[
+        str | None, typer.Option(help="Task of the labels ('sleep', 'trials').")
+    ] = None,
     author: Annotated[str | None, typer.Option(help="Who made the labels.")] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Format, where the file does not tell it.")
+    ] = None,
+    stream: Annotated[str | None, typer.Option(help="Stream that the labels count.")] = None,
+    outside: Annotated[
+        str, typer.Option(help="Annotations beyond the recording: error, or cut them off.")
+    ] = "error",
+    together: Annotated[
+        bool, typer.Option("--together", help="Both begin together, whatever starts they state.")
+    ] = False,
+    start: Annotated[
+        str | None, typer.Option(help="When the recording began (ISO), for times of day.")
+    ] = None,
+    epoch: Annotated[float | None, typer.Option(help="Seconds of a hypnogram's epoch.")] = None,
+    coding: Annotated[
+        str | None, typer.Option(help="A hypnogram's numbers: yasa, rk or dreams.")
+    ] = None,
     frames: Annotated[
         str | None, typer.Option(help="Line with the pulses of the camera whose frames it counts.")
     ] = None,
@@ -102,25 +121,33 @@ def import_table(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import trials, events, a hypnogram or behaviour on the clock of a source or its camera."""
+    """Import annotations, hypnograms, trials or behaviour labels on the clock of a source."""
     from nissl.project import open_project
-    from nissl.project.adding import Frames, add_table
+    from nissl.project.adding import Frames
+    from nissl.project.importing import annotation_format
 
     numbers = _numbers(frame_numbers) if frame_numbers is not None else None
     clocked = Frames(frames, n_frames, numbers) if frames is not None else None
-    options = reader_options(name=name, author=author, frames=clocked)
+    options = reader_options(name=name, author=author, stream=stream)
+    reading = reader_options(start=start, epoch_s=epoch, coding=coding)
     with open_project(project, create=False) as study:
-        made = add_table(study.store, study.source(source), path, **options)
-        for finding in study.store.findings(made[0].digest):
-            say(f"{source}: {finding['sentence']}")
+        if format_ or reading or (clocked is None and annotation_format(path) is not None):
+            reading |= reader_options(format=format_, outside=outside, together=together)
+            sets = study.add_annotations(source, path, **options, **reading)
+        else:
+            sets = (study.add_labels(source, path, **options, **reader_options(frames=clocked)),)
+        for labels in sets:
+            for finding in study.store.findings(labels.digest):
+                say(f"{source}: {finding['sentence']}")
     rows = [
         {
             "task": labels.provenance.task,
             "kind": labels.kind.value,
             "rows": labels.n_rows,
+            "author": labels.provenance.author.name,
             "digest": labels.digest[:12],
         }
-        for labels in made
+        for labels in sets
     ]
     show("Imported", rows, as_json=as_json)
 

@@ -52,7 +52,9 @@ def report(
 def export(
     project: ProjectPath,
     out: Annotated[Path, typer.Argument(help="Folder that receives the export.")],
-    to: Annotated[str, typer.Option("--to", help="nwb, phy, spikeinterface, alf, csv, parquet.")],
+    to: Annotated[
+        str, typer.Option("--to", help="nwb, bids, edf-annotations, csv, ... (see the manual).")
+    ],
     source: Annotated[str | None, typer.Option(help="One source; all by default.")] = None,
     task: Annotated[str, typer.Option(help="Task to export.")] = "spikes",
     draft: Annotated[bool, typer.Option("--draft", help="Export unreviewed drafts.")] = False,
@@ -71,8 +73,9 @@ def export(
         chosen = [study.source(source)] if source else study.annotated(task)
         for each in chosen:
             dossier = study.dossier(each, task, draft=draft, resolve=_rule(readers))
-            target = out / f"{each.name}.{task}{suffix}"
-            written = write(dossier, to, target, overwrite=overwrite)
+            # a format without a suffix keeps a dataset, which takes in all recordings
+            target = out / f"{each.name}.{task}{suffix}" if suffix else out
+            written = write(study.store, dossier, to, target, overwrite=overwrite)
             rows.append(
                 {
                     "source": each.name,

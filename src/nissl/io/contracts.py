@@ -16,6 +16,9 @@ from nissl.errors import BadArgumentError
 from nissl.labels import ItemTable, Kind, LabelSet
 from nissl.tasks import Dossier
 
+_OF_STREAM = ("rate_hz", "clock", "channels")
+"""Facts that describe the stream whose samples the main set counts."""
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -41,7 +44,8 @@ class Imported:
     events : mapping of str to LabelSet
         Named SPANS and EVENTS of the session (trials), on the clock of the main set.
     facts : mapping
-        Further JSON facts: "rate_hz", "clock" (segments of the stream's clock).
+        Further JSON facts: "rate_hz", "clock" (segments of the stream's clock), "channels" (as
+        `ChannelTable.to_json`).
     """
 
     labels: tuple[LabelSet, ...]
@@ -75,7 +79,7 @@ class Imported:
             for target in each.column("target")
         }
         stream = main.provenance.stream
-        known = {k: self.facts[k] for k in ("rate_hz", "clock") if self.facts.get(k)}
+        known = {k: self.facts[k] for k in _OF_STREAM if self.facts.get(k)}
         return Dossier(
             labels=main,
             items=items,

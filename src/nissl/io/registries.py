@@ -10,6 +10,18 @@ from nissl.errors import SourceNotFoundError, UnknownFormatError
 from nissl.io.contracts import Exporter, Imported, Importer
 from nissl.registry import Registry
 
+ANNOTATIONS = {
+    "edf-annotations": "nissl.io.edf_annotations:EDF_ANNOTATIONS",
+    "mne": "nissl.io.mne_annotations:MNE",
+    "szcore": "nissl.io.szcore:SZCORE",
+    "wonambi": "nissl.io.wonambi:WONAMBI",
+    "luna": "nissl.io.luna:LUNA",
+    "dreams": "nissl.io.dreams:DREAMS",
+    "hypnogram": "nissl.io.hypnogram:HYPNOGRAM",
+    "bids": "nissl.io.bids:BIDS",  # after szcore, whose tables are tables of events too
+}
+"""Formats of SPANS and EVENTS: BIDS, and single files (`nissl.io.mark_format.MarkFormat`)."""
+
 EXPORTERS: Registry[Exporter] = Registry(
     "exporters",
     {
@@ -19,6 +31,7 @@ EXPORTERS: Registry[Exporter] = Registry(
         "alf": "nissl.io.alf:ALF",
         "csv": "nissl.io.tables:CSV",
         "parquet": "nissl.io.tables:PARQUET",
+        **ANNOTATIONS,
     },
 )
 
@@ -31,6 +44,7 @@ IMPORTERS: Registry[Importer] = Registry(
         "spikeinterface": "nissl.io.spikeinterface:SPIKEINTERFACE",
         "alf": "nissl.io.alf:ALF",
         "nwb": "nissl.io.nwb:NWB",
+        **ANNOTATIONS,
     },
 )
 

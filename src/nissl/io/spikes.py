@@ -78,8 +78,16 @@ def clock_of(dossier: Dossier) -> Clock:
             "neither",
             "Add the recording, or import the labels with --rate.",
         )
-    last = int(dossier.labels.column("sample").max()) + 1 if dossier.labels.n_rows else 0
-    return Clock.regular(float(rate_hz), last)
+    return Clock.regular(float(rate_hz), last_sample(dossier.labels))
+
+
+def last_sample(labels: LabelSet) -> int:
+    """Number of samples that a recording needs to hold all EVENTS or SPANS of a set."""
+    if not labels.n_rows or labels.kind not in (Kind.EVENTS, Kind.SPANS):
+        return 0
+    if labels.kind is Kind.SPANS:
+        return int(labels.column("stop").max())
+    return int(labels.column("sample").max()) + 1
 
 
 def channels_of(dossier: Dossier) -> ChannelTable | None:

@@ -14,11 +14,12 @@ from nissl.labels import Edit, LabelSet
 from nissl.labels.atomic import make_folder
 from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, Rule, replay
-from nissl.project import adding, exporting, learning, libraries, syncing, tagging
+from nissl.project import adding, exporting, importing, learning, libraries, syncing, tagging
 from nissl.project.annotating import Draft, Resources, annotate, current
 from nissl.project.dossier import gather, nothing_to_show
 from nissl.project.source import Source
 from nissl.registry import Registry
+from nissl.review.doubts import Suspect
 from nissl.store import Store
 from nissl.tasks import Dossier
 
@@ -93,12 +94,45 @@ class Project:
         return adding.add(self.store, adding.prepare(Path(path), **options))
 
     def add_labels(self, source: Source | str, path: str | Path, **options: Any) -> LabelSet:
-        """Import a table of trials, events or behaviour (CSV, BIDS events.tsv, NWB) to a source.
+        """Import a table of trials, events or behaviour (CSV, BIDS events.tsv, NWB) to a source."""
+        return adding.add_table(self.store, self.source(source), Path(path), **options)
 
-        An EDF+ or BDF+ file of annotations (a hypnogram) gives sleep stages, spans and events
-        apart; the first of these sets is returned, all are kept.
+    def add_annotations(
+        self, source: Source | str, path: str | Path, **options: Any
+    ) -> tuple[LabelSet, ...]:
+        """Import annotations that people have (EDF+, Wonambi, MNE, SzCORE, BIDS, hypnograms).
+
+        Parameters
+        ----------
+        source : Source or str
+        path : str or Path
+        **options
+            `format`, `name` (the task), `author`, `stream`, `outside` ("error" or "cut"),
+            `together` (both begin together, whatever they state), and `start`, `epoch_s`,
+            `coding` where the format needs them.
+
+        Returns
+        -------
+        tuple of LabelSet
+            One for each author, kind and task in the file; the largest first.
         """
-        return adding.add_table(self.store, self.source(source), Path(path), **options)[0]
+        return importing.add_annotations(self.store, self.source(source), Path(path), **options)
+
+    def suspicious_spans(
+        self, source: Source | str, task: str, *, author: str | None = None
+    ) -> list[Suspect]:
+        """Labels of a person that look wrong to the newest proposal of a model, worst first.
+
+        Parameters
+        ----------
+        source : Source or str
+        task : str
+            A task of SPANS ("sleep", "events").
+        author : str, optional
+            Whose labels; the newest set of any person by default.
+        """
+        found = self.source(source)
+        return importing.suspicious_spans(self.store, found, task, author=author)[1]
 
     def sources(self) -> list[Source]:
         """All sources, in the order they were added."""
@@ -295,7 +329,7 @@ class Project:
     ) -> Path:
         """Export the head of a task ("nwb", "phy", ...) and verify it by reading it back."""
         dossier = self.dossier(source, task, draft=draft, resolve=resolve)
-        return exporting.export(dossier, to, Path(path), **options)
+        return exporting.export(self.store, dossier, to, Path(path), **options)
 
     def _current(self, source: Source | str, task: str) -> str:
         found = self.source(source)

@@ -221,34 +221,17 @@ def add_table(
     author: str | None = None,
     stream: str | None = None,
     frames: Frames | None = None,
-) -> tuple[LabelSet, ...]:
-    """Import a table or a file of annotations; see `nissl.project.Project.add_labels`.
+) -> LabelSet:
+    """Import a table of intervals or events; see `nissl.project.Project.add_labels`.
 
     Parameters
     ----------
     frames : Frames, optional
         The table counts frames of a camera or microscope, whose frame pulses are a line of
         this source; its rows are carried to the stream's samples through them.
-
-    Returns
-    -------
-    tuple of LabelSet
-        One of a table; of annotations sleep stages, spans and events apart.
     """
     from nissl.io.trials import read_table
-    from nissl.project.annotation_files import SUFFIXES, read_annotation_file
 
-    if path.suffix.lower() in SUFFIXES:
-        if name is not None or frames is not None:
-            raise BadArgumentError(
-                "no --name and no --frames for a file of annotations, which has its own names and "
-                "its own clock",
-                f"name {name!r}, frames {frames!r}",
-                "Leave them out.",
-            )
-        claims = read_annotation_file(source, path, author=author, stream=stream)
-        _keep_claims(store, claims)
-        return claims.labels
     chosen = source.stream(stream)
     clock = source.recording[chosen].clock
     about: dict[str, Any] = {"task": name or "trials", "author": author or "imported"}
@@ -264,7 +247,7 @@ def add_table(
         labels = remap(table, times.clock, goal, clock_map=clock_map)
         doubts = clock_findings(clock_map, times.limit_s, frames=times)
     store.record_findings(keep(store, labels), [f.to_json() for f in doubts])
-    return (labels,)
+    return labels
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from nissl.data import Line, Recording
 from nissl.data.channels import BRAIN, SPIKING
 from nissl.data.read import read
 from nissl.errors import BadArgumentError, CorruptSourceError, SourceNotFoundError
+from nissl.io.spikes import last_sample
 from nissl.labels import Kind, LabelSet
 from nissl.store import SourceRow, Store
 from nissl.tasks import Finding
@@ -117,6 +118,10 @@ class Source:
             "Choose one with --stream NAME.",
         )
 
+    def clock(self, stream: str) -> Clock:
+        """Clock of a stream; the file need not be there."""
+        return Clock.from_json(self.row.streams[stream]["clock"])
+
     def __repr__(self) -> str:
         subject = self.row.subject.get("id", "unknown")
         return f"Source({self.name!r}, {self.row.format}, subject {subject})"
@@ -168,8 +173,7 @@ def describe_labels(labels: LabelSet, facts: Mapping[str, Any]) -> dict[str, dic
     """Clock that imported labels count on, under the name of their stream; {} where unknown."""
     clock = Clock.from_json(facts["clock"]) if facts.get("clock") else None
     if clock is None and facts.get("rate_hz") and labels.kind is Kind.EVENTS:
-        last = int(labels.column("sample").max()) + 1 if labels.n_rows else 0
-        clock = Clock.regular(float(facts["rate_hz"]), last)
+        clock = Clock.regular(float(facts["rate_hz"]), last_sample(labels))
     if clock is None:
         return {}
     described = {
@@ -179,6 +183,8 @@ def describe_labels(labels: LabelSet, facts: Mapping[str, Any]) -> dict[str, dic
         "kind": "labels",
         "clock": clock.to_json(),
     }
+    if facts.get("channels"):
+        described["channels"] = facts["channels"]
     return {labels.provenance.stream: described}
 
 

@@ -182,6 +182,28 @@ class ExporterContract:
     holds_items: ClassVar[bool] = True
     holds_classes: ClassVar[bool] = True
     holds_events: ClassVar[bool] = True
+    noun: ClassVar[str] = "spikes"
+
+    def example(self, seed: int = 0, *, n_rows: int = 200) -> Dossier:
+        """Dossier that the format can hold whole; another one for every seed."""
+        return example_dossier(seed, n_spikes=n_rows)
+
+    def assert_same_labels(self, back: Imported, dossier: Dossier) -> None:
+        """The one set that was written came back alone."""
+        assert back.labels == (dossier.labels,)
+
+    def assert_same(self, back: Imported, dossier: Dossier) -> None:
+        """What came back is what was written, as far as the format holds it."""
+        assert back.labels[0] == dossier.labels
+        assert back.labels[0].provenance == dossier.labels.provenance
+        if self.holds_classes:
+            assert set(back.labels[1:]) == set(dossier.classes)
+        if self.holds_items:
+            assert back.items[0] == dossier.items
+        if self.holds_events:
+            assert dict(back.events) == dict(dossier.events)
+        assert (back.subject, back.session) == ("m1", "s1")
+        assert back.fingerprint == "f" * 64
 
     @property
     def exporter(self) -> Exporter:
@@ -201,6 +223,10 @@ class ExporterContract:
         """Write, verify and read."""
         path = self.exporter.write(dossier, self.target(folder))
         self.exporter.verify(dossier, path)
+        return self.read(path)
+
+    def read(self, path: Path) -> Imported:
+        """Read what was written."""
         return self.importer.read(path)
 
     def test_fulfils_the_protocols(self) -> None:
@@ -211,36 +237,26 @@ class ExporterContract:
 
     def test_import_is_the_inverse_of_export(self, tmp_path: Path) -> None:
         """What the format holds comes back with the same digests."""
-        dossier = example_dossier()
-        back = self.round_trip(dossier, tmp_path)
-        assert back.labels[0] == dossier.labels
-        assert back.labels[0].provenance == dossier.labels.provenance
-        if self.holds_classes:
-            assert set(back.labels[1:]) == set(dossier.classes)
-        if self.holds_items:
-            assert back.items[0] == dossier.items
-        if self.holds_events:
-            assert dict(back.events) == dict(dossier.events)
-        assert (back.subject, back.session) == ("m1", "s1")
-        assert back.fingerprint == "f" * 64
+        dossier = self.example()
+        self.assert_same(self.round_trip(dossier, tmp_path), dossier)
 
     def test_what_was_imported_can_be_exported_again(self, tmp_path: Path) -> None:
         """Without raw data, to the same labels."""
-        first = self.round_trip(example_dossier(), tmp_path)
+        first = self.round_trip(self.example(), tmp_path)
         again = tmp_path / f"again{self.exporter.suffix}"
         self.exporter.write(first.dossier(), again)
         self.exporter.verify(first.dossier(), again)
-        assert self.importer.read(again).labels == first.labels
+        assert self.read(again).labels == first.labels
 
     def test_without_items_classes_events(self, tmp_path: Path) -> None:
-        """A bare set of spikes with a rate is enough."""
-        whole = example_dossier(3)
+        """A bare set with a rate is enough."""
+        whole = self.example(3)
         bare = Dossier(labels=whole.labels, stream="ap", source={"rate_hz": RATE_HZ})
-        assert self.round_trip(bare, tmp_path).labels == (whole.labels,)
+        self.assert_same_labels(self.round_trip(bare, tmp_path), bare)
 
     def test_a_reviewed_set_keeps_the_facts_of_the_set_before(self, tmp_path: Path) -> None:
         """Its item table names the parent, and is not lost on the way."""
-        whole = example_dossier(5)
+        whole = self.example(5)
         provenance = replace(
             whole.labels.provenance,
             author=Author("person", "reviewer A"),
@@ -249,20 +265,20 @@ class ExporterContract:
         labels = replace(whole.labels, provenance=provenance)
         dossier = replace(whole, labels=labels, classes=())
         back = self.round_trip(dossier, tmp_path)
-        assert back.labels == (labels,)
+        self.assert_same_labels(back, dossier)
         if self.holds_items:
             assert back.dossier().items == whole.items
 
     def test_is_found_by_its_content(self, tmp_path: Path) -> None:
         """`find_importer` recognises what was written."""
-        path = self.exporter.write(example_dossier(), self.target(tmp_path))
+        path = self.exporter.write(self.example(), self.target(tmp_path))
         found = find_importer(path)
         assert found is not None
         assert found.name == self.name
 
     def test_importing_changes_nothing(self, tmp_path: Path) -> None:
         """Not a byte, not a time stamp, not a file more."""
-        path = self.exporter.write(example_dossier(), self.target(tmp_path))
+        path = self.exporter.write(self.example(), self.target(tmp_path))
         before = hash_tree(path)
         self.importer.read(path)
         self.importer.matches(path)
@@ -270,7 +286,7 @@ class ExporterContract:
 
     def test_keeps_identifiers_out(self, tmp_path: Path) -> None:
         """No path of the raw data and nothing of the subject but the known fields."""
-        path = self.exporter.write(example_dossier(), self.target(tmp_path))
+        path = self.exporter.write(self.example(), self.target(tmp_path))
         files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
         assert files
         for file in files:
@@ -278,29 +294,29 @@ class ExporterContract:
 
     def test_never_overwrites_unasked(self, tmp_path: Path) -> None:
         """What is there stays, whole."""
-        path = self.exporter.write(example_dossier(), self.target(tmp_path))
+        path = self.exporter.write(self.example(), self.target(tmp_path))
         before = hash_tree(path)
         with pytest.raises(BadArgumentError, match="overwrite"):
-            self.exporter.write(example_dossier(1), path)
+            self.exporter.write(self.example(1), path)
         assert hash_tree(path) == before
 
     def test_overwrites_on_request(self, tmp_path: Path) -> None:
         """And leaves nothing else behind."""
-        path = self.exporter.write(example_dossier(), self.target(tmp_path))
-        other = example_dossier(1)
+        path = self.exporter.write(self.example(), self.target(tmp_path))
+        other = self.example(1)
         self.exporter.write(other, path, overwrite=True)
         self.exporter.verify(other, path)
         assert os.listdir(tmp_path) == [path.name]
 
     def test_verify_notices_other_labels(self, tmp_path: Path) -> None:
         """A file of other spikes is refused, with what differs."""
-        path = self.exporter.write(example_dossier(), self.target(tmp_path))
-        with pytest.raises(VerificationError, match="spikes"):
-            self.exporter.verify(example_dossier(1), path)
+        path = self.exporter.write(self.example(), self.target(tmp_path))
+        with pytest.raises(VerificationError, match=self.noun):
+            self.exporter.verify(self.example(1), path)
 
     def test_a_failed_write_leaves_nothing(self, tmp_path: Path) -> None:
         """Neither the target nor a temporary name."""
-        dossier = self.unwritable(example_dossier())
+        dossier = self.unwritable(self.example())
         with pytest.raises(NisslError):
             self.exporter.write(dossier, self.target(tmp_path))
         assert os.listdir(tmp_path) == []
@@ -313,7 +329,7 @@ class ExporterContract:
         """Is an error of ours, for root as nobody."""
         if not hasattr(os, "geteuid"):
             pytest.skip("needs POSIX permissions")
-        self.round_trip(example_dossier(), tmp_path)  # imports what is needed
+        self.round_trip(self.example(), tmp_path)  # imports what is needed
         closed = tmp_path / "closed"
         closed.mkdir(mode=0o500)
         is_root = os.geteuid() == 0
@@ -321,7 +337,7 @@ class ExporterContract:
             if is_root:
                 os.seteuid(65534)
             with pytest.raises(ReadOnlyError):
-                self.exporter.write(example_dossier(), self.target(closed))
+                self.exporter.write(self.example(), self.target(closed))
         finally:
             if is_root:
                 os.seteuid(0)
@@ -330,7 +346,7 @@ class ExporterContract:
     def test_a_full_disk(self, tmp_path: Path) -> None:
         """Is an error of ours and leaves nothing, wherever in the file it strikes."""
         resource = pytest.importorskip("resource")
-        self.round_trip(example_dossier(), tmp_path)
+        self.round_trip(self.example(), tmp_path)
         full = tmp_path / "full"
         full.mkdir()
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -339,7 +355,7 @@ class ExporterContract:
             try:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
                 with pytest.raises(DiskFullError):
-                    self.exporter.write(example_dossier(n_spikes=3000), self.target(full))
+                    self.exporter.write(self.example(n_rows=3000), self.target(full))
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, before)
             assert list(full.iterdir()) == []
@@ -350,7 +366,7 @@ class ExporterContract:
         precious.mkdir()
         (precious / "data.bin").write_bytes(b"years of work")
         with pytest.raises(NisslError):
-            self.exporter.write(example_dossier(), precious, overwrite=True)
+            self.exporter.write(self.example(), precious, overwrite=True)
         assert (precious / "data.bin").read_bytes() == b"years of work"
         assert os.listdir(tmp_path) == [precious.name]
 

@@ -10,7 +10,7 @@ from nissl.annotators.sleep.score import agreement
 from nissl.annotators.sleep.simulate import simulate_night
 from nissl.annotators.sleep.statistics import statistics
 from nissl.annotators.sleep.task import SLEEP
-from nissl.annotators.sleep.vocabulary import HUMAN, stage_of
+from nissl.annotators.sleep.vocabulary import HUMAN
 from nissl.annotators.unlike import NOVELTY
 from nissl.data import Signal
 from nissl.labels import Author, Kind, LabelSet, Provenance
@@ -75,14 +75,6 @@ def test_a_hypnogram_in_runs_scores_like_one_in_epochs():
     got = SLEEP.score(wrong, runs)
     assert got["n_epochs"] == 5
     assert got["accuracy"] == 0.8
-
-
-@pytest.mark.parametrize(
-    ("written", "name"),
-    [("Sleep stage 4", "N3"), ("rem", "R"), ("Sleep stage ?", "unknown"), ("5", "R"), ("X", None)],
-)
-def test_spellings(written, name):
-    assert stage_of(written) == name
 
 
 def findings(signal, recording, tmp_path):

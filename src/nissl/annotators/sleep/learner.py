@@ -26,7 +26,7 @@ from nissl.annotators.sleep.model import (
     weights_folder,
 )
 from nissl.annotators.sleep.numbers import features_of, item_table
-from nissl.annotators.sleep.vocabulary import HUMAN, UNKNOWN, stage_of
+from nissl.annotators.sleep.vocabulary import HUMAN, UNKNOWN
 from nissl.annotators.sleep.words import words
 from nissl.annotators.unlike import unlike
 from nissl.errors import MissingDependencyError, MissingInputError
@@ -240,7 +240,7 @@ class SleepLearner:
             )
         seed = int(rng.integers(2**31 - 1))
         given = examples.classes or self.vocabulary.names
-        named = [_canonical(given[code], given) for code in examples.label.tolist()]
+        named = [given[code] for code in examples.label.tolist()]
         model = self.known
         found = sorted(set(named) - {UNKNOWN})
         keep = np.flatnonzero([name != UNKNOWN for name in named])
@@ -293,11 +293,6 @@ def unscored(inputs: Inputs, epoch_s: float) -> LabelSet:
             author=Author("model", "nissl/unlabelled", "1"),
         ),
     )
-
-
-def _canonical(name: str, among: Sequence[str]) -> str:
-    """The usual name of a stage; one's own, and a rodent's, stay."""
-    return name if "NREM" in among else stage_of(name) or name
 
 
 def _ordered(names: Sequence[str]) -> tuple[str, ...]:
