@@ -210,3 +210,19 @@ def test_columns_that_meet_a_gap_or_were_not_reached_are_empty(
     assert 5 <= (partly.values != 0).any(axis=0).sum() <= 12
     with pytest.raises(BadArgumentError):
         spectrogram(whole, Page(0, 4000, 50), top_hz=-1.0)
+
+
+def test_columns_longer_than_a_window_are_means_and_so_steadier() -> None:
+    noise = np.random.default_rng(0).normal(0, 10, (400_000, 1)).astype(np.float32)
+    signal = Signal.from_array(noise, 100.0)
+    spread = []
+    for columns in (100, 1600):  # eight windows a column, and one
+        found = spectrogram(signal, Page(0, 400_000, min(columns, 800)))
+        step = (found.high_db - found.low_db) / 254
+        spread.append(float(np.std(found.values.astype(float)) * step))
+    assert spread[0] < spread[1] + 1e-9
+    gap = Signal.from_array(
+        noise[:80_000], 100.0, clock=Clock.from_segments(100.0, [39_000, 41_000], [0.0, 9e5])
+    )
+    values = spectrogram(gap, Page(0, 80_000, 20)).values
+    assert values.all(), "a column with a gap is the mean of its windows beside the gap"

@@ -16,7 +16,9 @@ from fastapi.testclient import TestClient
 from nissl.labels.replay import STATES
 from nissl.project import Project
 from nissl.project.adding import keep
+from nissl.project.reviewing import open_room
 from nissl.review.room import Room
+from nissl.testing.nights import night_project
 from nissl.testing.spans import CLASSES, span_project
 from nissl.web.app import create_app
 
@@ -161,3 +163,31 @@ def test_ten_thousand_spans_are_sent_at_once(
     assert time.perf_counter() - began < 2  # most of it is this test's own parsing
     assert len(rows) == 10_000
     assert rows[17]["state"] == "accepted"
+
+
+def test_epochs_are_named_and_their_chances_sent_but_not_to_the_blind(tmp_path: Path) -> None:
+    made, truth = night_project(tmp_path, np.random.default_rng(1), hours=0.2, numbers=False)
+    with made as project:
+        room = open_room(project.store)
+        client = TestClient(create_app(room))
+        key = _key(room)
+        for blind in (False, True):
+            query = {"reader": "Ann", "blind": blind}
+            told = client.get(f"/api/desks/{key}/spans/lanes", params=query).json()
+            assert told["epochs"] == [0, 3000]
+            query |= {"n_samples": truth.n_rows * 3000, "columns": truth.n_rows}
+            answer = client.get(f"/api/desks/{key}/spans/density", params=query)
+            shape = [int(n) for n in answer.headers["X-Nissl-Shape"].split(",")]
+            assert shape == [6, 0 if blind else truth.n_rows]
+            if not blind:
+                sums = np.frombuffer(answer.content, np.uint8).reshape(shape).sum(axis=0, dtype=int)
+                assert np.all(np.abs(sums - 255) <= 3)
+
+
+def test_chances_of_spans_that_overlap_are_refused(client: TestClient, room: Room) -> None:
+    key = _key(room)
+    query = {"reader": "Ann", "n_samples": 100}
+    none = client.get(f"/api/desks/{'0' * 64}/spans/density", params=query)
+    assert none.status_code == 410
+    lanes = client.get(f"/api/desks/{key}/spans/lanes", params={"reader": "Ann"}).json()
+    assert lanes["epochs"] is None, "events are no epochs"

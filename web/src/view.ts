@@ -169,6 +169,8 @@ export interface ViewContext {
   /** Grows whenever a state or the item table changed: read it in an effect to repaint. */
   version: Signal<number>;
   keys: KeyRegistry;
+  /** Set by a view to go on in its own order: the item after one; null: as the queue asks. */
+  order: Signal<((item: number) => number | undefined) | null>;
 }
 
 /** One label kind on the screen. It may paint by hand or with Preact inside its root. */

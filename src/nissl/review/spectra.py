@@ -1,7 +1,8 @@
 """Spectrogram of one trace of a page, for the strip above or below the traces.
 
-Each column is the periodogram of a Hann window around its middle (short-time Fourier
-transform; Harris 1978, Proc IEEE 66:51), in dB over its own page, so brightness compares
+Each column is the mean periodogram of Hann windows spread over it, one around its middle where
+it is no longer than a window (short-time Fourier transform; Harris 1978, Proc IEEE 66:51; Welch
+1967, IEEE Trans Audio Electroacoust 15:70), in dB over its own page, so brightness compares
 moments of a page and not pages. Filters are not applied. Where a page is longer than can be
 read at once, columns are taken from the page in an order that spreads them evenly, until the
 time budget is spent; columns that were not reached, or whose window meets a gap, are empty.
@@ -29,6 +30,10 @@ _WINDOWS_PER_PAGE = 25
 _LONGEST_S = 4.0
 _MOST_POINTS = 1 << 15
 _FEWEST_POINTS = 32
+_MOST_WINDOWS = 8
+"""Windows of a column, where all samples of the page are read."""
+PATIENT_S = 2.0
+"""Budget of a spectrogram that is made once for a whole recording, seconds."""
 _COLUMNS_AT_LEAST = 16
 """Columns whose samples together are as many as a page's; longer windows are shortened."""
 
@@ -101,9 +106,11 @@ def spectrogram(
         )
     n_columns = min(page.width, MOST_COLUMNS, stop - start)
     points = _points(signal, stop - start)
-    middles = start + (np.arange(n_columns) + 0.5) * (stop - start) / n_columns
+    many = _windows(signal, stop - start, n_columns, points)
+    middles = start + (np.arange(n_columns * many) + 0.5) * (stop - start) / (n_columns * many)
     begins = np.rint(middles - points / 2).astype(np.int64)
     power, exact = _power(signal, (shown, chosen[:1]), begins, points, _deadline(budget_s, now))
+    power = _mean_of(power, many)
     frequency = np.fft.rfftfreq(points, 1 / signal.rate_hz)
     rows = max(2, int(np.searchsorted(frequency, top, side="right")))
     step = -(-rows // MOST_ROWS)
@@ -129,6 +136,26 @@ def _points(signal: Signal, n_samples: int) -> int:
     if n_samples * signal.n_channels > PAGE_VALUES:
         wanted = min(wanted, PAGE_VALUES / (_COLUMNS_AT_LEAST * signal.n_channels))
     return max(_FEWEST_POINTS, 1 << round(math.log2(max(wanted, 1))))
+
+
+def _windows(signal: Signal, n_samples: int, n_columns: int, points: int) -> int:
+    """Windows per column: as many as lie side by side in it, one where a page is only sampled."""
+    if n_samples * signal.n_channels > PAGE_VALUES:
+        return 1
+    return int(np.clip(n_samples / n_columns // points, 1, _MOST_WINDOWS))
+
+
+def _mean_of(power: npt.NDArray[np.float32], many: int) -> npt.NDArray[np.float32]:
+    """Mean over the known ones of `many` neighbouring windows; NaN where none is known."""
+    if many == 1:
+        return power
+    parts = power.reshape(power.shape[0], -1, many)
+    known = np.isfinite(parts)
+    total = np.where(known, parts, 0).sum(axis=2)
+    n = known.sum(axis=2)
+    mean = np.full(total.shape, np.nan, np.float32)
+    np.divide(total, n, out=mean, where=n > 0)
+    return mean
 
 
 def _deadline(budget_s: float, now: Callable[[], float]) -> Callable[[], bool]:

@@ -38,3 +38,19 @@ test("a reader's own key wins over any default, and frees the old one", () => {
   keys.mapping.value = { help: "" };
   assert.equal(keys.find("?"), undefined);
 });
+
+test("keys of a task lie under the reader's own and over the defaults", () => {
+  const keys = new Keys();
+  keys.add("shell", [command("why", "w"), command("note", "n"), command("class-W", "1"), command("class-N1", "2")]);
+  keys.ofTask.value = { "class-W": "w", "class-N1": "1", why: "Shift+w" };
+  assert.equal(keys.find("w")?.name, "class-W");
+  assert.equal(keys.find("1")?.name, "class-N1");
+  assert.equal(keys.find("Shift+w")?.name, "why");
+  assert.equal(keys.find("2"), undefined);
+  keys.mapping.value = { note: "w" };
+  assert.equal(keys.find("w")?.name, "note", "the reader's key is the reader's");
+  assert.equal(keys.keyOf("class-W"), undefined);
+  keys.mapping.value = {};
+  keys.ofTask.value = {};
+  assert.equal(keys.find("w")?.name, "why");
+});

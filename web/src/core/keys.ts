@@ -38,6 +38,8 @@ export function normaliseKey(written: string): string {
 export class Keys implements KeyRegistry {
   /** Command name -> key, as the reader mapped it; "" takes a key away. */
   readonly mapping = signal<Record<string, string>>({});
+  /** The same as the task on the screen has it; the reader's own keys come before it. */
+  readonly ofTask = signal<Record<string, string>>({});
   readonly version = signal(0);
   private readonly scopes: Array<{ scope: string; commands: Command[] }> = [];
 
@@ -53,7 +55,7 @@ export class Keys implements KeyRegistry {
 
   /** All commands with their keys now; of two with one key, the one registered later has it. */
   bound(): Bound[] {
-    const mapping = this.mapping.value;
+    const mapping = this.effective();
     const all = this.scopes.flatMap(({ scope, commands }) =>
       commands.map((command) => ({ scope, command, key: keyFor(command, mapping) })),
     );
@@ -65,6 +67,14 @@ export class Keys implements KeyRegistry {
       if (bound.key && !kept) owner.set(bound.key, bound);
     }
     return all.map((bound) => (bound.key && owner.get(bound.key) !== bound ? { ...bound, key: undefined } : bound));
+  }
+
+  /** The reader's keys over those of the task; a task's key that the reader uses otherwise is none. */
+  private effective(): Record<string, string> {
+    const own = this.mapping.value;
+    const used = new Set(Object.values(own).filter(Boolean).map(normaliseKey));
+    const task = Object.entries(this.ofTask.value).filter(([, key]) => !used.has(normaliseKey(key)));
+    return { ...Object.fromEntries(task), ...own };
   }
 
   find(key: string): Command | undefined {

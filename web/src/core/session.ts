@@ -50,6 +50,8 @@ export class Session {
   readonly refusals = signal<Refusal[]>([]);
   readonly selection = signal<number[]>([]);
   readonly bulk = signal<Bulk | null>(null);
+  /** The item after one, where the reader reads in the recording's order; null: as the queue asks. */
+  readonly order = signal<((item: number) => number | undefined) | null>(null);
   readonly queue = new Queue();
   readonly undoStack = new UndoStack();
   readonly keys = new Keys();
@@ -157,6 +159,7 @@ export class Session {
       items: items.table,
       version: items.version,
       keys: this.keys,
+      order: this.order,
     };
   }
 
@@ -310,6 +313,12 @@ export class Session {
   }
 
   next(): void {
+    const entry = this.queue.current.value;
+    const following = entry ? this.order.value?.(entry.item) : undefined;
+    if (entry && following !== undefined) {
+      this.selection.value = [];
+      return void this.visit(entry.desk, following);
+    }
     this.queue.next();
     this.selection.value = [];
     this.address();

@@ -105,7 +105,7 @@ export function shellCommands(session: Session): Command[] {
       if (!session.keys.named(name)) return session.announce(`No command is called ${name || "so"}.`);
       remap(session, name, key);
     } },
-    { name: "keys", help: "`/keys quality` (g m n), `/keys phy`, `/keys nissl`: a whole key map", run: (rest) => {
+    { name: "keys", help: "`/keys quality` (g m n), `/keys phy`, `/keys sleep`, `/keys nissl`: a whole key map", run: (rest) => {
       const name = rest.trim().toLowerCase() || "nissl";
       const keys = keyMap(name);
       if (!keys) return session.announce(`No key map is called ${name}; there are ${Object.keys(KEY_MAPS).join(", ")}.`);

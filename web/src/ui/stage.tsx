@@ -1,6 +1,7 @@
 // The place where a view paints the current entry; views are swapped as the queue crosses desks.
 import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { taskKeys } from "../core/keymaps.ts";
 import { painted } from "../core/latency.ts";
 import type { Session } from "../core/session.ts";
 import type { QueueEntry, View } from "../view.ts";
@@ -83,6 +84,7 @@ class Performer {
     await view.mount(this.root, this.session.context(desk));
     this.view = view;
     this.desk = key;
+    this.session.keys.ofTask.value = taskKeys(desk.task);
     this.forget = [
       this.session.keys.add("This view", view.commands?.() ?? []),
       this.session.keys.add("Classes", classCommands(this.session, desk)),
@@ -99,6 +101,7 @@ class Performer {
   clear(): void {
     clearTimeout(this.timer);
     this.view?.unmount();
+    this.session.order.value = null;
     this.root.replaceChildren();
     for (const forget of this.forget) forget();
     this.forget = [];

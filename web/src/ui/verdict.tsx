@@ -27,10 +27,11 @@ export function Verdict({ session }: { session: Session }) {
   };
   void session.keys.version.value;
   void session.keys.mapping.value;
+  void session.keys.ofTask.value;
   return (
     <section class="verdict" aria-label="Item">
       <div class="who">
-        <h1>{itemWord(desk.view)} {entry.item}</h1>
+        <h1>{itemWord(desk)} {entry.item}</h1>
         <span class="muted">{desk.source_name}{desk.subject && desk.subject !== "unknown" ? ` · ${desk.subject}` : ""} · {desk.task}</span>
         <button class="quiet" onClick={copy} title="Copy the address of this item">{copied ? "copied" : "link"}</button>
       </div>
@@ -64,6 +65,7 @@ function paintDot(desk: { vocabulary: Array<{ name: string; colour: string }> },
   };
 }
 
-function itemWord(view: string): string {
+function itemWord({ view, task }: { view: string; task: string }): string {
+  if (task === "sleep") return "Epoch";
   return ({ units: "Unit", spans: "Span", classes: "Item", celltypes: "Unit", points: "Track", regions: "Region", links: "Link" } as Record<string, string>)[view] ?? "Item";
 }

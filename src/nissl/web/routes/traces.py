@@ -15,8 +15,8 @@ from nissl.data.montage import RECORDED, montage, montage_names
 from nissl.errors import BadArgumentError
 from nissl.review.pyramids import Pyramids, Tiles
 from nissl.review.room import Room
-from nissl.review.spectra import spectrogram
-from nissl.review.traces import MOST_WIDTH, Page, traces
+from nissl.review.spectra import PATIENT_S, spectrogram
+from nissl.review.traces import BUDGET_S, MOST_WIDTH, Page, traces
 from nissl.web.depends import InRoom
 from nissl.web.wire import array_response
 
@@ -107,10 +107,12 @@ def strip(
     channel: Annotated[int, Query(ge=0, lt=2**31)] = 0,
     montage: MontageName = RECORDED,
     top: Hertz = None,
+    patient: bool = False,
 ) -> Response:
     """Power of one trace, uint8 (n_frequencies, n_columns); 0 is unknown."""
     signal = room.desk(key).signal
-    found = spectrogram(signal, Page(start, stop, width, (channel,), montage), top_hz=top)
+    page = Page(start, stop, width, (channel,), montage)
+    found = spectrogram(signal, page, top_hz=top, budget_s=PATIENT_S if patient else BUDGET_S)
     meta = {
         name: getattr(found, name)
         for name in ("label", "first", "column_samples", "top_hz", "low_db", "high_db", "exact")

@@ -1,7 +1,7 @@
 // What the view can do by key and by name; the keys can be remapped like all others.
 import type { Command } from "../../view.ts";
 import { parseClock } from "./viewport.ts";
-import type { Display } from "./settings.ts";
+import { type Display, following, HIGH_HZ, LOW_HZ, NOTCH_HZ } from "./settings.ts";
 
 /** What commands are carried out on. */
 export interface Doing {
@@ -11,6 +11,8 @@ export interface Doing {
   toTime(seconds: number): void;
   toEnd(last: boolean): void;
   step(direction: 1 | -1): void;
+  inTime(): void;
+  montages(): string[];
   edge(side: "start" | "stop"): void;
   edges(start_s: number, stop_s: number): void;
   addAtCursor(): void;
@@ -36,6 +38,14 @@ export function spanCommands(doing: Doing): Command[] {
       doing.set({ [name]: value });
     },
   });
+  const cycle = (name: "high" | "low" | "notch", what: string, key: string, choices: readonly number[]): Command => ({
+    name: `next-${name}`, help: `Next ${what}`, key,
+    run: () => {
+      const value = following([null, ...choices], doing.display()[name]);
+      doing.set({ [name]: value });
+      doing.announce(value === null ? `${what}: off.` : `${what}: ${value} Hz.`);
+    },
+  });
   return [
     { name: "page-forward", help: "Page forward", key: "ArrowRight", run: () => doing.page(1) },
     { name: "page-back", help: "Page back", key: "ArrowLeft", run: () => doing.page(-1) },
@@ -52,6 +62,7 @@ export function spanCommands(doing: Doing): Command[] {
     } },
     { name: "next-span", help: "Next span in time (also Tab, while the traces have the focus)", key: "ArrowDown", run: () => doing.step(1) },
     { name: "previous-span", help: "Previous span in time", key: "ArrowUp", run: () => doing.step(-1) },
+    { name: "in-time", help: "After a decision: the span that follows in time, or what the queue asks", key: "t", run: () => doing.inTime() },
     { name: "set-start", help: "The selected span begins at the cursor", key: "[", run: () => doing.edge("start") },
     { name: "set-stop", help: "The selected span ends at the cursor", key: "]", run: () => doing.edge("stop") },
     { name: "edges", help: "`/edges 12.5 13.2`: begin and end of the selected span, as times", run: (rest) => {
@@ -87,6 +98,14 @@ export function spanCommands(doing: Doing): Command[] {
     { name: "montage", help: "`/montage bipolar`, `average`, `median`, `recorded`, `reference Cz`", run: (rest) => {
       doing.set({ montage: rest.trim() || "recorded", top: 0, strip_trace: 0 });
     } },
+    { name: "next-montage", help: "Next montage", key: "m", run: () => {
+      const montage = following(doing.montages(), doing.display().montage);
+      doing.set({ montage, top: 0, strip_trace: 0 });
+      doing.announce(`Montage: ${montage}.`);
+    } },
+    cycle("high", "high-pass", "Shift+h", HIGH_HZ),
+    cycle("low", "low-pass", "Shift+l", LOW_HZ),
+    cycle("notch", "notch", "Shift+n", NOTCH_HZ),
     filter("high", "take away what lies below"),
     filter("low", "take away what lies above"),
     filter("notch", "take away the mains"),

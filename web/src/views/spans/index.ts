@@ -4,19 +4,23 @@ import type { Command, QueueEntry, View, ViewContext } from "../../view.ts";
 import { type Doing, spanCommands } from "./commands.ts";
 import { buildControls, type Controls } from "./controls.ts";
 import { LaneStore } from "./lanestore.ts";
+import { Night } from "./night.ts";
 import { Editor } from "./editing.ts";
 import { attachPointer, type Hands } from "./pointer.ts";
 import { Paging } from "./paging.ts";
 import { openRecording, pageTexts, type Recording, rowChannels, rowNames, stripQuery, type TraceQuery, traceQuery } from "./recording.ts";
-import { EVERYTHING, type Part, Scene, type SceneState } from "./scene.ts";
+import { EVERYTHING, MOVED, type Part, Scene, type SceneState } from "./scene.ts";
 import { type Display, fittingDisplay, remember, remembered, rowsShown } from "./settings.ts";
 import { lastStop, type Span, type SpanTable, typicalLength } from "./spantable.ts";
 import "./spans.css";
 import { laneScenes } from "./lanescenes.ts";
+import { pageOf } from "./tiling.ts";
 import { fittingScale, stepped } from "./tracepaint.ts";
 import { clamped, clockText, sampleOf, secondsAt, showing, type Viewport, zoomed } from "./viewport.ts";
 
 const RELOAD_MS = 250;
+/** The night is painted after the page, which the reader waits for. */
+const NIGHT_MS = 80;
 const PATIENCE_MS = 5500;
 const PREFETCHED = 6;
 
@@ -44,6 +48,9 @@ class SpansView {
   private readonly store: LaneStore;
   private readonly paging: Paging;
   private scene!: Scene;
+  /** The whole recording at a glance, where the spans tile it. */
+  private night: Night | undefined;
+  private epochs: readonly [number, number] | null = null;
   private controls!: Controls;
   private recording!: Recording;
   private display!: Display;
@@ -70,7 +77,7 @@ class SpansView {
     root.append(this.root);
     this.note = document.createElement("p");
     this.note.className = "spans-note";
-    this.store = new LaneStore(context.api, context.desk.key, () => this.invalidate("lanes", "overlay", "overview"));
+    this.store = new LaneStore(context.api, context.desk.key, () => this.invalidate("lanes", "overlay", "overview", "night"));
     this.paging = new Paging(context.api, context.desk.key, {
       page: () => this.query(this.view),
       strip: () => (this.display.strip ? stripQuery(this.view, this.display) : null),
@@ -83,7 +90,7 @@ class SpansView {
     });
     this.editor = new Editor({
       context, store: this.store, n: () => this.recording.n_samples, own: () => this.own, selected: () => this.selected,
-      cursor: () => this.cursor, changed: () => this.invalidate("lanes", "overlay"),
+      cursor: () => this.cursor, changed: () => this.invalidate("lanes", "overlay", "night"),
     });
   }
 
@@ -93,7 +100,9 @@ class SpansView {
     const own = (): SpanTable => this.store.set(context.blind()).own;
     this.recording = await openRecording(context.api, context.desk, () => lastStop(own()));
     const rate_hz = this.recording.rate_hz;
-    const fitting = fittingDisplay(rate_hz, this.recording.channels.length, typicalLength(own()) / rate_hz || null);
+    this.epochs = this.store.set(context.blind()).epochs;
+    if (this.epochs) this.night = new Night(context.api, context.desk.key, this.recording.n_samples, () => this.invalidate("night"));
+    const fitting = fittingDisplay(rate_hz, this.recording.channels.length, (this.epochs?.[1] ?? typicalLength(own())) / rate_hz || null, this.epochs !== null);
     this.display = remembered(context.desk.task, fitting);
     this.controls = buildControls(this.root, this.recording, {
       set: (change) => this.set(change), gain: (up) => this.gain(up), page: (pages) => this.pageBy(pages),
@@ -113,6 +122,7 @@ class SpansView {
     for (const end of this.endings) end();
     this.editor.discard();
     this.paging.close();
+    this.night?.close();
     this.root.remove();
   }
 
@@ -129,13 +139,14 @@ class SpansView {
     if (this.hidden) this.store.ask(entry.item);
     if (span) {
       this.cursor = span.start;
-      this.view = showing(this.view, span.start, span.stop, this.recording.n_samples);
+      this.view = this.pageFor(span);
     }
     this.prefetched = 0;
     const fetched = this.refresh();
-    this.flush(EVERYTHING);
+    this.flush(MOVED);
     if (fetched) await fetched;
     this.describe(span);
+    if (this.epochs) this.later("beside", 0, () => this.prefetchBeside());
   }
 
   /** Pages of the next entries; where they lie is known without the server, but for blind ones. */
@@ -144,11 +155,25 @@ class SpansView {
     this.prefetched += 1;
     const ask = (span: Span | undefined): void => {
       if (!span) return;
-      const there = showing(this.view, span.start, span.stop, this.recording.n_samples);
+      const there = this.pageFor(span);
       if (there !== this.view) this.paging.prefetch(this.query(there));
     };
     if (this.isHidden(entry)) void this.store.place(entry.item).then(ask, () => undefined);
     else ask(this.own.get(entry.item));
+  }
+
+  /** The pages after and before, for those who go on in time. */
+  private prefetchBeside(): void {
+    if (!this.recording.raw) return;
+    for (const pages of [1, -1]) {
+      const there = clamped({ ...this.view, start: this.view.start + pages * this.view.length }, this.recording.n_samples);
+      if (there.start !== this.view.start) this.paging.prefetch(this.query(there));
+    }
+  }
+
+  private pageFor(span: Span): Viewport {
+    const n = this.recording.n_samples;
+    return this.epochs ? pageOf(this.view, this.epochs, span, n) : showing(this.view, span.start, span.stop, n);
   }
 
   private get own(): SpanTable {
@@ -186,10 +211,16 @@ class SpansView {
     const { first, stop, step } = rowsShown(this.display, n, this.scene.plot_height);
     const channels = this.recording.raw ? rowChannels(this.recording, this.display.montage) : [];
     const set = this.store.set(this.hidden);
+    const lanes = laneScenes(set, this.context, this.hidden, this.editor.draft?.item ?? null);
     return {
       view: this.view, recording: this.recording, page: this.paging.page, strip: this.paging.strip, show_strip: this.display.strip,
       scale_uv: this.scale_uv(), cursor: this.cursor, selected: this.selected, draft: this.editor.draft,
-      lanes: laneScenes(set, this.context, this.hidden, this.editor.draft?.item ?? null),
+      lanes,
+      night: this.night && {
+        lanes, classes: this.context.desk.vocabulary, segments: this.recording.segments, strip: this.night.strip,
+        density: this.hidden ? undefined : this.night.density,
+        whole: { start: 0, length: this.recording.n_samples, width: this.view.width },
+      },
       rowOf: (channel) => {
         const row = channels.indexOf(channel);
         return row >= first && row < stop && (row - first) % step === 0 ? (row - first) / step : undefined;
@@ -202,6 +233,7 @@ class SpansView {
       this.scene.layout(this.state());
       if (this.scene.plot_width === this.view.width && this.paging.page) return this.invalidate(...EVERYTHING);
       this.view = { ...this.view, width: this.scene.plot_width };
+      this.invalidate("night");
       this.moved();
     });
     sized.observe(this.scene.panel);
@@ -210,6 +242,7 @@ class SpansView {
     this.endings.push(effect(() => {
       void this.context.version.value;
       this.invalidate("lanes", "overlay");
+      if (this.night) this.later("night", NIGHT_MS, () => this.invalidate("night"));
     }), effect(() => {
       void this.context.items.value;
       if (!first) this.later("reload", RELOAD_MS, () => this.reload());
@@ -266,13 +299,15 @@ class SpansView {
 
   /** Fetches what is wanted where it is not there; the promise holds until it is painted. */
   private refresh(): Promise<void> | undefined {
+    if (!this.hidden) this.night?.wantDensity();
     if (!this.recording.raw || !this.root.isConnected) return undefined;
+    this.night?.wantStrip(this.display.strip_trace, this.display.montage, this.display.strip_top);
     return this.paging.refresh()?.then((shown) => { if (shown) this.flush(); });
   }
 
   private moved(): void {
     void this.refresh();
-    this.invalidate(...EVERYTHING);
+    this.invalidate(...MOVED);
   }
 
   private go(view: Viewport): void {
@@ -299,6 +334,7 @@ class SpansView {
       this.view = clamped({ ...this.view, start: centre - length / 2, length }, this.recording.n_samples);
     }
     if (change.strip_trace !== undefined) this.paging.strip = undefined;
+    this.invalidate("night");
     this.scene.layout(this.state());
     this.moved();
   }
@@ -342,6 +378,21 @@ class SpansView {
     return false;
   }
 
+  /** From here on the span that follows in time is next, or what the queue asks. */
+  private inTime(): void {
+    const { order } = this.context;
+    const on = order.value === null;
+    order.value = on ? (item) => this.after(item) : null;
+    this.context.announce(on ? "In time: after a decision comes the span that follows." : "After a decision comes what the queue asks.");
+  }
+
+  private after(item: number): number | undefined {
+    const { own } = this;
+    const row = own.find(item);
+    const next = row === undefined ? undefined : own.next(own.start(row), 1);
+    return next === undefined || own.item(next) < 0 ? undefined : own.item(next);
+  }
+
   private describe(span: Span | undefined): void {
     if (!span) return;
     const { rate_hz, segments } = this.recording;
@@ -361,6 +412,8 @@ class SpansView {
       },
       toEnd: (last) => this.go({ ...this.view, start: last ? this.recording.n_samples : 0 }),
       step: (direction) => void this.step(direction),
+      inTime: () => this.inTime(),
+      montages: () => Object.keys(this.recording.montages),
       edge: (side) => this.editor.edge(side),
       edges: (start_s, stop_s) => {
         if (this.selected === null || stop_s <= start_s) return this.context.announce("Expected a selected span and an end after its beginning.");
@@ -408,10 +461,15 @@ class SpansView {
       zoom: (factor, x) => this.zoom(factor, x),
       scroll: (rows) => this.scroll(rows),
       centre: (part) => this.go({ ...this.view, start: part * this.recording.n_samples - this.view.length / 2 }),
+      choose: (part) => {
+        const at = part * this.recording.n_samples;
+        const [row] = this.own.visible(at, at + 1);
+        if (row !== undefined && this.own.item(row) >= 0) this.context.goto(this.own.item(row));
+      },
       name: (y) => {
         const { first, step } = rowsShown(this.display, this.names().length, this.scene.plot_height);
         const row = Math.floor((y / this.scene.plot_height) * (this.paging.page?.n_traces ?? 1));
-        this.set({ strip: true, strip_trace: Math.min(this.names().length - 1, first + row * step) });
+        this.set({ strip: this.display.strip || !this.night, strip_trace: Math.min(this.names().length - 1, first + row * step) });
       },
     };
   }

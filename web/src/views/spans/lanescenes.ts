@@ -2,6 +2,7 @@
 import type { ViewContext } from "../../view.ts";
 import type { LaneSet } from "./lanestore.ts";
 import type { LaneScene } from "./stripspaint.ts";
+import { isTiling } from "./tiling.ts";
 
 const HIDDEN = { name: "?", colour: "#8c96a0" };
 const OTHERS = ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2"];
@@ -23,6 +24,7 @@ export function laneScenes(set: LaneSet, context: ViewContext, hidden: boolean, 
     };
     return {
       name: own ? `${lane.name} (you)` : lane.name, own, table,
+      rates: lane.kind === "reader" || (lane.kind === "other" && isTiling(table)),
       classOf: (code) => classes[code] ?? HIDDEN,
       stateOf: told,
       codeOf: (index) => {

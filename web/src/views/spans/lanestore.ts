@@ -17,9 +17,11 @@ export interface LaneSet {
   tables: SpanTable[];
   /** The reader's own lane as it is to be drawn. */
   own: SpanTable;
+  /** First sample and length of the epochs that the desk's spans are; null where they are none. */
+  epochs: [start: number, length: number] | null;
 }
 
-const EMPTY: LaneSet = { lanes: [], states: [], tables: [], own: SpanTable.of([]) };
+const EMPTY: LaneSet = { lanes: [], states: [], tables: [], own: SpanTable.of([]), epochs: null };
 const PATIENCE_MS = 5000;
 
 export class LaneStore {
@@ -106,11 +108,11 @@ export class LaneStore {
   private async fetch(blind: boolean): Promise<void> {
     const query = blind ? { blind: true } : {};
     const [told, table] = await Promise.all([
-      this.api.json<{ lanes: LaneInfo[]; states: string[] }>(`${this.path}/lanes`, query),
+      this.api.json<Pick<LaneSet, "lanes" | "states" | "epochs">>(`${this.path}/lanes`, query),
       this.api.table(this.path, query),
     ]);
     const tables = SpanTable.lanes(table, told.lanes.length);
-    this.sets.set(blind, { lanes: told.lanes, states: told.states, tables, own: tables[0]!.with(this.pending) });
+    this.sets.set(blind, { lanes: told.lanes, states: told.states, epochs: told.epochs ?? null, tables, own: tables[0]!.with(this.pending) });
     this.changed();
   }
 }

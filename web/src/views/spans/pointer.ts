@@ -23,6 +23,8 @@ export interface Hands {
   zoom(factor: number, x: number): void;
   scroll(rows: number): void;
   centre(part: number): void;
+  /** Shows the span at a part of the recording. */
+  choose(part: number): void;
   name(y: number): void;
 }
 
@@ -148,11 +150,17 @@ export function attachPointer(scene: Scene, hands: Hands): () => void {
       holder.classList.toggle("edge", (!inLane || y < LANE_HEIGHT) && nearby(x, inLane) !== null);
     });
   }
-  const travel = (x: number): void => hands.centre(x / hands.view().width);
-  on(scene.overview.canvas, "pointerdown", (event) => {
-    travel(place(event, scene.overview.canvas).x);
-    drag(event, scene.overview.canvas, travel, () => undefined);
-  });
-  on(scene.overview.canvas, "wheel", (event) => wheel(event, scene.overview.canvas));
+  for (const [element, chooses] of [[scene.overview.canvas, false], [scene.place.canvas, true]] as const) {
+    on(element, "pointerdown", (event) => {
+      let part = place(event, element).x / hands.view().width;
+      const travel = (x: number): void => {
+        part = x / hands.view().width;
+        hands.centre(part);
+      };
+      travel(place(event, element).x);
+      drag(event, element, travel, () => { if (chooses) hands.choose(part); });
+    });
+    on(element, "wheel", (event) => wheel(event, element));
+  }
   return () => listening.abort();
 }

@@ -38,6 +38,8 @@ export interface StripQuery {
   channel: number;
   montage: string;
   top: number;
+  /** Of the whole recording, made once: may take its time. */
+  patient?: boolean;
 }
 
 export async function openRecording(api: Api, desk: DeskInfo, least_samples: () => number): Promise<Recording> {
@@ -61,10 +63,13 @@ export function rowNames(recording: Recording, montage: string): string[] {
   return recording.channels.filter((name) => name !== reference).map((name) => `${name}-${reference}`);
 }
 
-/** The channel that each row shows; -1 where a row is not one channel. */
+/** The channel that each row shows, of a difference the first; -1 where a row is of none. */
 export function rowChannels(recording: Recording, montage: string): number[] {
-  const names = rowNames(recording, montage);
-  return names.map((_, index) => (names.length === recording.channels.length ? index : -1));
+  const { channels } = recording;
+  return rowNames(recording, montage).map((name) => {
+    const whole = channels.indexOf(name);
+    return whole >= 0 ? whole : channels.findIndex((channel) => name.startsWith(`${channel}-`));
+  });
 }
 
 export function traceQuery(view: Viewport, display: Display, n_traces: number, height_px: number): TraceQuery {

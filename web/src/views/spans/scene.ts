@@ -1,10 +1,11 @@
 // Paints the whole view from its state; each panel is painted only when what it shows has changed.
+import { nightLayout, type NightScene, paintNight, paintPlace } from "./nightpaint.ts";
 import type { Recording } from "./recording.ts";
 import type { LaneScene, Strip } from "./stripspaint.ts";
 import {
   density, inkOn, LANE_HEIGHT, paintAxis, paintGuides, paintLanes, paintOverview, paintStrip, plotWidth, stripImage,
 } from "./stripspaint.ts";
-import { faded, GUTTER, type Palette, palette, Surface } from "./surface.ts";
+import { faded, fitted, GUTTER, type Palette, palette, Surface } from "./surface.ts";
 import { middles, paintTraces, rowMiddle, type TracePage } from "./tracepaint.ts";
 import { type Viewport, xOf } from "./viewport.ts";
 
@@ -28,31 +29,43 @@ export interface SceneState {
   selected: number | null;
   draft: Draft | null;
   lanes: LaneScene[];
+  /** The whole recording, where spans tile it; it stands in the place of the overview. */
+  night: Omit<NightScene, "layer"> | undefined;
   /** Row on the screen of a channel; undefined where it is not shown. */
   rowOf: (channel: number) => number | undefined;
 }
 
-export type Part = "traces" | "strip" | "lanes" | "overlay" | "overview" | "axis";
-export const EVERYTHING: readonly Part[] = ["traces", "strip", "lanes", "overlay", "overview", "axis"];
+export type Part = "traces" | "strip" | "lanes" | "overlay" | "overview" | "night" | "axis";
+/** What changes when the page moves; the night beside it stays. */
+export const MOVED: readonly Part[] = ["traces", "strip", "lanes", "overlay", "overview", "axis"];
+export const EVERYTHING: readonly Part[] = [...MOVED, "night"];
 
 export class Scene {
   readonly overview: Surface;
+  readonly night: Surface;
+  /** Over the night: where the page is. */
+  readonly place: Surface;
   readonly axis: Surface;
   readonly lanes: Surface;
   readonly strip: Surface;
   readonly traces: Surface;
   readonly overlay: Surface;
   readonly panel: HTMLElement;
+  private readonly night_panel: HTMLElement;
   private readonly empty: HTMLElement;
   private colours: Palette = palette();
-  private strip_of: Strip | undefined;
-  private strip_layer: OffscreenCanvas | undefined;
+  private readonly layers = new WeakMap<Strip, OffscreenCanvas>();
   private centre_of: TracePage | undefined;
   private centre: Float32Array = new Float32Array();
   private counts: { lane: LaneScene["table"]; columns: number; counts: Map<string, Uint16Array> } | undefined;
 
   constructor(root: HTMLElement) {
     this.overview = new Surface(root, "overview", "The whole recording; click to go there");
+    this.night_panel = document.createElement("div");
+    this.night_panel.className = "spans-night-panel";
+    root.append(this.night_panel);
+    this.night = new Surface(this.night_panel, "night", "The whole recording: hypnogram, raters, chances and spectrogram; click to go there");
+    this.place = new Surface(this.night_panel, "place", "Where the page is in the recording");
     this.axis = new Surface(root, "axis", "Time");
     this.lanes = new Surface(root, "lanes", "Spans of each author; your own lane is the first");
     this.strip = new Surface(root, "strip", "Spectrogram of one trace");
@@ -82,6 +95,11 @@ export class Scene {
   layout(state: SceneState): void {
     const height = `${Math.max(1, state.lanes.length) * LANE_HEIGHT}px`;
     if (this.lanes.canvas.style.height !== height) this.lanes.canvas.style.height = height;
+    const { night } = state;
+    const tall = night ? `${nightLayout({ ...night, layer: undefined }).height}px` : "0px";
+    if (this.night_panel.style.height !== tall) this.night_panel.style.height = tall;
+    const overview = night ? "none" : "";
+    if (this.overview.canvas.style.display !== overview) this.overview.canvas.style.display = overview;
     const show = state.show_strip && state.recording.raw ? "" : "none";
     if (this.strip.canvas.style.display !== show) this.strip.canvas.style.display = show;
   }
@@ -93,6 +111,7 @@ export class Scene {
       else if (part === "lanes") paintLanes(this.lanes, state.lanes, state.view, state.selected, this.colours);
       else if (part === "overlay") this.paintOverlay(state);
       else if (part === "axis") paintAxis(this.axis, state.view, state.recording.segments, this.colours);
+      else if (part === "night") this.paintNight(state);
       else this.paintOverview(state);
     }
     if (state.draft && state.lanes.length) this.paintDraftInLane(state, state.draft);
@@ -125,7 +144,7 @@ export class Scene {
     context.textBaseline = "middle";
     context.fillStyle = this.colours.muted;
     for (let row = 0; row < page.n_traces; row += step) {
-      context.fillText(page.labels[row] ?? "", GUTTER - 6, rowMiddle(row, page.n_traces, height), GUTTER - 10);
+      context.fillText(fitted(context, page.labels[row] ?? "", GUTTER - 10), GUTTER - 6, rowMiddle(row, page.n_traces, height));
     }
     context.textAlign = "left";
   }
@@ -147,17 +166,23 @@ export class Scene {
     context.textAlign = "left";
   }
 
+  private layerOf(strip: Strip | undefined): OffscreenCanvas | undefined {
+    if (!strip?.n_columns || !strip.n_rows) return undefined;
+    const known = this.layers.get(strip);
+    if (known) return known;
+    const made = new OffscreenCanvas(strip.n_columns, strip.n_rows);
+    made.getContext("2d")!.putImageData(stripImage(strip), 0, 0);
+    this.layers.set(strip, made);
+    return made;
+  }
+
+  private paintNight({ night }: SceneState): void {
+    if (night) paintNight(this.night, { ...night, layer: this.layerOf(night.strip) }, this.colours);
+  }
+
   private paintStrip(state: SceneState): void {
-    if (this.strip_of !== state.strip) {
-      this.strip_of = state.strip;
-      this.strip_layer = undefined;
-      if (state.strip && state.strip.n_columns && state.strip.n_rows) {
-        this.strip_layer = new OffscreenCanvas(state.strip.n_columns, state.strip.n_rows);
-        this.strip_layer.getContext("2d")!.putImageData(stripImage(state.strip), 0, 0);
-      }
-    }
     if (!state.show_strip) return;
-    paintStrip(this.strip, state.strip, this.strip_layer, state.view, this.colours);
+    paintStrip(this.strip, state.strip, this.layerOf(state.strip), state.view, this.colours);
     paintGuides(this.strip, state.view, [], state.cursor, this.colours, false);
   }
 
@@ -174,15 +199,28 @@ export class Scene {
         if (chosen && state.draft?.item === item) continue;
         const { colour } = own.classOf(own.codeOf(bar.index));
         const band = bandOf(state, own.table.channel(bar.index), height);
-        context.fillStyle = faded(colour, chosen ? 0.22 : 0.1);
+        context.fillStyle = faded(colour, state.night ? 0.06 : chosen ? 0.22 : 0.1);
         context.fillRect(bar.x0, band.top, bar.x1 - bar.x0, band.height);
         if (!chosen) continue;
         context.fillStyle = this.colours.select;
         for (const x of [bar.x0, bar.x1]) context.fillRect(x - 1, 0, 2, height);
       }
+      for (const lane of state.lanes.slice(1)) this.paintOnChannels(state, lane, height);
       if (state.draft) this.paintDraft(state.draft, state.view, height);
     });
     paintGuides(surface, state.view, [], state.cursor, this.colours, false);
+  }
+
+  /** Events that others see on one channel are underlined there. */
+  private paintOnChannels(state: SceneState, lane: LaneScene, height: number): void {
+    const { context } = this.overlay;
+    for (const bar of lane.table.bars(state.view.start, state.view.length, state.view.width)) {
+      const channel = lane.table.channel(bar.index);
+      if (channel < 0 || state.rowOf(channel) === undefined) continue;
+      const band = bandOf(state, channel, height);
+      context.fillStyle = lane.classOf(lane.codeOf(bar.index)).colour;
+      context.fillRect(bar.x0, band.top + band.height - 3, bar.x1 - bar.x0, 3);
+    }
   }
 
   private paintDraft(draft: Draft, view: Viewport, height: number): void {
@@ -217,6 +255,7 @@ export class Scene {
   }
 
   private paintOverview(state: SceneState): void {
+    if (state.night) return paintPlace(this.place, state.view, state.night.whole, this.colours);
     const [own] = state.lanes;
     const n = state.recording.n_samples;
     const columns = Math.max(1, Math.min(1000, Math.round(state.view.width / 2)));

@@ -23,14 +23,14 @@ export const HIGH_HZ = [0.1, 0.3, 0.5, 1, 2, 5, 10, 80, 300];
 export const LOW_HZ = [12, 15, 30, 35, 50, 70, 100, 250, 500, 3000, 6000];
 export const NOTCH_HZ = [50, 60];
 
-/** A display that fits the recording and the length of what is labelled. */
-export function fittingDisplay(rate_hz: number, n_traces: number, spans_s: number | null): Display {
-  const wanted = spans_s ? Math.min(30, Math.max(spans_s * 8, 100 / rate_hz)) : rate_hz > 2000 ? 1 : 20;
+/** A display that fits the recording and the length of what is labelled; epochs fill whole pages. */
+export function fittingDisplay(rate_hz: number, n_traces: number, spans_s: number | null, tiling: boolean): Display {
+  const wanted = tiling && spans_s ? spans_s * Math.max(1, Math.round(30 / spans_s)) : spans_s ? Math.min(30, Math.max(spans_s * 8, 100 / rate_hz)) : rate_hz > 2000 ? 1 : 20;
   return {
     montage: "recorded", high: null, low: null, notch: null, scale_uv: null,
-    page_s: PAGES_S.find((s) => s >= wanted) ?? 30,
+    page_s: tiling ? wanted : (PAGES_S.find((s) => s >= wanted) ?? 30),
     rows: n_traces <= 40 ? 0 : 32,
-    top: 0, strip: true, strip_trace: 0, strip_top: rate_hz > 1000 ? 300 : Math.min(40, rate_hz / 2),
+    top: 0, strip: !tiling, strip_trace: 0, strip_top: rate_hz > 1000 ? 300 : Math.min(tiling ? 30 : 40, rate_hz / 2),
   };
 }
 
@@ -54,6 +54,11 @@ export function remember(task: string, changed: Partial<Display>): void {
   } catch {
     // a private window keeps nothing
   }
+}
+
+/** The choice after the one that is set; after the last comes the first. */
+export function following<T>(choices: readonly T[], now: T): T {
+  return choices[(choices.indexOf(now) + 1) % choices.length]!;
 }
 
 /** Indices of the rows that are shown, as the server takes them; every k-th where there are more than pixels. */

@@ -27,7 +27,7 @@ test("every span is counted once in the picture of the whole recording", () => {
   const spans = Array.from({ length: 500 }, (_, item) => ({ item, start: item * 20, stop: item * 20 + 5, label: item % 2, confidence: 1, channel: -1, state: 0 }));
   const table = SpanTable.of(spans);
   const lane = {
-    name: "", own: true, table, classOf: (code: number) => ({ name: "", colour: code ? "#fff" : "#000" }),
+    name: "", own: true, rates: false, table, classOf: (code: number) => ({ name: "", colour: code ? "#fff" : "#000" }),
     stateOf: () => "untouched", codeOf: (index: number) => table.label(index),
   };
   const counts = density(lane, 10_000, 97);

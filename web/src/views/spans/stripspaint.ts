@@ -1,5 +1,5 @@
 // The strips around the traces: time axis, spectrogram, lanes of spans, the whole recording.
-import { faded, GUTTER, type Palette, rgb, RIGHT, type Surface } from "./surface.ts";
+import { faded, fitted, GUTTER, type Palette, rgb, RIGHT, type Surface } from "./surface.ts";
 import type { Bar, SpanTable } from "./spantable.ts";
 import { clockText, gaps, type Segment, ticks, type Viewport, xOf } from "./viewport.ts";
 
@@ -139,6 +139,8 @@ export function paintStrip(surface: Surface, strip: Strip | undefined, layer: Of
 export interface LaneScene {
   name: string;
   own: boolean;
+  /** Whether it says the class of every stretch beside one's own lane, as another scorer does. */
+  rates: boolean;
   table: SpanTable;
   /** Colour and name of a class code. */
   classOf: (code: number) => { name: string; colour: string };
@@ -158,7 +160,7 @@ export function paintLanes(surface: Surface, lanes: readonly LaneScene[], view: 
     const top = k * LANE_HEIGHT;
     context.fillStyle = lane.own ? colours.text : colours.muted;
     context.textAlign = "right";
-    context.fillText(lane.name, GUTTER - 6, top + LANE_HEIGHT / 2, GUTTER - 10);
+    context.fillText(fitted(context, lane.name, GUTTER - 10), GUTTER - 6, top + LANE_HEIGHT / 2);
     context.textAlign = "left";
     context.fillStyle = colours.line;
     context.fillRect(0, top + LANE_HEIGHT - 0.5, surface.width, 0.5);

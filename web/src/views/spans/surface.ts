@@ -52,6 +52,14 @@ export class Surface {
   }
 }
 
+/** A text that fits, its end left out where it does not. */
+export function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
+  if (context.measureText(text).width <= width) return text;
+  let n = text.length - 1;
+  while (n > 1 && context.measureText(`${text.slice(0, n)}…`).width > width) n -= 1;
+  return `${text.slice(0, n)}…`;
+}
+
 export interface Palette {
   text: string;
   muted: string;

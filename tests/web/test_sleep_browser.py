@@ -1,0 +1,231 @@
+"""A night of sleep is scored in a browser, by keys alone, and the journal holds the answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+
+from nissl.labels import Edit
+from nissl.project.reviewing import open_room
+from nissl.testing.nights import night_project
+from nissl.web.app import STATIC, create_app
+from nissl.web.security import Guard
+from nissl.web.serve import listen
+from nissl.web.sessions import Keys
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
+
+
+@pytest.fixture(scope="module")
+def browser(require: Callable[[str, str], None]) -> Iterator[Any]:
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        require("browser", "no Chromium; run: apt-get install -y chromium")
+    if not (BUILT / "index.html").exists():
+        require("browser", "the front end is not built; run: python hatch_build.py")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=found, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+class Technician:
+    """A reader of a night: the page, and the journal behind it."""
+
+    def __init__(self, page: Any, project: Any, room: Any) -> None:
+        self.page, self.project, self.room = page, project, room
+        self.desk = room.desks[0]
+        self.faults: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def edits(self, n: int) -> list[Edit]:
+        late = time.monotonic() + 20
+        while len(self.project.store.edits()) < n and time.monotonic() < late:
+            time.sleep(0.03)
+        found: list[Edit] = self.project.store.edits()
+        assert len(found) == n, [edit.kind for edit in found]
+        return found
+
+    def epoch(self) -> int:
+        return int(self.page.text_content(".who h1").split()[-1])
+
+    def at(self, epoch: int) -> None:
+        """Wait until an epoch is on the screen."""
+        self.page.wait_for_function(
+            f"document.querySelector('.who h1').textContent === 'Epoch {epoch}'"
+        )
+
+    def times(self) -> str:
+        return str(self.page.text_content(".spans-when"))
+
+
+@pytest.fixture
+def sit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Technician]]:
+    closing: list[Callable[[], object]] = []
+
+    def start(**night: Any) -> Technician:
+        project, _ = night_project(tmp_path, np.random.default_rng(4), **night)
+        room = open_room(project.store)
+        app, keys, bound = create_app(room, static=BUILT), Keys(), listen(None)
+        config = uvicorn.Config(Guard(app, keys), log_level="warning", ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
+        thread.start()
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        page = context.new_page()
+        found = Technician(page, project, room)
+        page.goto(f"http://127.0.0.1:{bound.getsockname()[1]}/?token={keys.token}")
+        page.fill("dialog[open] input", "Ann")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".spans-traces")
+        page.wait_for_function("document.querySelector('.status').textContent.includes(', 30 s.')")
+
+        def stop() -> None:
+            context.close()
+            app.state.closing.set()
+            server.should_exit = True
+            thread.join(timeout=20)
+            if hasattr(app.state, "pyramids"):
+                app.state.pyramids.close()
+            project.close()
+
+        closing.append(stop)
+        return found
+
+    yield start
+    for stop in closing:
+        stop()
+
+
+def _goto(reader: Technician, epoch: int) -> None:
+    reader.press("/")
+    reader.page.keyboard.type(f"goto {epoch}")
+    reader.press("Enter")
+    reader.at(epoch)
+
+
+def test_a_technician_scores_epochs_in_time_by_keys(sit: Callable[..., Technician]) -> None:
+    reader = sit(hours=0.5)
+    _goto(reader, 10)
+    assert reader.times() == "5:00.0 – 5:30.0", "an epoch is a page"
+    reader.press("ArrowRight")
+    reader.at(11)
+    assert reader.times() == "5:30.0 – 6:00.0"
+    reader.press("ArrowLeft")
+    reader.at(10)
+    reader.press("t")
+    proposed = [reader.desk.vocabulary.names[c] for c in reader.desk.labels.column("label")]
+    scored = []
+    for epoch, key in enumerate(["w", "1", "2", "3", "r", "q", "Space"], start=10):
+        reader.at(epoch)
+        reader.press(key)
+        stage = {"w": "W", "r": "R", "q": "unknown", "Space": proposed[epoch]}.get(key, f"N{key}")
+        scored.append((epoch, stage))
+    reader.at(17)
+    found = []
+    for edit in reader.edits(7):
+        (item,) = edit.items
+        found.append((item, edit.payload.get("label", proposed[item])))
+    assert found == scored
+    assert {edit.kind for edit in reader.edits(7)} <= {"relabel", "accept"}
+    reader.press("Control+z")
+    reader.at(16)
+    assert reader.edits(8)[-1].kind == "undo"
+    reader.press("u")
+    assert reader.edits(9)[-1].kind == "unsure"
+    assert not reader.faults
+
+
+def test_keys_are_the_scorers_and_stand_in_the_help(sit: Callable[..., Technician]) -> None:
+    reader = sit(hours=0.5)
+    buttons = reader.page.locator(".buttons button").all_text_contents()
+    assert {"Ww", "N11", "N22", "N33", "Rr", "WhyShift+w"} <= set(buttons)
+    reader.press("?")
+    rows = reader.page.locator(".keyrow").all_text_contents()
+    assert any(row.startswith("w/class-W") for row in rows)
+    assert any(row.startswith("3/class-N3") for row in rows)
+    assert any(row.startswith("ArrowRight/next-span") for row in rows)
+    assert not any(row.startswith("4") for row in rows), "no key by the order of the classes"
+    reader.press("Escape", "Shift+W")
+    reader.page.wait_for_selector(".why .attributions li")
+    assert "towards" in reader.page.text_content(".why .attributions")
+    assert not reader.faults
+
+
+INK = """() => {
+  const canvas = document.querySelector(".spans-night");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let sum = 0;
+  for (let k = 0; k < data.length; k += 4) sum = (sum * 31 + data[k] + 7 * data[k + 1]) % 1000003;
+  return sum;
+}"""
+
+
+def test_the_night_is_drawn_followed_and_clicked(sit: Callable[..., Technician]) -> None:
+    reader = sit(hours=0.5)
+    page = reader.page
+    assert not page.is_visible(".spans-overview")
+    page.wait_for_function("document.querySelector('.spans-night').clientHeight > 170")
+    box = page.locator(".spans-night-panel").bounding_box()
+    page.mouse.click(box["x"] + 92 + (box["width"] - 104) * 30.5 / 60, box["y"] + 40)
+    reader.at(30)
+    assert reader.times() == "15:00.0 – 15:30.0"
+    page.wait_for_timeout(300)
+    before = page.evaluate(INK)
+    reader.press("r" if reader.desk.labels.column("label")[30] != 4 else "w")
+    reader.edits(1)
+    page.wait_for_timeout(300)
+    assert page.evaluate(INK) != before, "the hypnogram is as decided"
+    page.select_option("label:has-text('Page') select", "300")
+    _goto(reader, 47)
+    assert reader.times().replace(".0", "") == "20:00 – 25:00", "pages begin at every tenth epoch"
+    assert not reader.faults
+
+
+def test_a_blind_reader_gets_no_chances_and_whole_epochs(sit: Callable[..., Technician]) -> None:
+    reader = sit(hours=0.5)
+    asked: list[str] = []
+    reader.page.on("request", lambda request: asked.append(request.url))
+    with reader.page.expect_response(lambda answer: "/traces/channels" in answer.url):
+        reader.press("h")
+    reader.page.wait_for_function("document.querySelector('.claim').textContent.includes('hidden')")
+    reader.page.wait_for_selector(".buttons button:has-text('N22')")
+    reader.press("Space")
+    reader.press("2")
+    (edit,) = reader.edits(1)
+    assert (edit.kind, edit.payload["blind"]) == ("relabel", True)
+    assert not any("/density" in url for url in asked)
+    assert not reader.faults
+
+
+def test_the_next_epoch_is_painted_at_once(sit: Callable[..., Technician]) -> None:
+    reader = sit(hours=8.0, numbers=False)
+    reader.press("t")
+    for n in range(1, 41):
+        before = reader.epoch()
+        reader.press("2" if n % 3 else "w")
+        reader.page.wait_for_function(
+            f"document.querySelector('.who h1').textContent !== 'Epoch {before}'"
+        )
+        reader.page.wait_for_timeout(60)
+    reader.edits(40)
+    told = reader.page.evaluate("window.__nissl.latencies")
+    took = [one["ms"] for one in told if one["name"].startswith("class-")]
+    assert len(took) >= 39  # the last may still be on its way
+    assert np.percentile(took, 95) < 300, took  # 100 ms where nothing else runs
+    assert not reader.faults
