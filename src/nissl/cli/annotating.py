@@ -117,8 +117,8 @@ def _chosen(
     if stream is not None:
         chosen = [each for each in sources if stream in each.row.streams]
     else:
-        chosen = [each for each in sources if each.has(kinds)]
-        chosen = chosen or [each for each in sources if each.has(SPIKING)]
+        chosen = [each for each in sources if each.has_kind(kinds)]
+        chosen = chosen or [each for each in sources if each.has_kind(SPIKING)]
     for each in sources:
         if each not in chosen:
             say(f"{each.name}: nothing to annotate in its streams {sorted(each.row.streams)}")

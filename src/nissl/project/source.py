@@ -53,7 +53,7 @@ class Source:
         """Whether this source is a recording whose file is still there."""
         return self.is_recording and self.path.exists()
 
-    def has(self, kinds: Sequence[str]) -> bool:
+    def has_kind(self, kinds: Sequence[str]) -> bool:
         """Whether it has a stream of one of some kinds."""
         return any(facts.get("kind") in kinds for facts in self.row.streams.values())
 
@@ -100,12 +100,15 @@ class Source:
             )
         return recording
 
-    def stream(self, name: str | None = None, prefer: Sequence[str] = SPIKING) -> str:
-        """Name of a stream: the one asked for, or the only one of the kinds that are preferred."""
+    def stream(self, name: str | None = None, kinds: Sequence[str] | None = None) -> str:
+        """Name of a stream: the one asked for, or the only one of some kinds, or the only one.
+
+        Without `kinds` streams of spikes come first, then those of EEG, MEG and the like.
+        """
         streams: Mapping[str, Any] = self.row.streams
         if name is None:
-            for kinds in (prefer, SPIKING, BRAIN):
-                fitting = [k for k, v in streams.items() if v.get("kind") in kinds]
+            for some in (SPIKING, BRAIN) if kinds is None else (kinds,):
+                fitting = [k for k, v in streams.items() if v.get("kind") in some]
                 if len(fitting) == 1:
                     return fitting[0]
             if len(streams) == 1:
