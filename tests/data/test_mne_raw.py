@@ -65,6 +65,30 @@ def test_marks_of_eeglab_and_gdf_are_annotations(tmp_path):
     assert (mark.onset_s, mark.text) == (0.2, "769")
 
 
+def test_pieces_cut_out_in_eeglab_are_gaps(tmp_path):
+    marks = [(5, "go"), (77, "stop")]
+    cuts = [(49.5, 300), (120, np.nan)]
+    path = write_eeglab(
+        tmp_path / "x.set", noise().astype(np.float32), NAMES, 100, marks=marks, cuts=cuts
+    )
+    recording = read(path)
+    assert [(s.start, s.t0_s) for s in recording.clock.segments] == [(0, 0.0), (50, 3.5)]
+    times = {a.text: a.onset_s for a in recording.annotations}
+    assert times["stop"] == pytest.approx(3.77)
+    assert all(a.duration_s == 0 for a in recording.annotations)
+    assert any("1 pieces were cut out" in note for note in recording.notes)
+    assert any("1 places of unknown length" in note for note in recording.notes)
+
+
+def test_what_was_skipped_at_acquisition_is_said(tmp_path):
+    raw = mne.io.RawArray(
+        np.zeros((1, 200)), mne.create_info(["C3"], 100.0, "eeg"), verbose="error"
+    )
+    raw.set_annotations(mne.Annotations([0.5], [0.25], ["BAD_ACQ_SKIP"]))
+    raw.save(tmp_path / "x_raw.fif", verbose="error")
+    assert any("0.250 s were skipped" in note for note in read(tmp_path / "x_raw.fif").notes)
+
+
 def test_fif_keeps_types_units_and_the_time_of_its_annotations(tmp_path):
     types = ["eeg", "mag", "grad", "stim", "eog"]
     names = ["EEG 001", "MEG 0111", "MEG 0112", "STI 014", "EOG 061"]

@@ -37,10 +37,12 @@ def open_raw(path: Path) -> tuple[Any, tuple[str, ...]]:
         What MNE warned of, without paths.
     """
     import mne
+    from mne.utils import catch_logging
 
     name = path.name.lower().removesuffix(".gz")
     function = getattr(mne.io, FORMATS.get(Path(name).suffix, "read_raw"))
-    with warnings.catch_warnings(record=True) as caught:
+    # it also logs what it warns of, to standard output
+    with warnings.catch_warnings(record=True) as caught, catch_logging():
         warnings.simplefilter("always")
         raw = function(path, preload=False, verbose="warning")
     said = [" ".join(str(w.message).split()) for w in caught]

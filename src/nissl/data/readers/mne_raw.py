@@ -6,26 +6,23 @@ are then unpacked whole when first read) or the .gdf. ``format="mne"`` opens wha
 fT/cm; ``metadata["units"]`` names every unit that is not uV. Types of channels are those of the
 file in FIF; the other formats state none, and there names decide, "eeg" where they say nothing.
 
-BrainVision files that were paused have a "New Segment" marker with the time of day at each
-restart: the pauses are gaps of the clock. What MNE warns of are notes of the recording.
+Pauses of BrainVision and pieces cut out in EEGLAB are gaps of the clock (`nissl.data.pauses`).
+What MNE warns of are notes of the recording.
 """
 
 from __future__ import annotations
 
-import datetime
-import re
-import struct
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from nissl.clock import Clock
 from nissl.data.annotations import Annotation, Annotations
 from nissl.data.channels import ChannelTable
 from nissl.data.electrodes import electrodes, stream_kind
+from nissl.data.gdf_header import check_gdf
 from nissl.data.mne_raw import FORMATS, MneReader, open_raw
+from nissl.data.pauses import BOUNDARY, boundaries, cut_at_boundaries, marker_file, paused
 from nissl.data.privacy import protect
 from nissl.data.readers import Opened, ReadOptions
 from nissl.data.recording import Session, Subject
@@ -34,9 +31,6 @@ from nissl.errors import CorruptSourceError
 
 _VOLT, _TESLA, _TESLA_PER_M = 107, 112, 201
 _SCALES = {_VOLT: (1e6, "uV"), _TESLA: (1e15, "fT"), _TESLA_PER_M: (1e13, "fT/cm")}
-_GDF_BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 8, 8: 8, 16: 4, 17: 8}
-_NEW_SEGMENT = re.compile(r"^Mk\d+=New Segment,[^,]*,(\d+),\d+,-?\d+(?:,(\d{20}))?", re.M)
-_MARKERS = re.compile(r"^MarkerFile=(.+?)\s*$", re.M)
 
 
 class MneFileReader:
@@ -53,7 +47,7 @@ class MneFileReader:
     def open(self, path: Path, options: ReadOptions) -> Opened:
         """Open a file without reading samples."""
         if path.suffix.lower() == ".gdf":
-            _check_gdf(path)
+            check_gdf(path)
         raw, notes = open_raw(path)
         if not raw.n_times or not len(raw.ch_names):
             raise CorruptSourceError(
@@ -62,10 +56,20 @@ class MneFileReader:
         said = list(notes)
         table, units = _channels(raw, path)
         clock = Clock.regular(float(raw.info["sfreq"]), int(raw.n_times))
-        markers = _marker_file(path)
+        remarks = raw_remarks(raw)
+        markers = marker_file(path)
         if markers is not None:
-            clock, more = _paused(markers, clock)
+            clock, more = paused(markers, clock)
             said += more
+        if path.suffix.lower() == ".set":
+            cuts = boundaries(path, sum(row[2] == BOUNDARY for row in remarks))
+            clock, more = cut_at_boundaries(cuts, clock)
+            said += more
+            remarks = tuple((a, 0.0 if t == BOUNDARY else d, t, c) for a, d, t, c in remarks)
+        said += _resampled(raw, path)
+        skipped = sum(row[1] for row in remarks if row[2].upper() == "BAD_ACQ_SKIP")
+        if skipped:
+            said.append(f"{skipped:.3f} s were skipped at acquisition (BAD_ACQ_SKIP): zeros here.")
         start = raw.info["meas_date"]
         metadata: dict[str, Any] = {"units": units} if units else {}
         if start is not None:
@@ -81,7 +85,7 @@ class MneFileReader:
             _files(raw, path, markers),
             subject=subject,
             session=session,
-            annotations=Annotations(partial(_remarks, raw_remarks(raw), clock)),
+            annotations=Annotations(partial(_remarks, remarks, clock)),
             notes=tuple(said),
         )
 
@@ -132,97 +136,20 @@ def _channels(raw: Any, path: Path) -> tuple[ChannelTable, dict[str, str]]:
     return ChannelTable.plain(names, gain_uv=gains, kind=kind, types=types), units
 
 
+def _resampled(raw: Any, path: Path) -> list[str]:
+    """Note that MNE interpolates the channels of a GDF file that have another rate."""
+    counts = raw._raw_extras[0].get("n_samps", ()) if path.suffix.lower() == ".gdf" else ()
+    if len({int(n) for n in counts}) < 2:
+        return []
+    rate_hz = float(raw.info["sfreq"])
+    return [f"Channels of other rates than {rate_hz:g} Hz were interpolated to it by MNE."]
+
+
 def _files(raw: Any, path: Path, markers: Path | None) -> tuple[Path, ...]:
     """Every file behind a recording."""
     files = {path.absolute(), *(Path(f).absolute() for f in raw.filenames if f is not None)}
     files |= {markers.absolute()} if markers is not None else set()
     return tuple(sorted(file for file in files if file.is_file()))
-
-
-def _check_gdf(path: Path) -> None:
-    """Hold the header of a GDF file against its size: MNE believes whatever it says."""
-    with path.open("rb") as file:
-        head = file.read(256)
-        size = path.stat().st_size
-        if len(head) < 256 or not re.fullmatch(rb"GDF [12]\.\d\d", head[:8]):
-            raise _bad_gdf(path, f"{head[:8]!r} at its start")
-        old = head[4:5] == b"1"
-        n_records, numerator, denominator = struct.unpack("<qII", head[236:252])
-        n = struct.unpack("<I", head[252:256])[0] if old else struct.unpack("<H", head[252:254])[0]
-        if old:
-            header_bytes = struct.unpack("<q", head[184:192])[0]
-        else:
-            header_bytes = 256 * struct.unpack("<H", head[184:186])[0]
-        least = 256 * (n + 1)
-        if (
-            not 1 <= n <= 9999
-            or not least <= header_bytes <= size
-            or (old and header_bytes > least)
-        ):
-            raise _bad_gdf(path, f"{n} channels, a header of {header_bytes} bytes, {size} in all")
-        file.seek(256 + 216 * n)
-        counts = np.frombuffer(file.read(4 * n), "<u4").astype(np.int64)
-        kinds = np.frombuffer(file.read(4 * n), "<u4")
-    sizes = [_GDF_BYTES.get(int(kind), 0) for kind in kinds]
-    record_bytes = int(np.sum(counts * sizes))
-    if min(sizes) == 0 or counts.min() < 1 or not numerator or not denominator:
-        raise _bad_gdf(path, "types, counts or durations that cannot be")
-    after = size - header_bytes - n_records * record_bytes
-    if n_records < 1 or after < 0:
-        raise _bad_gdf(path, f"{n_records} data records of {record_bytes} bytes in {size} bytes")
-    if after >= 8:
-        with path.open("rb") as file:
-            file.seek(size - after)
-            mode, *_, events = struct.unpack("<B3BI", file.read(8))
-        if mode in (1, 3) and events * 6 > after:
-            raise _bad_gdf(path, f"a table of {events} events in {after} bytes")
-
-
-def _bad_gdf(path: Path, got: str) -> CorruptSourceError:
-    return CorruptSourceError(
-        f"a GDF file whose header agrees with its size at {path.name}",
-        got,
-        "The file is truncated or damaged; restore it from the original.",
-    )
-
-
-def _marker_file(path: Path) -> Path | None:
-    """Marker file of a BrainVision header, where there is one."""
-    if path.suffix.lower() != ".vhdr":
-        return None
-    found = _MARKERS.search(path.read_text("utf-8", errors="replace"))
-    if found is None:
-        return None
-    name = found.group(1).replace("$b", path.stem)
-    markers = path.parent / Path(name.replace("\\", "/")).name
-    return markers if markers.is_file() else None
-
-
-def _paused(markers: Path, clock: Clock) -> tuple[Clock, list[str]]:
-    """Clock with the pauses of a BrainVision recording, and notes."""
-    found = _NEW_SEGMENT.findall(markers.read_text("utf-8", errors="replace"))
-    marks = [(int(position) - 1, stamp) for position, stamp in found]
-    inner = [mark for mark in marks if 0 < mark[0] < clock.n_samples]
-    if not inner:
-        return clock, []
-    stamps = [stamp for sample, stamp in marks if sample <= 0][:1] + [s for _, s in inner]
-    if len(stamps) != len(inner) + 1 or not all(stamps):
-        return clock, [
-            f"The recording was paused {len(inner)} times, and its markers do not say for how "
-            "long: times after the first pause count recorded samples only."
-        ]
-    starts = [_stamp(stamp) for stamp in stamps]
-    edges = [0, *(sample for sample, _ in inner), clock.n_samples]
-    cut = Clock.from_segments(
-        clock.rate_hz,
-        np.diff(edges).tolist(),
-        [(start - starts[0]).total_seconds() for start in starts],
-    )
-    return cut, [f"The recording was paused {len(inner)} times; the pauses are gaps of its clock."]
-
-
-def _stamp(text: str) -> datetime.datetime:
-    return datetime.datetime.strptime(text, "%Y%m%d%H%M%S%f")
 
 
 READER = MneFileReader()

@@ -75,6 +75,7 @@ def write_eeglab(
     rate_hz: float,
     *,
     marks: Marks = (),
+    cuts: Sequence[tuple[float, float]] = (),
     inside: bool = False,
 ) -> Path:
     """Write a .set, with a .fdt beside it unless the samples are to stand inside.
@@ -87,6 +88,8 @@ def write_eeglab(
     names : sequence of str
     rate_hz : float
     marks : sequence of (sample, text)
+    cuts : sequence of (sample, samples)
+        Boundaries: where a piece was cut out, and how long it was.
     inside : bool
     """
     from scipy.io import savemat
@@ -95,9 +98,10 @@ def write_eeglab(
     places = np.zeros(n_channels, dtype=[("labels", "O"), ("X", "O"), ("Y", "O"), ("Z", "O")])
     for i, name in enumerate(names):
         places[i] = (name, np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((0, 0)))
-    events = np.zeros(len(marks), dtype=[("type", "O"), ("latency", "O"), ("duration", "O")])
-    for i, (at, text) in enumerate(marks):
-        events[i] = (text, float(at + 1), 0.0)
+    told = [(text, at + 1.0, 0.0) for at, text in marks]
+    told += [("boundary", at + 1.0, float(length)) for at, length in cuts]
+    events = np.zeros(len(told), dtype=[("type", "O"), ("latency", "O"), ("duration", "O")])
+    events[:] = told
     planes = samples_uv.T.astype("<f4")
     facts = {
         "setname": "x",
