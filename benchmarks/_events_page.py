@@ -30,6 +30,7 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         *_spindles(results["spindles"]),
         *_seizures(results["seizures"]),
         *_bonn(results["bonn"]),
+        *_robust(results["robustness"]),
         *_simulated(results["simulated"]),
     ]
     return "\n".join(lines).rstrip() + "\n"
@@ -166,6 +167,29 @@ def _bonn(results: Mapping[str, Any]) -> list[str]:
         "",
         table(columns, rows),
     ]
+
+
+def _robust(results: Mapping[str, Any]) -> list[str]:
+    changes = list(next(iter(results.values())))[1:]
+    rows = []
+    for name, s in results.items():
+        cells = [_same(s[c]) if c in s else None for c in changes]
+        rows.append([f"`{name}`", s["unchanged"]["n"], *cells])
+    quiet = not any(s["unchanged"]["alarm"] for s in results.values())
+    return [
+        "## Changed recordings",
+        "",
+        "A simulated recording of four channels, changed: F1 (IoU 0.5) of the labels against those "
+        "of the unchanged one, and ! where a finding switches automatic acceptance off. "
+        + ("None of the unchanged recordings raised one." if quiet else "")
+        + " Spikes need 125 Hz.",
+        "",
+        table(("method", "events", *changes), rows),
+    ]
+
+
+def _same(cell: Mapping[str, Any]) -> str:
+    return f"{cell['same']:.2f}{' !' if cell['alarm'] else ''}"
 
 
 def _simulated(results: Mapping[str, Any]) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from _common import arguments, finite, machine, one_folder
 from _events_page import markdown, plot
+from _events_robust import robustness
 from _events_seizures import bonn, seizures
 from _events_simulated import simulated
 from _events_spindles import spindles
@@ -33,6 +34,8 @@ def run(train: Path, test: Path, *, quick: bool) -> dict[str, Any]:
     print("seizures done", flush=True)
     out["bonn"] = bonn(train, test, same, seeds=1 if quick else 5)
     print("bonn done", flush=True)
+    out["robustness"] = robustness(duration_s=300.0 if quick else 900.0)
+    print("robustness done", flush=True)
     out["simulated"] = simulated(seeds=1 if quick else 5)
     return out
 

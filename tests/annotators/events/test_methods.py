@@ -19,6 +19,12 @@ CASES = {
     "events/yasa-slow-waves": ({"slow wave": 4.0}, {"snr": 6.0}, 0.5),
     "events/bursts": ({"beta burst": 20.0}, {"snr": 5.0}, 0.85),
     "events/spikes-interictal": ({"interictal spike": 6.0}, {"snr": 12.0}, 0.85),
+    "events/artifacts": ({"blink": 8.0, "muscle": 3.0}, {"snr": 10.0, "n_channels": 4}, 0.9),
+    "events/seizures": (
+        {"seizure": 0.2},
+        {"snr": 4.0, "n_channels": 4, "duration_s": 600.0},
+        0.85,
+    ),
     "events/hfo": (
         {"high-frequency oscillation": 8.0},
         {"snr": 8.0, "rate_hz": 1000.0, "duration_s": 120.0},

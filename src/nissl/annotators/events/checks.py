@@ -172,13 +172,14 @@ def _sign(x: npt.NDArray[np.float64], signal: Signal) -> list[Finding]:
     frontal = [k for k, name in enumerate(names) if name in _FRONTAL]
     if not frontal or signal.rate_hz < 20:
         return []
-    y = band(x[:, frontal].mean(axis=1), signal.rate_hz, 0.5, 8.0, 2)
+    # faster than slow waves, which go down where blinks go up
+    y = band(x[:, frontal].mean(axis=1), signal.rate_hz, 1.5, 8.0, 2)
     sd = max(float(spread(y)), 1e-9)
-    up, down = int(np.sum(y > 6 * sd)), int(np.sum(y < -6 * sd))
-    if down > 0.1 * signal.rate_hz and down > 5 * up:
+    up, down = int(np.sum(y > 5 * sd)), int(np.sum(y < -5 * sd))
+    if down > 0.1 * signal.rate_hz and down > 3 * up:
         share = down / (up + down)
         return [_novel("Large deflections of frontal channels go down, where blinks go up: the "
-                       "sign is likely turned over.", share, 5 / 6)]  # fmt: skip
+                       "sign is likely turned over.", share, 3 / 4)]  # fmt: skip
     return []
 
 

@@ -67,6 +67,9 @@ def spikes_of(x: Values, rate_hz: float, over: float) -> tuple[Ints, Ints]:
     nothing = np.empty(0, np.int64)
     if len(x) < 5 * rate_hz or np.ptp(x) == 0:
         return nothing, nothing
+    for mains in (50.0, 60.0):  # within the band
+        if mains + 2 < 0.45 * rate_hz:
+            x = x - band(x, rate_hz, mains - 2, mains + 2, 2)
     env = envelope(band(x, rate_hz, 10.0, 60.0))
     log = np.log(np.maximum(env, 1e-9 * env.max()))
     n = int(5 * rate_hz)

@@ -90,7 +90,7 @@ def _called(function: str, parameters: Mapping[str, Any], *x: Values, **options:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return getattr(yasa, function)(*x, **given, **options, verbose="ERROR")
+            return getattr(yasa, function)(*x, **given, **options, verbose="CRITICAL")
     except (ValueError, AssertionError, TypeError) as error:
         raise BadArgumentError(
             f"samples and options that yasa.{function} takes", str(error), "See YASA's manual."
