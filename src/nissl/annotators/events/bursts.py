@@ -1,6 +1,7 @@
 """`events/bursts`: bursts of an oscillation, beta in local field potentials by default.
 
-The aperiodic part is removed first: the spectrum is divided by its 1/f line (fitted robustly, see
+Steady lines go first (stimulation, mains and their aliases; `nissl.annotators.events.stimulation`).
+Then the aperiodic part is removed: the spectrum is divided by its 1/f line (fitted robustly, see
 `waves.aperiodic`), so a steeper background does not pass for slow oscillations. The peak within the
 band is found anew for every `follow_s` and its frequency followed. Three definitions of a burst:
 
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.events.method import Found, SpanMethod, samples, together
+from nissl.annotators.events.stimulation import without_lines
 from nissl.annotators.events.vocabulary import classes
 from nissl.annotators.events.waves import (
     Ints,
@@ -59,9 +61,14 @@ def detect(
     parts = []
     for c in channels:
         x = at_rate(samples(signal, start, stop, c), signal.rate_hz, rate)
+        removed: Values = np.empty(0)
+        if parameters["remove_lines"]:
+            x, removed = without_lines(x, rate)
         a, b = bursts_of(x, rate, parameters)
         found = Found.of(np.rint(a * back), np.rint(b * back), channel=c)
-        parts.append(replace(found, facts=(_told(signal.channels.ids[c], x, rate, parameters),)))
+        told = _told(signal.channels.ids[c], x, rate, parameters)
+        told["lines_hz"] = np.round(removed, 1).tolist()
+        parts.append(replace(found, facts=(told,)))
     return together(parts)
 
 
@@ -217,5 +224,6 @@ BURSTS = SpanMethod(
         "shortest_s": 0.1,
         "width_hz": 6.0,
         "follow_s": 60.0,
+        "remove_lines": True,
     },
 )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.events.method import ALL_CHANNELS, Found, SpanMethod
+from nissl.annotators.events.method import ALL_CHANNELS, Found, SpanMethod, together
 from nissl.annotators.events.vocabulary import classes
 from nissl.annotators.events.waves import at_rate, band, require_rate
 from nissl.data import Signal
@@ -60,12 +60,14 @@ def detect(
             "Use a recording with more electrodes.",
         )
     rate = min(RATE_HZ, signal.rate_hz)
-    x = at_rate(np.nan_to_num(signal.read(start, stop, list(channels))), signal.rate_hz, rate)
-    low_hz, high_hz = parameters["band_hz"]
-    x = band(x - x.mean(axis=0), rate, low_hz, high_hz, 2)
-    x = x - x.mean(axis=1, keepdims=True)
+    longest = max(signal.clock.segments, key=lambda s: s.stop - s.start)
+    x = _prepared(signal, longest.start, longest.stop, channels, rate, parameters)
     rng = np.random.default_rng(int(parameters["seed"]))
     found = fitted_maps(x[field_peaks(x)], N_MAPS, rng)
+    if (start, stop) != (longest.start, longest.stop):  # one set of maps for all pieces
+        x = _prepared(signal, start, stop, channels, rate, parameters)
+    if not len(x):
+        return together([])
     state = settled(assigned(x, found.maps), round(parameters["shortest_s"] * rate))
     edges = np.flatnonzero(np.diff(state)) + 1
     first, last = np.concatenate([[0], edges]), np.concatenate([edges, [len(state)]])
@@ -78,6 +80,21 @@ def detect(
         np.full(label.size, ALL_CHANNELS, np.int64),
         facts=({"gev": [round(float(g), 4) for g in found.gev], "gev_total": _gev(x, found.maps)},),
     )
+
+
+def _prepared(
+    signal: Signal,
+    start: int,
+    stop: int,
+    channels: Sequence[int],
+    rate: float,
+    parameters: Mapping[str, Any],
+) -> Values:
+    """A stretch within the band, against the average of the channels."""
+    x = at_rate(np.nan_to_num(signal.read(start, stop, list(channels))), signal.rate_hz, rate)
+    low_hz, high_hz = parameters["band_hz"]
+    x = band(x - x.mean(axis=0), rate, low_hz, high_hz, 2)
+    return np.asarray(x - x.mean(axis=1, keepdims=True))
 
 
 def field_peaks(x: Values) -> npt.NDArray[np.intp]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.events.method import ALL_CHANNELS, Found, SpanMethod
+from nissl.annotators.events.method import ALL_CHANNELS, Found, SpanMethod, together
 from nissl.annotators.events.model import SpanModel, fitted
 from nissl.annotators.events.seizure_features import NAMES, WINDOW_S, baseline, features_of
 from nissl.annotators.events.vocabulary import classes
@@ -110,6 +110,10 @@ def detect(
 
     Parameters of the method: ``threshold``, smoothed log odds; null for the model's own.
     """
+    segments = signal.clock.segments
+    longest = max(s.stop - s.start for s in segments) / signal.rate_hz
+    if (stop - start) / signal.rate_hz < LEAST_S <= longest:
+        return together([])  # a short piece between gaps
     model = shipped_seizures()
     if parameters["threshold"] is not None:
         model = replace(model, threshold=float(parameters["threshold"]))
