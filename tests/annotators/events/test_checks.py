@@ -68,7 +68,7 @@ def test_implausible_rates(tmp_path):
         "events",
         "x",
         Author("model", "events/spindles", "1"),
-        parameters={"preprocessing": {"rate_hz": 100.0, "duration_s": 60.0}},
+        parameters={"preprocessing": [{"parameters": {"rate_hz": 100.0, "duration_s": 60.0}}]},
     )
     start = np.arange(100) * 50
     labels = LabelSet.build(

@@ -16,7 +16,7 @@ def spans(rows, names=("seizure",), channel=None, stated=None):
         "events",
         "x",
         Author("model", "events/test", "1"),
-        parameters={} if stated is None else {"preprocessing": stated},
+        parameters={} if stated is None else {"preprocessing": [{"parameters": stated}]},
     )
     start, stop = np.array(rows, np.int64).reshape(-1, 2).T
     columns = {"start": start, "stop": stop, "channel": channel or [None] * len(start)}

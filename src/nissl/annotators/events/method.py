@@ -236,9 +236,11 @@ def label_set(
     )
 
 
-def preprocessing(signal: Signal) -> dict[str, Any]:
-    """What scores need to know of the stream: its rate and length."""
-    return {"rate_hz": float(signal.rate_hz), "duration_s": float(signal.duration_s)}
+def preprocessing(signal: Signal) -> list[dict[str, Any]]:
+    """The one step before all methods, with what scores need to know: rate and length."""
+    facts = {"rate_hz": float(signal.rate_hz), "duration_s": float(signal.duration_s)}
+    text = "Each channel is taken gap by gap, its median removed, samples that are no numbers as 0."
+    return [{"step": "read", "by": "nissl", "parameters": facts, "text": text}]
 
 
 def chosen(signal: Signal, names: Any, types: Sequence[str]) -> list[int]:

@@ -136,9 +136,10 @@ def score(proposal: LabelSet, truth: LabelSet) -> Mapping[str, float]:
 def about(*sets: LabelSet) -> Mapping[str, Any]:
     """Rate and duration of the recording, as one of the sets states them."""
     for labels in sets:
-        done = labels.provenance.parameters.get("preprocessing")
-        if isinstance(done, Mapping) and {"rate_hz", "duration_s"} <= set(done):
-            return done
+        for step in labels.provenance.parameters.get("preprocessing", ()):
+            facts: Mapping[str, Any] = step.get("parameters", {})
+            if {"rate_hz", "duration_s"} <= set(facts):
+                return facts
     raise MissingInputError(
         "a label set that states the rate of its recording",
         f"none of {[labels.provenance.author.name for labels in sets]}",

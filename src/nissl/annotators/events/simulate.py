@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.events.method import ALL_CHANNELS
+from nissl.annotators.events.method import ALL_CHANNELS, preprocessing
 from nissl.annotators.events.vocabulary import VOCABULARY
 from nissl.annotators.events.waves import band
 from nissl.data import ChannelTable, Recording, Signal, Subject
@@ -183,7 +183,7 @@ def _truth(
         source,
         Author("model", "simulation"),
         signal.name,
-        parameters={"preprocessing": {"rate_hz": signal.rate_hz, "duration_s": signal.duration_s}},
+        parameters={"preprocessing": preprocessing(signal)},
         seed=seed,
     )
     columns = {
