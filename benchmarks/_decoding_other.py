@@ -133,7 +133,7 @@ def spelling(train: Path, test: Path, same: bool, quick: bool) -> Mapping[str, A
         "EEGNet": EegNet(flashes.rate_hz / 4, epochs=40, patience=8),
     }
     for method, estimator in made.items():
-        seeds = range(1 if quick else 2) if method == "EEGNet" else range(1)
+        seeds = range(1 if quick or method != "EEGNet" else 2)
         areas, letters = [], []
         for seed in seeds:
             p = by_run(learn.flashes, flashes, same, estimator, seed)
@@ -178,7 +178,7 @@ def reaching(train: Path, test: Path, same: bool, quick: bool) -> Mapping[str, A
         "ridge": (Lagged(1), 1),
         "Wiener (5 bins)": (Lagged(5), 1),
         "boosted trees": (Trees(), 1),
-        "convolution + recurrence": (Recurrent(epochs=4 if quick else 60), 1 if quick else 2),
+        "convolution + recurrence": (Recurrent(epochs=4 if quick else 60), 1),
     }
     cuts: Any = blocks(len(velocity), FOLDS, GAP)
     if not same:

@@ -20,6 +20,7 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
     parts = [_head(results, picture)]
     sections = {
         "ssvep": _ssvep,
+        "transfer": _transfer_section,
         "hands": _hands,
         "spelling": _spelling,
         "reaching": _reaching,
@@ -105,15 +106,18 @@ calibrated model would show at this number of trials, were they independent.
 New subjects; windows from the end of the cue. Stopping: the first window at which nissl's
 calibrated confidence reaches the bound, the longest one at the latest.
 
-{_windows(found["windows"])}
-### Few labels of a new subject
+{_windows(found["windows"])}"""
+
+
+def _transfer_section(found: Mapping[str, Any]) -> str:
+    return f"""### Few labels of a new subject
 
 The last run of each subject by others, by few of its own trials of the first run, and by both (own
 trials count about as much as those of one other subject); 21 is the nearest to twenty labels that
 has as many of each class. Recentring uses the first run without labels.
 
-{_transfer(found["transfer"])}
-{_verdict(found["transfer"])}"""
+{_transfer(found)}
+{_verdict(found)}"""
 
 
 def _calibration(found: Mapping[str, Any]) -> str:
@@ -282,8 +286,9 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     found = results.get("ssvep")
     if found:
         _plot_windows(axes[0], found["windows"])
-        _plot_transfer(axes[1], found["transfer"])
         _plot_calibration(axes[2], found["calibration"])
+    if results.get("transfer"):
+        _plot_transfer(axes[1], results["transfer"])
     if results.get("reaching"):
         _plot_reaching(axes[3], results["reaching"]["methods"])
     figure.savefig(path, dpi=120)

@@ -21,9 +21,11 @@ import _decoding_other as other
 from _common import Cell, arguments, finite, machine, one_folder, run_cell, write_result
 from _decoding_page import markdown, plot
 from _decoding_ssvep import part as ssvep
+from _decoding_ssvep import transfer_part
 
 PARTS = {
     "ssvep": ssvep,
+    "transfer": transfer_part,
     "hands": other.hands,
     "spelling": other.spelling,
     "reaching": other.reaching,

@@ -225,6 +225,7 @@ def test_windows_beyond_a_gap_have_no_class(tmp_path):
     labels = result.labels[0]
     lost = labels.column("item")[np.isnan(labels.column("confidence"))]
     assert lost.tolist() == [20]
+    assert DECODING.score(labels, made.truth)["decided"] == 39 / 40
     assert labels.vocabulary.names[labels.column("label")[20]] == "unknown"
     assert "windows_outside" in {f.check for f in result.findings}
 

@@ -133,10 +133,13 @@ class SteadyStop:
         out = []
         for length, each in self._live.items():
             for decision in each.push(samples):
-                sure = decision.probabilities.max() >= self.confidence or length == longest
-                if sure and decision.onset not in self._decided:
+                known = decision.onset in self._decided
+                last = length == longest
+                if not known and (last or decision.probabilities.max() >= self.confidence):
                     self._decided.add(decision.onset)
                     out.append(decision)
+                if last:
+                    self._decided.discard(decision.onset)
         return out
 
 

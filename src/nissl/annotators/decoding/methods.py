@@ -297,7 +297,7 @@ class Decoder:
         decided = np.isfinite(run.p).all(axis=1)
         label = np.where(decided, np.nan_to_num(run.p).argmax(axis=1), n)
         full = np.column_stack([np.nan_to_num(run.p), np.where(decided, 0.0, 1.0)])
-        trusted = decided & run.trusted
+        trusted = decided & run.trusted  # what has no window claims nothing
         confidence = np.where(trusted, np.nan_to_num(run.p).max(axis=1), np.nan)
         columns: dict[str, Any] = {
             "id": given.item,
@@ -306,7 +306,7 @@ class Decoder:
             "label": label.astype(np.int32),
             "confidence": confidence,
         }
-        if trusted.all():
+        if run.trusted:
             columns["probabilities"] = full
         digest = inputs.labels[NEED].digest
         return LabelSet.build(

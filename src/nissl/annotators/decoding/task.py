@@ -68,6 +68,8 @@ def check(
 def score(proposal: LabelSet, truth: LabelSet) -> Mapping[str, float]:
     """Accuracy, balanced accuracy, AUC and bits (Wolpaw) over the trials of both.
 
+    "decided" is the share that has a class at all; the others say nothing and are not scored.
+
     Raises
     ------
     EvaluationError
@@ -83,15 +85,19 @@ def score(proposal: LabelSet, truth: LabelSet) -> Mapping[str, float]:
             f"{len(both)}, of the classes {list(proposal.vocabulary.names)}",
             "Compare sets about the same trials.",
         )
-    rows = np.array([said[k] for k in both])
+    last = proposal.vocabulary.code(UNKNOWN)
+    labels = proposal.column("label")
+    decided = [k for k in both if labels[said[k]] != last]
+    rows = np.array([said[k] for k in decided], np.intp)
     codes = [proposal.vocabulary.code(n) for n in names]
     if proposal.table.column("probabilities").null_count:
-        p = np.eye(len(proposal.vocabulary))[proposal.column("label")[rows]]
+        p = np.eye(len(proposal.vocabulary))[labels[rows]]
     else:
         flat = proposal.table.column("probabilities").combine_chunks().flatten()
         p = np.asarray(flat).reshape(-1, len(proposal.vocabulary))[rows]
-    answer = np.array([names.index(truth.vocabulary.names[true[k]]) for k in both])
-    return scores(p[:, codes].astype(np.float64), answer)
+    answer = np.array([names.index(truth.vocabulary.names[true[k]]) for k in decided], np.int64)
+    found = scores(p[:, codes].astype(np.float64), answer)
+    return {**found, "decided": len(decided) / len(both)}
 
 
 DECODING = Task(
