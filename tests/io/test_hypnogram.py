@@ -12,7 +12,7 @@ from nissl.io import find_importer
 from nissl.io.dreams import DREAMS
 from nissl.io.hypnogram import HYPNOGRAM
 from nissl.io.luna import LUNA
-from nissl.labels import Kind, LabelSet
+from nissl.labels import Author, Kind, LabelSet
 from nissl.testing.marks import night_dossier, span_dossier
 
 SHARED = Path(os.environ.get("NISSL_DATA", "../shared/data"))
@@ -160,6 +160,15 @@ def test_rows_that_are_none_of_lunas(tmp_path, text):
     path.write_text(text)
     with pytest.raises(NisslError):
         LUNA.sheet(path)
+
+
+@pytest.mark.parametrize(
+    "author", [Author("person", "a_b"), Author("person", "a/b"), Author("model", "events/x")]
+)
+def test_titles_that_would_read_differently(tmp_path, author):
+    dossier = span_dossier(classes=("Spindles",), channels=False, author=author)
+    with pytest.raises(ExportError, match="one class on one channel"):
+        DREAMS.write(dossier, tmp_path / "a.txt")
 
 
 @pytest.mark.data

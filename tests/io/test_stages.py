@@ -41,5 +41,10 @@ def test_own_names_stay():
 def test_letters_are_stages_only_among_stages():
     assert stages_among(["R", "L", "go"]) == {}
     assert stages_among(["W", "R"]) == {}
+    assert stages_among(["S  1", "S  2", "S 10", "R  1", "R"]) == {}  # markers of BrainVision
+    assert stages_among(["S0", "S1", "S2"]) == {}
+    assert len(stages_among(["WAKE", "S1", "S2", "S4", "REM"])) == 5
+    assert stages_among(["W", "SWS", "REM"]) == {}  # of rodents, who have no N3
+    assert stages_among(["W", "NREM", "REM"]) == {}
     assert stages_among(["W", "R", "N2", "go"]) == {"W": "W", "R": "R", "N2": "N2"}
     assert stages_among(["Sleep stage W"]) == {"Sleep stage W": "W"}

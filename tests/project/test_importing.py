@@ -61,6 +61,16 @@ def test_import_export_import_is_the_identity(night, tmp_path, to):
     np.testing.assert_array_equal(twice.column("item"), once.column("item"))
 
 
+def test_an_untouched_table_comes_back_with_all_that_it_was(night, tmp_path):
+    rows = night.store.label_sets(task="events")
+    machine = next(row.digest for row in rows if row.author.kind == "model")
+    night.set_head("night", "events", by="anna", digest=machine)
+    out = night.export("night", "bids", tmp_path / "out", task="events")
+    (labels,) = night.add_annotations("night", next(out.rglob("*_events.tsv")))
+    assert labels.digest == machine
+    assert len(night.store.label_sets(task="events")) == len(rows)
+
+
 def _suffix(to):
     from nissl.io import EXPORTERS
 
@@ -87,14 +97,16 @@ def test_several_recordings_go_into_one_dataset(tmp_path):
     assert [t.read_bytes() for t in again] == [t.read_bytes() for t in tables]
 
 
-def test_a_file_alone_is_a_source(night, tmp_path):
-    out = night.export("night", "wonambi", tmp_path / "a.xml", task="events")
+@pytest.mark.parametrize("to", FORMATS)
+def test_a_file_alone_is_a_source(night, tmp_path, to):
+    out = night.export("night", to, tmp_path / f"a{_suffix(to)}", task="events")
     with open_project(tmp_path / "other") as other:
-        source = other.add(out)
-        assert source.row.format == "wonambi"
-        labels = other.labels(source, "events")
-        assert labels.provenance.author.name == "expert"
-        other.export(source, "luna", tmp_path / "a.annot", task="events", draft=True)
+        source = other.add(out, reviewer="expert")
+        assert source.row.format == to
+        assert not source.is_recording
+        (row,) = other.store.label_sets(source=source.fingerprint)
+        assert row.author.name == "expert"
+        other.export(source, "luna", tmp_path / "again.annot", task=row.task, draft=True)
 
 
 def sheet_file(folder, *rows, start=None, end_s=240.0):

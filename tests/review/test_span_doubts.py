@@ -63,6 +63,17 @@ def test_planted_errors_are_found(seed):
     assert order == sorted(order, reverse=True)
 
 
+def test_a_model_that_errs_itself_accuses_mostly_rightly():
+    hits, n_planted = [], 0
+    for seed in range(10):
+        _, scored, planted, said = night(np.random.default_rng(seed), n=1000, wrong=50, sharp=1.0)
+        found = span_suspects(spans(scored, ANNA), spans(said.argmax(1), MODEL, probabilities=said))
+        hits += [each.item in planted for each in found]
+        n_planted += planted.size
+    assert np.mean(hits) >= 0.7
+    assert sum(hits) >= 0.5 * n_planted
+
+
 def test_epochs_need_not_be_those_of_the_model():
     rng = np.random.default_rng(0)
     _, scored, _, said = night(rng)

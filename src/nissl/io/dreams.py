@@ -27,10 +27,12 @@ def _write(sheet: Sheet, path: Path) -> None:
     named = sorted(labels)[0] if labels else ""
     channel = next(iter(channels))[0] if channels and channels != {()} else ""
     title = f"[{marks.author.name}_{named}{'/' if channel else ''}{channel}]"
+    found = _TITLE.fullmatch(title)
+    same = found is not None and found.groups("") == (marks.author.name, named, channel)
     one = len(labels) == 1 and len(channels) == 1 and all(len(c) < 2 for c in channels)
-    if not one or not _TITLE.fullmatch(title) or marks.author.kind != "person":
+    if not one or not same or marks.author.kind != "person":
         raise ExportError(
-            "one class on one channel by one person, with names without brackets and '/'",
+            "one class on one channel by one person, with names without brackets, '_' and '/'",
             f"{len(labels)} classes on {len(channels)} sets of channels, {title!r}",
             "Export as bids, which holds them all.",
         )

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from nissl.clock import Clock
 from nissl.errors import BadArgumentError, BadLabelsError
+from nissl.io.channel_names import find_channels
 from nissl.io.marks import Ints, Marks, check_times
 from nissl.io.stages import STAGES, stages_among
 from nissl.labels import Kind, LabelSet, Provenance
@@ -275,15 +276,14 @@ def _channels(
     marks: Marks, which: Ints, ids: tuple[str, ...]
 ) -> tuple[Ints, list[int | None], list[Finding]]:
     """Rows repeated for each channel, channel of each, and what has no place there."""
-    place = {name.casefold(): k for k, name in enumerate(ids)}
-    place |= {name: k for k, name in enumerate(ids)}
+    place = find_channels((name for names in marks.channels for name in names), ids)
     rows: list[int] = []
     channel: list[int | None] = []
     unknown: set[str] = set()
     for row, mark in enumerate(which.tolist()):
         found: list[int | None] = []
         for name in marks.channels[mark]:
-            code = place.get(name, place.get(name.casefold()))
+            code = place.get(name)
             if code is None:
                 unknown.add(name)
             elif code not in found:

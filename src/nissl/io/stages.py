@@ -18,13 +18,15 @@ _WRITTEN = {
     "W": ("w", "wake", "awake", "wakefulness", "s0", "0"),
     "N1": ("n1", "nrem1", "s1", "1"),
     "N2": ("n2", "nrem2", "s2", "2"),
-    "N3": ("n3", "nrem3", "s3", "3", "n4", "nrem4", "s4", "4", "3/4", "sws"),
+    "N3": ("n3", "nrem3", "s3", "3", "n4", "nrem4", "s4", "4", "3/4"),
     "R": ("r", "rem", "5"),
     "unknown": ("?", "unknown", "unscored", "undefined", "movement", "movementtime", "mt"),
 }
 _STAGE = {text: stage for stage, texts in _WRITTEN.items() for text in texts}
 _EXPLICIT = re.compile(r"(?:sleep[ _-]*stage|stage|sleep)[ _:-]+(.+)", re.IGNORECASE)
-_CERTAIN = frozenset({"N1", "N2", "N3"})
+_CERTAIN = re.compile(r"(n|nrem)[ _]*[1-4]", re.IGNORECASE)
+_MARKERS = re.compile(r"s\s*\d", re.IGNORECASE)
+_AWAKE_OR_REM = frozenset({"w", "wake", "awake", "rem"})
 
 
 def stage_of(text: str) -> str | None:
@@ -40,8 +42,8 @@ def stage_of(text: str) -> str | None:
 def stages_among(texts: Iterable[str]) -> dict[str, str]:
     """Those texts that name stages, with the stage of each; empty where it is no staging.
 
-    "R" or "wake" alone may be a key press or a trial; together with "N2" or "Sleep stage W"
-    they are stages.
+    "R" or "wake" alone may be a key press or a trial, and "S  1" is a marker of many EEG systems;
+    together with "N2" or "Sleep stage W" they are stages, and "S1" together with "REM" too.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def stages_among(texts: Iterable[str]) -> dict[str, str]:
         All classes of a file.
     """
     found = {text: stage for text in set(texts) if (stage := stage_of(text)) is not None}
-    certain = any(
-        stage in _CERTAIN or _EXPLICIT.fullmatch(text.strip()) for text, stage in found.items()
-    )
-    return found if certain else {}
+    words = {text.strip().lower() for text in found}
+    certain = any(_CERTAIN.fullmatch(word) or _EXPLICIT.fullmatch(word) for word in words)
+    scored = any(_MARKERS.fullmatch(word) for word in words) and words & _AWAKE_OR_REM
+    return found if certain or scored else {}

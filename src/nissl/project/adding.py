@@ -17,6 +17,7 @@ from nissl.io import find_importer
 from nissl.io.annotations import NO_CLAIMS, Claims, recording_annotations
 from nissl.io.contracts import Imported
 from nissl.io.lines import recording_lines
+from nissl.io.registries import ANNOTATIONS
 from nissl.labels import LabelSet
 from nissl.labels.remap import Target, remap
 from nissl.project.source import (
@@ -69,7 +70,8 @@ def prepare(path: Path, *, reviewer: str | None = None, **options: Any) -> Prepa
     """Read a path before anything of it is kept, so that a bad one leaves nothing behind."""
     importer = find_importer(path)
     recording: Recording | None = None
-    if importer is None or matching_reader(path) is not None:
+    annotations = importer is not None and importer.name in ANNOTATIONS  # never samples too
+    if importer is None or (not annotations and matching_reader(path) is not None):
         try:
             recording = read(path, **options)
         except UnknownFormatError:

@@ -85,6 +85,10 @@ def add_annotations(
             "Name the format: --format edf-annotations, mne, szcore, wonambi, luna, dreams, "
             "hypnogram or bids.",
         )
+    whole = found.untouched(path) if isinstance(found, Bids) else None
+    if whole is not None and whole.provenance.source == source.fingerprint and not (name or author):
+        keep(store, whole)  # what was exported from here comes back as it was
+        return (whole,)
     chosen = _stream(source, stream)
     facts = source.row.streams[chosen]
     ids = tuple(str(i) for i in dict(facts.get("channels") or {}).get("ids", ()))

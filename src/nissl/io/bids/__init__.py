@@ -52,7 +52,6 @@ from nissl.io.mark_format import (
     first_bytes,
     from_zero,
 )
-from nissl.io.marks import Marks
 from nissl.io.spikes import channels_of, clock_of
 from nissl.io.targets import new_folder
 from nissl.io.verifying import readable, report, set_differences
@@ -105,7 +104,7 @@ class Bids:
             back = _own(table, read_columns(table))
             if back is None:
                 raise CorruptSourceError("the set that was written", "another", "Export again.")
-        report(set_differences(_NOUN[dossier.labels.kind], dossier.labels, back), table)
+        report(set_differences("annotations", dossier.labels, back), table)
 
     def matches(self, path: Path) -> bool:
         """Whether `path` is a table of events, or a derivative of nissl with one."""
@@ -144,6 +143,11 @@ class Bids:
             facts={"clock": facts["clock"], "channels": _channel_facts(facts["channels"])},
         )
 
+    def untouched(self, path: Path) -> LabelSet | None:
+        """Set that nissl wrote to a table which nobody has changed since; None for others."""
+        table = _tables(Path(path))[0]
+        return _own(table, read_columns(table))
+
     def clock(self, clock: Clock) -> Clock:
         """Clock of a recording in the seconds of BIDS, which count from the first sample."""
         return from_zero(clock)
@@ -151,9 +155,6 @@ class Bids:
     def sheet(self, path: Path, *, reviewer: str | None = None, **options: Any) -> Sheet:
         """Read one table in seconds, whoever wrote it; see `MarkFormat.sheet`."""
         return _MARKS.sheet(_tables(Path(path))[0], reviewer=reviewer, **options)
-
-
-_NOUN = {Kind.SPANS: "annotations", Kind.EVENTS: "annotations"}
 
 
 @dataclass(frozen=True)
@@ -323,11 +324,6 @@ def _plain(
         subject=stated.get("sub", UNKNOWN),
         session=stated.get("ses", UNKNOWN),
     )
-
-
-def marks_in(path: Path) -> tuple[Marks, ...]:
-    """Rows of one table in seconds, one `Marks` for each author."""
-    return _read_marks(path).marks
 
 
 BIDS = Bids()

@@ -15,6 +15,7 @@ VERSION = "score_2.1.0"
 
 _TAGS = {
     "spindle": "Sleep-spindles",
+    "spindles": "Sleep-spindles",
     "sleep_spindle": "Sleep-spindles",
     "k_complex": "K-complex",
     "vertex_wave": "Vertex-wave",
