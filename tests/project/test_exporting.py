@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nissl.errors import BadLabelsError, ExportError
+from nissl.errors import BadArgumentError, BadLabelsError, ExportError
 from nissl.io import IMPORTERS
-from nissl.labels import Author, Kind, LabelSet, Provenance
+from nissl.labels import Author, Kind, LabelSet, Provenance, Vocabulary
+from nissl.project import open_project
 from nissl.project.adding import keep
 from nissl.project.exporting import timed
 from nissl.testing.spans import span_project
@@ -70,3 +71,22 @@ def test_classes_of_units_have_no_times(tmp_path):
         keep(project.store, classes)  # of trials that the project never had
         with pytest.raises(ExportError, match="spans or events"):
             project.export("night", "wonambi", tmp_path / "a.xml", task="decoding", draft=True)
+
+
+def test_the_task_that_is_meant_where_none_is_named(tmp_path):
+    with open_project(tmp_path / "study") as study:
+        assert study.main_task == "spikes"
+        for task, kind, expected in (
+            ("sleep", Kind.SPANS, "sleep"),
+            ("events", Kind.SPANS, None),
+            ("spikes", Kind.EVENTS, "spikes"),
+        ):
+            places = {"sample": [1]} if kind is Kind.EVENTS else {"start": [1], "stop": [2]}
+            made = Provenance(task, "f" * 64, Author("model", "m", "1"))
+            labels = LabelSet.build(kind, places, Vocabulary(("a",)), made)
+            study.store.record_labels(study.store.put_labels(labels))
+            if expected is None:
+                with pytest.raises(BadArgumentError, match="--task"):
+                    _ = study.main_task
+            else:
+                assert study.main_task == expected

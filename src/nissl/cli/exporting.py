@@ -33,7 +33,9 @@ def _rule(readers: str | None) -> Rule | None:
 def report(
     project: ProjectPath,
     source: Annotated[str | None, typer.Option(help="One source; all by default.")] = None,
-    task: Annotated[str, typer.Option(help="Task to report on.")] = "spikes",
+    task: Annotated[
+        str | None, typer.Option(help="Task to report on; spikes, or the only one.")
+    ] = None,
     readers: Readers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,6 +44,7 @@ def report(
 
     rows = []
     with open_project(project, create=False) as study:
+        task = task or study.main_task
         chosen = [study.source(source)] if source else study.annotated(task)
         for each in chosen:
             written = study.report(each, task, resolve=_rule(readers))
@@ -56,7 +59,9 @@ def export(
         str, typer.Option("--to", help="nwb, bids, edf-annotations, csv, ... (see the manual).")
     ],
     source: Annotated[str | None, typer.Option(help="One source; all by default.")] = None,
-    task: Annotated[str, typer.Option(help="Task to export.")] = "spikes",
+    task: Annotated[
+        str | None, typer.Option(help="Task to export; spikes, or the only one.")
+    ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Export unreviewed drafts.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     readers: Readers = None,
@@ -70,6 +75,7 @@ def export(
     suffix = EXPORTERS.get(to).suffix
     rows = []
     with open_project(project, create=False) as study:
+        task = task or study.main_task
         chosen = [study.source(source)] if source else study.annotated(task)
         for each in chosen:
             dossier = study.dossier(each, task, draft=draft, resolve=_rule(readers))

@@ -146,6 +146,11 @@ class Project:
         """Sources that have labels of a task; `MissingInputError` where there are none."""
         return exporting.annotated(self.store, task)
 
+    @property
+    def main_task(self) -> str:
+        """Task that is meant where none is named; see `nissl.project.exporting.main_task`."""
+        return exporting.main_task(self.store)
+
     def only_source(self) -> Source:
         """The only source; `BadArgumentError` where there are none or several."""
         rows = self.sources()
@@ -322,13 +327,13 @@ class Project:
         to: str,
         path: str | Path,
         *,
-        task: str = "spikes",
+        task: str | None = None,
         draft: bool = False,
         resolve: Rule | None = None,
         **options: Any,
     ) -> Path:
         """Export the head of a task ("nwb", "phy", ...) and verify it by reading it back."""
-        dossier = self.dossier(source, task, draft=draft, resolve=resolve)
+        dossier = self.dossier(source, task or self.main_task, draft=draft, resolve=resolve)
         return exporting.export(self.store, dossier, to, Path(path), **options)
 
     def _current(self, source: Source | str, task: str) -> str:

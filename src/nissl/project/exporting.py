@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from nissl.errors import BadLabelsError, MissingInputError
+from nissl.errors import BadArgumentError, BadLabelsError, MissingInputError
 from nissl.labels import Kind, LabelSet
 from nissl.labels.atomic import make_folder
 from nissl.project.dossier import nothing_to_show
 from nissl.project.source import Source
 from nissl.store import Store
-from nissl.tasks import Dossier
+from nissl.tasks import TASKS, Dossier
 
 
 def with_times(store: Store, dossier: Dossier) -> Dossier:
@@ -86,6 +86,22 @@ def export(store: Store, dossier: Dossier, to: str, path: Path, **options: Any) 
     written = exporter.write(dossier, path, **options)
     exporter.verify(dossier, written)
     return written
+
+
+def main_task(store: Store) -> str:
+    """Task that is meant where none is named: "spikes" where there are any, else the only one.
+
+    Raises
+    ------
+    BadArgumentError
+        There are labels of several other tasks.
+    """
+    known = [task for task in TASKS if store.label_sets(task=task)]
+    if "spikes" in known or not known:
+        return "spikes"
+    if len(known) > 1:
+        raise BadArgumentError(f"a task among {known}", "none", f"Name one: --task {known[0]}")
+    return known[0]
 
 
 def annotated(store: Store, task: str) -> list[Source]:
