@@ -28,13 +28,12 @@ from nissl.annotators.sleep.sleep_edf import read_nights
 SIZES = (50, 100, 200, 400, 800, 1600)
 
 
-def run(train: Path, test: Path, out: Path, *, quick: bool) -> dict[str, Any]:
+def run(train: Path, test: Path, out: Path, *, quick: bool, seeds: int) -> dict[str, Any]:
     """Compute everything."""
     same = one_folder(train, test)
     learn, held = (read_nights(path / "eeg" / "sleep_edf") for path in (train, test))
     if quick:
         learn, held = ([n for n in nights if n.subject < "03"] for nights in (learn, held))
-    seeds = 1 if quick else 2
     kept = out / "learners"
     runs = [folds(learn, held, same, seed, kept) for seed in range(seeds)]
     cuts = runs[0]
@@ -82,8 +81,11 @@ def speed(out: Path, hours: float) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
-    args = arguments("sleep", (__doc__ or "").split("\n")[0]).parse_args(argv)
-    results = finite(run(args.train, args.test, args.out, quick=args.quick))
+    parser = arguments("sleep", (__doc__ or "").split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=2, help="how often everything is learnt")
+    args = parser.parse_args(argv)
+    seeds = 1 if args.quick else args.seeds
+    results = finite(run(args.train, args.test, args.out, quick=args.quick, seeds=seeds))
     args.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, sort_keys=True, allow_nan=False)
     (args.out / "results.json").write_text(text, encoding="utf-8")
