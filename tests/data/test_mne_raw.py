@@ -32,6 +32,7 @@ def test_pauses_of_brainvision_are_gaps(tmp_path):
     marks = {a.text: a.onset_s for a in recording.annotations}
     assert marks["Stimulus/S 1"] == pytest.approx(0.05)
     assert marks["Stimulus/S 2"] == pytest.approx(600.25 + 0.05)
+    assert {a.duration_s for a in recording.annotations} == {0.0}
     assert any("paused 1 times" in note for note in recording.notes)
 
 
@@ -62,7 +63,7 @@ def test_marks_of_eeglab_and_gdf_are_annotations(tmp_path):
     )
     gdf = read(write_gdf(tmp_path / "x.gdf", noise(), NAMES, 40, marks=[(8, 769)]))
     (mark,) = gdf.annotations
-    assert (mark.onset_s, mark.text) == (0.2, "769")
+    assert (mark.onset_s, mark.duration_s, mark.text) == (0.2, 0.0, "769")
 
 
 def test_pieces_cut_out_in_eeglab_are_gaps(tmp_path):
@@ -119,3 +120,15 @@ def test_a_truncated_gdf_is_refused_when_it_is_opened(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CorruptSourceError, match="agrees with its size"):
         read(path)
+
+
+def test_truncated_data_files_are_refused_when_the_header_is_opened(tmp_path):
+    paths = (
+        write_brainvision(tmp_path / "x.vhdr", noise(), NAMES, 100),
+        write_eeglab(tmp_path / "y.set", noise().astype(np.float32), NAMES, 100),
+    )
+    for path, suffix in zip(paths, (".eeg", ".fdt"), strict=True):
+        data = path.with_suffix(suffix)
+        data.write_bytes(data.read_bytes()[:-3])
+        with pytest.raises(CorruptSourceError, match="whole samples"):
+            read(path)

@@ -17,6 +17,9 @@ Rate = Annotated[float | None, typer.Option("--rate", help="Sampling rate in Hz,
 Channels = Annotated[int | None, typer.Option("--channels", help="Channel count, raw files.")]
 Dtype = Annotated[str | None, typer.Option(help="Sample type, raw files (int16, float32).")]
 Gain = Annotated[float | None, typer.Option("--gain-uv", help="uV per step, raw files.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="Reader to open it with (edf, mne, raw, ...).")
+]
 SubjectId = Annotated[str | None, typer.Option("--subject", help="Pseudonym of the subject.")]
 SessionId = Annotated[str | None, typer.Option("--session", help="Name of the session.")]
 Keep = Annotated[
@@ -37,6 +40,7 @@ def add(
     channels: Channels = None,
     dtype: Dtype = None,
     gain_uv: Gain = None,
+    format: Format = None,
     subject: SubjectId = None,
     session: SessionId = None,
     reviewer: Annotated[
@@ -56,6 +60,7 @@ def add(
         n_channels=channels,
         dtype=dtype,
         gain_uv=gain_uv,
+        format=format,
         subject=subject,
         session=session,
         reviewer=reviewer,

@@ -15,6 +15,7 @@ from nissl.cli.adding import (
     AsJson,
     Channels,
     Dtype,
+    Format,
     Gain,
     Probe,
     ProjectPath,
@@ -53,6 +54,7 @@ def annotate(
     channels: Channels = None,
     dtype: Dtype = None,
     gain_uv: Gain = None,
+    format: Format = None,
     subject: SubjectId = None,
     session: SessionId = None,
     as_json: AsJson = False,
@@ -74,6 +76,7 @@ def annotate(
             n_channels=channels,
             dtype=dtype,
             gain_uv=gain_uv,
+            format=format,
             subject=subject,
             session=session,
         )

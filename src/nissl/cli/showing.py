@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nissl.cli.adding import AsJson, Channels, Dtype, Gain, Probe, Rate, reader_options
+from nissl.cli.adding import AsJson, Channels, Dtype, Format, Gain, Probe, Rate, reader_options
 from nissl.cli.output import say, show
 
 
@@ -19,6 +19,7 @@ def show_path(
     channels: Channels = None,
     dtype: Dtype = None,
     gain_uv: Gain = None,
+    format: Format = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the sources and labels of a project, or the streams of a recording."""
@@ -26,7 +27,12 @@ def show_path(
 
     if not (path / "project.toml").exists():
         options = reader_options(
-            probe=probe, rate_hz=rate, n_channels=channels, dtype=dtype, gain_uv=gain_uv
+            probe=probe,
+            rate_hz=rate,
+            n_channels=channels,
+            dtype=dtype,
+            gain_uv=gain_uv,
+            format=format,
         )
         _recording(path, options, as_json=as_json)
         return

@@ -71,7 +71,8 @@ def prepare(path: Path, *, reviewer: str | None = None, **options: Any) -> Prepa
     importer = find_importer(path)
     recording: Recording | None = None
     annotations = importer is not None and importer.name in ANNOTATIONS  # never samples too
-    if importer is None or (not annotations and matching_reader(path) is not None):
+    samples = options.get("format") or (not annotations and matching_reader(path) is not None)
+    if importer is None or samples:
         try:
             recording = read(path, **options)
         except UnknownFormatError:

@@ -53,6 +53,7 @@ class MneFileReader:
             raise CorruptSourceError(
                 f"samples in {path.name}", "none", "The recording holds nothing; check the copy."
             )
+        _check_size(raw, path)
         said = list(notes)
         table, units = _channels(raw, path)
         clock = Clock.regular(float(raw.info["sfreq"]), int(raw.n_times))
@@ -90,8 +91,31 @@ class MneFileReader:
         )
 
 
+def _check_size(raw: Any, path: Path) -> None:
+    """Refuse data files that end within a sample (BrainVision) or early (.fdt of EEGLAB)."""
+    data = next((Path(f) for f in raw.filenames if f is not None), path)
+    size = data.stat().st_size
+    binary = path.suffix.lower() == ".vhdr" and "DataFormat=BINARY" in path.read_text(
+        "utf-8", errors="replace"
+    )
+    expected = size
+    if binary:
+        expected = size // raw.n_times * raw.n_times
+    elif data.suffix.lower() == ".fdt":
+        expected = raw.n_times * len(raw.ch_names) * 4
+    if size != expected:
+        raise CorruptSourceError(
+            f"{expected} bytes of whole samples in {data.name}",
+            f"{size}",
+            "The file is truncated, or belongs to another header; restore it from the original.",
+        )
+
+
 def raw_remarks(raw: Any) -> tuple[tuple[float, float, str, str], ...]:
-    """Annotations of an MNE recording: samples after the first, duration (s), text, channel."""
+    """Annotations of an MNE recording: samples after the first, duration (s), text, channel.
+
+    MNE gives marks the length of a sample; they are instants here, of 0 s.
+    """
     rate_hz = float(raw.info["sfreq"])
     told = raw.annotations
     rows = []
@@ -99,8 +123,9 @@ def raw_remarks(raw: Any) -> tuple[tuple[float, float, str, str], ...]:
         told.onset, told.duration, told.description, told.ch_names, strict=True
     ):
         sample = (float(onset) - float(raw.first_time)) * rate_hz
+        lasting = float(duration) if float(duration) * rate_hz > 1.001 else 0.0
         for channel in names or ("",):
-            rows.append((sample, float(duration), str(text), str(channel)))
+            rows.append((sample, lasting, str(text), str(channel)))
     return tuple(rows)
 
 
