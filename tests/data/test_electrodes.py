@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nissl.data import ChannelTable
+from nissl.data.electrode_names import TYPES
 from nissl.data.electrodes import (
-    TYPES,
     electrodes,
     kind_by_names,
     mapping_table,
@@ -25,6 +25,16 @@ from nissl.errors import BadMetadataError
     [
         ("EEG Fpz-Cz", "Fpz", "eeg", "Cz"),
         ("EEG C3-REF", "C3", "eeg", "REF"),
+        ("EEG EKG1-REF", "ECG", "ecg", "REF"),
+        ("EEG LOC-REF", "E1", "eog", "REF"),
+        ("T8-P8-0", "T8", "eeg", "P8"),
+        ("C3_M2", "C3", "eeg", "M2"),
+        ("F3_F4", "F3", "eeg", "F4"),
+        ("EEG C3-CLE", "C3", "eeg", "LE"),
+        ("EOG(L)", "E1", "eog", ""),
+        ("SX1-SX2", "LAT", "emg", "LAT"),
+        ("EKG_Off", "EKG_Off", "misc", ""),
+        ("EEG(sec)", "EEG(sec)", "eeg", ""),
         ("EEG T3-LE", "T7", "eeg", "LE"),
         ("EEG Fp1-A1A2", "Fp1", "eeg", "LE"),
         ("FP1-AVG", "Fp1", "eeg", "AVG"),
