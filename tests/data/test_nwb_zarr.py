@@ -27,6 +27,18 @@ def noise(n_samples=200, n_channels=4, seed=0):
 # NWB
 
 
+def test_nwb_series_of_scalp_electrodes_are_eeg(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = write_nwb(tmp_path / "x.nwb", noise(), rate_hz=250.0)
+    with h5py.File(path, "a") as file:
+        table = file["general/extracellular_ephys/electrodes"]
+        names = table.create_dataset("channel_name", data=["Fp1", "C3", "EOG", "M1"])
+        names.attrs.update(table["group_name"].attrs)
+    channels = read(path)["ElectricalSeries"].channels
+    assert channels.ids == ("Fp1", "C3", "EOG", "M1")
+    assert channels.kind == "eeg"
+
+
 def test_nwb_in_microvolts(tmp_path):
     samples = noise()
     path = write_nwb(tmp_path / "x.nwb", samples, offset_uv=7.0, start_s=3.0, position_um=GRID)
