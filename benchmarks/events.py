@@ -10,12 +10,14 @@ results.json, events.md and events.png.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import nissl.annotators.events as events_package
 from _common import arguments, finite, machine, one_folder
 from _events_page import markdown, plot
 from _events_robust import robustness
@@ -24,26 +26,42 @@ from _events_simulated import simulated
 from _events_spindles import spindles
 
 
-def run(train: Path, test: Path, *, quick: bool) -> dict[str, Any]:
-    """Compute everything."""
+def run(train: Path, test: Path, keep: Path, *, quick: bool, fresh: bool) -> dict[str, Any]:
+    """Compute everything; parts that nothing has changed since are taken from `keep`."""
     same = one_folder(train, test)
+    parts: dict[str, Callable[[], Any]] = {
+        "spindles": lambda: spindles(train, test, same, seeds=3 if quick else 20),
+        "seizures": lambda: seizures(train, test, same, quick=quick),
+        "bonn": lambda: bonn(train, test, same, seeds=1 if quick else 5),
+        "robustness": lambda: robustness(duration_s=300.0 if quick else 900.0),
+        "simulated": lambda: simulated(seeds=1 if quick else 5),
+    }
+    key = _key(str(train.resolve()), str(test.resolve()), quick)
     out: dict[str, Any] = {"machine": machine(), "quick": quick, "same_folder": same}
-    out["spindles"] = spindles(train, test, same, seeds=3 if quick else 20)
-    print("spindles done", flush=True)
-    out["seizures"] = seizures(train, test, same, quick=quick)
-    print("seizures done", flush=True)
-    out["bonn"] = bonn(train, test, same, seeds=1 if quick else 5)
-    print("bonn done", flush=True)
-    out["robustness"] = robustness(duration_s=300.0 if quick else 900.0)
-    print("robustness done", flush=True)
-    out["simulated"] = simulated(seeds=1 if quick else 5)
+    for name, compute in parts.items():
+        file = keep / f"{name}-{key}.json"
+        if fresh or not file.is_file():
+            keep.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(finite(compute()), allow_nan=False), encoding="utf-8")
+        out[name] = json.loads(file.read_text(encoding="utf-8"))
+        print(f"{name} done", flush=True)
     return out
+
+
+def _key(*facts: Any) -> str:
+    """Digest of what defines the parts: the folders, this benchmark and the methods' code."""
+    hashed = hashlib.sha256(repr(facts).encode())
+    own = Path(events_package.__file__).parent
+    for path in sorted([*Path(__file__).parent.glob("*events*.py"), *own.rglob("*.[pj]*")]):
+        if path.suffix in (".py", ".json"):
+            hashed.update(path.read_bytes())
+    return hashed.hexdigest()[:16]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
     args = arguments("events", (__doc__ or "").split("\n")[0]).parse_args(argv)
-    results = finite(run(args.train, args.test, quick=args.quick))
+    results = run(args.train, args.test, args.out / "parts", quick=args.quick, fresh=args.fresh)
     args.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, sort_keys=True, allow_nan=False)
     (args.out / "results.json").write_text(text, encoding="utf-8")
