@@ -60,17 +60,16 @@ def test_history_pays_and_is_needed():
 
 def test_recurrence_decodes_and_repeats_itself():
     pytest.importorskip("torch")
-    counts, v, _ = reaching(n=1500)
-    model = Recurrent(hidden=24, epochs=12)
-    first = model.fit(counts, v, [(0, 1000)], rng=RNG(0)).predict(counts[1020:])
-    again = model.fit(counts, v, [(0, 1000)], rng=RNG(0)).predict(counts[1020:])
-    assert np.array_equal(first, again, equal_nan=True)
-    assert r_squared(v[1020:], first).min() > 0.4
-    later = model.fit(counts, v, [(0, 1000)], rng=RNG(0))
-    cut = later.predict(counts[1020:1200])
-    assert np.allclose(cut, first[:180], equal_nan=True, atol=1e-5)  # it looks back only
+    counts, v, _ = reaching(n=1200, units=15)
+    model = Recurrent(hidden=16, history=8, epochs=8, batch=64)
+    first = model.fit(counts, v, [(0, 800)], rng=RNG(0)).predict(counts[820:])
+    later = model.fit(counts, v, [(0, 800)], rng=RNG(0))
+    assert np.array_equal(first, later.predict(counts[820:]), equal_nan=True)
+    assert r_squared(v[820:], first).min() > 0.2
+    cut = later.predict(counts[820:900])
+    assert np.allclose(cut, first[:80], equal_nan=True, atol=1e-5)  # it looks back only
     with pytest.raises(MissingInputError):
-        model.fit(counts, v, [(0, 10)], rng=RNG(0))
+        model.fit(counts, v, [(0, 5)], rng=RNG(0))
 
 
 def test_blocks_keep_their_distance():
@@ -119,7 +118,9 @@ def test_lagged_ridge_on_monkey_m1():
         pytest.skip("needs ephys/spiketrains of the data folder: set NISSL_DATA")
     with np.load(path) as z:
         counts, v = z["spike_counts"].astype(float), z["hand_vel"][:, :2].astype(float)
-    (train, (a, b)), *_ = blocks(len(v), 3, 40)
+    pairs = len(v) // 2 * 2
+    counts, v = counts[:pairs].reshape(-1, 2, 171).sum(axis=1), v[:pairs:2]
+    (train, (a, b)), *_ = blocks(len(v), 3, 20)
     one = Lagged(1).fit(counts, v, train, rng=RNG(0)).predict(counts[a:b])
-    more = Lagged(8).fit(counts, v, train, rng=RNG(0)).predict(counts[a:b])
+    more = Lagged(4).fit(counts, v, train, rng=RNG(0)).predict(counts[a:b])
     assert r_squared(v[a:b], more).mean() > r_squared(v[a:b], one).mean() + 0.1
