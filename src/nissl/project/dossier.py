@@ -74,6 +74,7 @@ def gather(
         source=_facts(source),
         reviewed=_reviewed(outcome),
         draft=is_draft,
+        proposed=outcome.base.provenance if outcome.decided else None,
     )
 
 

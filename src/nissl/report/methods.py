@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nissl import __version__
+from nissl.labels import Kind
+from nissl.report.words import words_of
 from nissl.tasks import Dossier
 
 CITATIONS: Mapping[str, str] = {
@@ -19,9 +21,24 @@ CITATIONS: Mapping[str, str] = {
     "21:914-921.",
     "sliding_rp": "Hill DN, Mehta SB, Kleinfeld D (2011) Quality metrics to accompany spike "
     "sorting of extracellular signals. J Neurosci 31:8699-8705.",
+    "aasm": "Berry RB et al. The AASM Manual for the Scoring of Sleep and Associated Events. "
+    "American Academy of Sleep Medicine.",
+    "yasa": "Vallat R, Walker MP (2021) An open-source, high-performance tool for automated sleep "
+    "staging. eLife 10:e70092.",
+    "sleep_edf": "Kemp B, Zwinderman AH, Tuk B, Kamphuisen HAC, Oberye JJL (2000) Analysis of a "
+    "sleep-dependent neuronal feedback loop: the slow-wave microcontinuity of the EEG. IEEE Trans "
+    "Biomed Eng 47:1185-1194.",
     "neo": "Garcia S et al. (2014) Neo: an object model for handling electrophysiology data in "
     "multiple formats. Front Neuroinform 8:10.",
 }
+
+_OF_TASK = {"sleep": ("aasm",)}
+_OF_METHOD = {
+    "sleep/yasa": ("yasa",),
+    "sleep/nissl": ("sleep_edf",),
+    "sleep/combined": ("yasa", "sleep_edf"),
+}
+"""What the methods were published in, or the data that their weights learnt from."""
 
 
 def paragraph(dossier: Dossier) -> str:
@@ -31,7 +48,11 @@ def paragraph(dossier: Dossier) -> str:
 
 def citations(dossier: Dossier) -> list[str]:
     """References for what the paragraph names."""
-    author = dossier.labels.provenance.author.name.rpartition("/")[2]
+    author = dossier.made_by.author.name.rpartition("/")[2]
+    if dossier.labels.kind is Kind.SPANS:
+        keys = list(_OF_TASK.get(dossier.labels.provenance.task, ()))
+        keys += _OF_METHOD.get(dossier.made_by.author.name, ())
+        return [CITATIONS[k] for k in dict.fromkeys(keys)]
     keys = ["neo", "spikeinterface", author, "sliding_rp"]
     return [CITATIONS[k] for k in keys if k in CITATIONS]
 
@@ -42,23 +63,24 @@ def _recorded(dossier: Dossier) -> str:
         return "The labels were imported; the raw recording was not available."
     n = len(stream["channels"]["ids"])
     return (
-        f"Extracellular signals ({n} channels, {stream['rate_hz']:g} Hz, "
+        f"{words_of(dossier).signals} ({n} channels, {stream['rate_hz']:g} Hz, "
         f"{stream['duration_s'] / 60:.1f} min) were read with nissl {__version__} "
         f"({dossier.source.get('format', 'unknown format')})."
     )
 
 
 def _processed(dossier: Dossier) -> str:
-    provenance = dossier.labels.provenance
-    author = provenance.author
+    provenance = dossier.made_by
+    author, kind = provenance.author, dossier.labels.kind
     if author.kind == "person":
-        return f"Units were assigned by {author.name}."
+        done = "Units were assigned" if kind is not Kind.SPANS else words_of(dossier).done
+        return f"{done} by {author.name}."
     versions = ", ".join(f"{k} {v}" for k, v in sorted(provenance.packages.items()))
     steps = [step["text"].rstrip(".") for step in dossier.log.get("preprocessing", [])]
     done = f"Preprocessing: {'; '.join(steps)}. " if steps else ""
     seed = f" with seed {provenance.seed}" if provenance.seed is not None else ""
     return (
-        f"{done}Spikes were sorted by {author.name} (version {author.version}){seed}"
+        f"{done}{words_of(dossier).done} by {author.name} (version {author.version}){seed}"
         f"{f'; computed with {versions}' if versions else ''}."
     )
 
@@ -68,13 +90,17 @@ def _judged(dossier: Dossier) -> str:
     doubtful = len(
         {f.item for f in dossier.findings if f.item is not None and f.severity != "note"}
     )
-    said = f"{n} units with {dossier.labels.n_rows} spikes were found; "
+    words = words_of(dossier)
+    if dossier.labels.kind is Kind.SPANS:
+        said = f"{n} {words.many} were labelled; "
+    else:
+        said = f"{n} units with {dossier.labels.n_rows} spikes were found; "
     said += f"{doubtful} of them carry at least one quality warning. "
     share = dossier.reviewed
     said += (
-        "No unit was reviewed by a person."
+        f"No {words.one} was reviewed by a person."
         if share == 0
-        else (f"{share:.0%} of the units were reviewed by a person.")
+        else (f"{share:.0%} of the {words.many} were reviewed by a person.")
     )
     return said
 

@@ -12,7 +12,8 @@ from nissl import __version__
 from nissl.annotators.spikes.psth import Psth, onset_samples, psth
 from nissl.clock import Clock
 from nissl.labels import ItemTable, Kind
-from nissl.report import methods, recording_plots, unit_plots
+from nissl.report import methods, recording_plots, span_sections, unit_plots
+from nissl.report.words import ByItem
 from nissl.tasks import Dossier, Finding
 
 _SHOWN = (  # column, heading, format
@@ -34,28 +35,44 @@ _MIN_EVENTS = 5
 
 def sections(dossier: Dossier) -> dict[str, Any]:
     """Values of the report's template."""
-    rate_hz, duration_s = _time(dossier)
     by_item: dict[int | None, list[Finding]] = {}
     for finding in sorted(dossier.findings, key=lambda f: _ORDER[f.severity]):
         by_item.setdefault(finding.item, []).append(finding)
-    doubtful = {
-        k for k, found in by_item.items() if k is not None and any(_grave(f) for f in found)
-    }
-    return {
+    own = span_sections.of_spans if dossier.labels.kind is Kind.SPANS else _of_units
+    return own(dossier, by_item) | {
         "title": dossier.source.get("name", "recording"),
         "version": __version__,
         "dossier": dossier,
         "provenance": dossier.labels.provenance,
-        "tiles": _tiles(dossier, rate_hz, duration_s, doubtful),
+        "authors": _authors(dossier),
         "recording_findings": by_item.get(None, []),
-        "missing": _missing(dossier),
-        "steps": list(dossier.log.get("preprocessing", [])),
-        "pictures": _pictures(dossier, rate_hz, duration_s, doubtful),
-        "units": _units(dossier, rate_hz, duration_s, by_item),
         "methods": methods.paragraph(dossier),
         "citations": methods.citations(dossier),
         "limits": methods.limits_used(dossier),
         "facts": json.dumps(dossier.labels.provenance.to_json(), indent=2, sort_keys=True),
+    }
+
+
+def _authors(dossier: Dossier) -> str:
+    own = dossier.labels.provenance.author.name
+    return own if dossier.proposed is None else f"{dossier.made_by.author.name}, reviewed by {own}"
+
+
+def _of_units(dossier: Dossier, by_item: ByItem) -> dict[str, Any]:
+    rate_hz, duration_s = _time(dossier)
+    doubtful = {
+        k for k, found in by_item.items() if k is not None and any(_grave(f) for f in found)
+    }
+    return {
+        "body": "units.html.j2",
+        "noun": "units",
+        "heading": "Units",
+        "anchor": "units",
+        "tiles": _tiles(dossier, rate_hz, duration_s, doubtful),
+        "missing": _missing(dossier),
+        "steps": list(dossier.log.get("preprocessing", [])),
+        "pictures": _pictures(dossier, rate_hz, duration_s, doubtful),
+        "units": _units(dossier, rate_hz, duration_s, by_item),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nissl.data import Recording
 from nissl.data.channels import SPIKING
-from nissl.labels import Edit, ItemTable, Kind, LabelSet, Vocabulary
+from nissl.labels import Edit, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.run.context import Context
 from nissl.tasks.contracts import Finding, Inputs
 
@@ -106,6 +106,8 @@ class Dossier:
         Fraction of items that a person has decided on, 0 to 1.
     draft : bool
         Whether no person has moved the head here.
+    proposed : Provenance, optional
+        Of the set that people decided on, where `labels` is what became of it.
     """
 
     labels: LabelSet
@@ -119,3 +121,9 @@ class Dossier:
     source: Mapping[str, Any] = field(default_factory=dict)
     reviewed: float = 0.0
     draft: bool = True
+    proposed: Provenance | None = None
+
+    @property
+    def made_by(self) -> Provenance:
+        """How the labels came about before people decided on some of them."""
+        return self.proposed or self.labels.provenance

@@ -169,7 +169,7 @@ function paintNames(context: CanvasRenderingContext2D, scene: NightScene, layout
   context.textAlign = "right";
   const say = (text: string, y: number, colour = colours.muted): void => {
     context.fillStyle = colour;
-    context.fillText(fitted(context, text, GUTTER - 10), GUTTER - 6, y);
+    context.fillText(fitted(context, text, GUTTER - 10), GUTTER - 6, y, GUTTER - 10);
   };
   rowsOf(scene.classes.map((one) => one.name)).forEach((code, row) => say(scene.classes[code]!.name, layout.hypnogram.top + (row + 0.5) * ROW, colours.text));
   ratersOf(scene.lanes).forEach((lane, k) => say(lane.name, layout.raters.top + (k + 0.5) * RATER));

@@ -144,7 +144,7 @@ export class Scene {
     context.textBaseline = "middle";
     context.fillStyle = this.colours.muted;
     for (let row = 0; row < page.n_traces; row += step) {
-      context.fillText(fitted(context, page.labels[row] ?? "", GUTTER - 10), GUTTER - 6, rowMiddle(row, page.n_traces, height));
+      context.fillText(fitted(context, page.labels[row] ?? "", GUTTER - 10), GUTTER - 6, rowMiddle(row, page.n_traces, height), GUTTER - 10);
     }
     context.textAlign = "left";
   }

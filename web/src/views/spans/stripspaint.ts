@@ -160,7 +160,7 @@ export function paintLanes(surface: Surface, lanes: readonly LaneScene[], view: 
     const top = k * LANE_HEIGHT;
     context.fillStyle = lane.own ? colours.text : colours.muted;
     context.textAlign = "right";
-    context.fillText(fitted(context, lane.name, GUTTER - 10), GUTTER - 6, top + LANE_HEIGHT / 2);
+    context.fillText(fitted(context, lane.name, GUTTER - 10), GUTTER - 6, top + LANE_HEIGHT / 2, GUTTER - 10);
     context.textAlign = "left";
     context.fillStyle = colours.line;
     context.fillRect(0, top + LANE_HEIGHT - 0.5, surface.width, 0.5);

@@ -52,11 +52,14 @@ export class Surface {
   }
 }
 
-/** A text that fits, its end left out where it does not. */
+const SQUEEZED = 1.3;
+
+/** A text to be squeezed into a width, its end left out where that would make it hard to read. */
 export function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
-  if (context.measureText(text).width <= width) return text;
+  const most = SQUEEZED * width;
+  if (context.measureText(text).width <= most) return text;
   let n = text.length - 1;
-  while (n > 1 && context.measureText(`${text.slice(0, n)}…`).width > width) n -= 1;
+  while (n > 1 && context.measureText(`${text.slice(0, n)}…`).width > most) n -= 1;
   return `${text.slice(0, n)}…`;
 }
 
