@@ -36,7 +36,7 @@ def test_show_tells_what_the_names_of_channels_mean(nissl, night):
 def test_add_and_import_say_what_is_doubtful(nissl, night, tmp_path):
     added = nissl("add", tmp_path / "study", night)
     assert added.code == 0
-    assert "1 of 21 epochs lie outside" in added.err
+    assert "1 annotations are not wholly within the recording" in added.err
     assert "'foo'" in added.err
     told = [(0.0, 60.0, "Sleep stage W"), (5.0, None, "Lights off")]
     fields = EdfFields(record_s="0", time="22.31.00")
@@ -47,7 +47,7 @@ def test_add_and_import_say_what_is_doubtful(nissl, night, tmp_path):
     rows = [(r["task"], r["kind"], r["rows"]) for r in json.loads(done.out)]
     assert rows == [("sleep", "spans", 2), ("annotations", "events", 1)]
     found = json.loads(nissl("show", tmp_path / "study", "--source", "n", "--json").out)
-    assert {f["check"] for f in found} == {"unknown_channels", "outside", "start"}
+    assert {f["check"] for f in found} == {"unknown_channels", "outside_recording", "start"}
 
 
 def test_a_reader_can_be_named(nissl, night):
@@ -55,10 +55,10 @@ def test_a_reader_can_be_named(nissl, night):
     assert "10Hz" in nissl("show", night.with_suffix(".dat"), "--format", "edf").out
 
 
-def test_a_hypnogram_is_no_recording(nissl, tmp_path):
+def test_a_hypnogram_alone_is_a_source_that_asks_for_its_recording(nissl, tmp_path):
     told = [(0.0, 60.0, "Sleep stage W")]
     path = write_edf(tmp_path / "h.edf", [], annotations=told, fields=EdfFields(record_s="0"))
-    refused = nissl("add", tmp_path / "study", path)
-    assert refused.code == 3
-    assert "nissl import" in refused.err
-    assert not (tmp_path / "study").exists()
+    added = nissl("add", tmp_path / "study", path, "--json")
+    assert added.code == 0
+    assert "nissl import" in added.err
+    assert json.loads(added.out)[0]["format"] == "edf-annotations"

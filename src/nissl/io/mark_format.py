@@ -31,6 +31,7 @@ from nissl.tasks import Dossier, Finding
 
 IMPORTED = Author("person", "imported")
 """Author where a file does not name one."""
+_ALONE = "Without its recording; to put it on one: nissl import PROJECT SOURCE FILE."
 HELD = (Kind.SPANS, Kind.EVENTS)
 
 
@@ -143,7 +144,7 @@ class MarkFormat:
         sets, findings = place_sheet(sheet, place, about={"format": self.name})
         return Imported(
             labels=tuple(sets),
-            what_is_missing=(*sheet.notes, *(f.sentence for f in findings)),
+            what_is_missing=(_ALONE, *sheet.notes, *(f.sentence for f in findings)),
             format=self.name,
             fingerprint=place.source,
             facts={

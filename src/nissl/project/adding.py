@@ -70,9 +70,10 @@ def prepare(path: Path, *, reviewer: str | None = None, **options: Any) -> Prepa
     """Read a path before anything of it is kept, so that a bad one leaves nothing behind."""
     importer = find_importer(path)
     recording: Recording | None = None
-    annotations = importer is not None and importer.name in ANNOTATIONS  # never samples too
-    samples = options.get("format") or (not annotations and matching_reader(path) is not None)
-    if importer is None or samples:
+    # files of annotations hold no samples, whatever reader their ending has
+    annotations = importer is not None and importer.name in ANNOTATIONS
+    named = options.get("format") is not None
+    if importer is None or named or (not annotations and matching_reader(path) is not None):
         try:
             recording = read(path, **options)
         except UnknownFormatError:
