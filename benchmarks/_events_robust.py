@@ -32,7 +32,7 @@ METHODS: Mapping[str, tuple[Mapping[str, float], float]] = {
     "events/bursts": ({"beta burst": 15.0, "blink": 8.0}, 6.0),
     "events/artifacts": ({"muscle": 3.0, "blink": 8.0}, 10.0),
     "events/spikes-interictal": ({"interictal spike": 6.0, "blink": 8.0}, 14.0),
-    "events/seizures": ({"seizure": 0.15, "blink": 8.0}, 5.0),
+    "events/seizures": ({"seizure": 0.04, "blink": 8.0}, 5.0),
     "events/yasa-spindles": ({"spindle": 4.0, "blink": 8.0}, 10.0),
     "events/yasa-slow-waves": ({"slow wave": 4.0, "blink": 8.0}, 8.0),
 }
