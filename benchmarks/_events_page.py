@@ -7,9 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from _common import COLOURS, MARKERS, number, table
+from _events_robust import CHANGES, METHODS, SLOWER
 from _events_simulated import CASES, SLOPES
 
 WHO = ("expert 1", "expert 2", "union")
+ORDER = (
+    "nissl",
+    "nissl, threshold from the other half",
+    "nissl, simulations only",
+    "YASA",
+    "YASA, thresholds from the other half",
+    "DREAMS' own automatic",
+    "random forest",
+    "line length",
+    "line length over 3 deviations",
+    "nissl's features, regression",
+    "nissl's features, boosted trees",
+    "nissl's features, extremely random trees",
+    "expert 1",
+    "expert 2",
+)
+"""Rows of the tables."""
+
+
+def _rows(results: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, results[name]) for name in ORDER if name in results]
+
+
+def _marks(results: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(
+        results.items(), key=lambda row: (row[0].split("/")[0], int(row[0].split("/")[1]))
+    )
 
 
 def markdown(results: Mapping[str, Any], picture: str) -> str:
@@ -60,7 +88,7 @@ def _spindles(results: Mapping[str, Any]) -> list[str]:
                 number(s["precision"]),
                 number(s["recall"]),
             ]
-            for name, s in results["scores"][who].items()
+            for name, s in _rows(results["scores"][who])
         ]
         first = next(iter(results["scores"][who].values()))
         lines += [f"Against {who} ({first['n_true']} spindles):", ""]
@@ -82,7 +110,7 @@ def _spindles(results: Mapping[str, Any]) -> list[str]:
         "",
     ]
     rows = []
-    for key, s in results["marks"].items():
+    for key, s in _marks(results["marks"]):
         who, count = key.split("/")
         cells = [_interval(s[name]) for name in ("taught", "yasa")]
         rows.append([who, count, number(s["minutes"], 1), *cells, number(s["more"], 2)])
@@ -103,7 +131,7 @@ def _seizures(results: Mapping[str, Any]) -> list[str]:
         "",
     ]
     rows = []
-    for name, s in results["clips"].items():
+    for name, s in _rows(results["clips"]):
         auc = [f"{low:.3f}–{high:.3f}" if high > low else f"{low:.3f}" for low, high in
                s["auc"].values()]  # fmt: skip
         rows.append([name, *auc, _interval(s["sensitivity"]), _interval(s["false"])])
@@ -129,7 +157,7 @@ def _seizures(results: Mapping[str, Any]) -> list[str]:
             f"{s['false_per_day']['estimate']:.2f}",
             f"{s['hours']:.0f}",
         ]
-        for name, s in results["monitoring"].items()
+        for name, s in _rows(results["monitoring"])
     ]
     columns = ("method", "found", "event F1", "false alarms per 24 h", "hours")
     lines += [table(columns, rows), "The detector itself, from samples, on one such record:", ""]
@@ -156,8 +184,7 @@ def _bonn(results: Mapping[str, Any]) -> list[str]:
             number(s["macro_f1"]),
             *(number(s["by_set"][c], 2) for c in "ABCDE"),
         ]
-        for name, s in results.items()
-        if name != "n"
+        for name, s in _rows(results)
     ]
     columns = ("classifier", "accuracy", "macro F1", *(f"set {c}" for c in "ABCDE"))
     return [
@@ -172,9 +199,10 @@ def _bonn(results: Mapping[str, Any]) -> list[str]:
 
 
 def _robust(results: Mapping[str, Any]) -> list[str]:
-    changes = list(next(iter(results.values())))[1:]
+    changes = [*CHANGES, SLOWER]
     rows = []
-    for name, s in results.items():
+    for name in METHODS:
+        s = results[name]
         cells = [_same(s[c]) if c in s else None for c in changes]
         rows.append([f"`{name}`", s["unchanged"]["n"], *cells])
     quiet = not any(s["unchanged"]["alarm"] for s in results.values())
@@ -183,8 +211,8 @@ def _robust(results: Mapping[str, Any]) -> list[str]:
         "",
         "A simulated recording of four channels, changed: F1 (IoU 0.5) of the labels against those "
         "of the unchanged one, and ! where a finding switches automatic acceptance off. "
-        + ("None of the unchanged recordings raised one." if quiet else "")
-        + " Spikes need 125 Hz.",
+        + ("None of the unchanged recordings raised one. " if quiet else "")
+        + "Spikes need 125 Hz.",
         "",
         table(("method", "events", *changes), rows),
     ]
@@ -272,7 +300,7 @@ def _plot_scores(ax: Any, scores: Mapping[str, Any]) -> None:
 
 def _plot_marks(ax: Any, marks: Mapping[str, Any]) -> None:
     for k, who in enumerate(("expert 1", "expert 2")):
-        keys = [key for key in marks if key.startswith(who)]
+        keys = [key for key, _ in _marks(marks) if key.startswith(who)]
         x = [int(key.split("/")[1]) for key in keys]
         for name, style in (("taught", "-"), ("yasa", ":")):
             found = [marks[key][name] for key in keys]
