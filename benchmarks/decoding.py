@@ -28,8 +28,9 @@ PARTS = {
     "transfer": transfer_part,
     "hands": other.hands,
     "spelling": other.spelling,
-    "reaching": other.reaching,
     "live": other.live,
+    "reaching": other.reaching,
+    "recurrence": other.recurrence,
 }
 VERSION = 1
 
@@ -48,6 +49,8 @@ def run(args: Any) -> dict[str, Any]:
         outcome = run_cell(cell, args.out / "cells", timeout_s=args.timeout, fresh=args.fresh)
         print(f"{name}: {outcome['process_s']:.0f} s {outcome.get('error', '')}", flush=True)
         parts[name] = outcome.get("result")
+    if parts["reaching"] and parts["recurrence"]:
+        parts["reaching"]["methods"] |= parts.pop("recurrence")["methods"]
     return {
         "machine": machine(),
         "quick": args.quick,
