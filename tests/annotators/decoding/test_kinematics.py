@@ -61,7 +61,7 @@ def test_history_pays_and_is_needed():
 def test_recurrence_decodes_and_repeats_itself():
     pytest.importorskip("torch")
     counts, v, _ = reaching(n=1200, units=15)
-    model = Recurrent(hidden=16, history=8, epochs=8, batch=64)
+    model = Recurrent(hidden=16, history=8, epochs=6, batch=64)
     first = model.fit(counts, v, [(0, 800)], rng=RNG(0)).predict(counts[820:])
     later = model.fit(counts, v, [(0, 800)], rng=RNG(0))
     assert np.array_equal(first, later.predict(counts[820:]), equal_nan=True)
