@@ -93,8 +93,8 @@ Paired by subject, nissl is {_paired(found["across"], "nissl", "FBCCA")} above F
 {_paired(found["across"], "nissl", "CCA")} above CCA, in new subjects.
 
 TRCA needs stimuli that begin with the same phase in each trial; here they do not, and it finds
-nothing. Recentring covariances without labels is worse than nothing in the second table, and hardly better
-where few labels of a new subject are at hand (below).
+nothing. Recentring covariances without labels is worse than nothing in the second table, and
+hardly better where few labels of a new subject are at hand (below).
 The ridge penalty of nissl's weights is 0.03. It was set after a look at these
 data, but matters little: from {found["penalties"][0]["penalty"]} to
 {found["penalties"][-1]["penalty"]:g} the accuracy across subjects is {min(spread):.3f} to

@@ -1,10 +1,13 @@
 """The task and its methods: contract, truth of simulations, bad input, what is doubtful."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import nissl
 from nissl.annotators.decoding import methods
 from nissl.annotators.decoding.given import given_trials
 from nissl.annotators.decoding.simulate import simulate_trials
@@ -18,7 +21,7 @@ from nissl.errors import (
     EvaluationError,
     MissingInputError,
 )
-from nissl.labels import Kind, LabelSet
+from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.run.context import Context
 from nissl.tasks import ANNOTATORS, TASKS, Inputs
 from nissl.testing.annotators import AnnotatorContract
@@ -261,6 +264,33 @@ def test_facts_and_scores(tmp_path):
     recording, truth = DECODING.simulate(1, n_trials=6, n_unknown=2)
     assert recording.signal.n_channels == 8
     assert truth.n_rows == 6
+
+
+@pytest.mark.data
+def test_a_real_session_of_steady_states(tmp_path):
+    folder = Path(os.environ.get("NISSL_DATA", "")) / "eeg" / "ssvep_exo"
+    path = next(iter(sorted(folder.glob("sub03*.npz"))), None)
+    if path is None:
+        pytest.skip("needs eeg/ssvep_exo of the data folder: set NISSL_DATA")
+    recording = nissl.read(path)
+    with np.load(path) as z:
+        events = z["events"][z["events"][:, 2] > 1]
+    names = ("rest", "rest ", "13 Hz", "21 Hz", "17 Hz")
+    stream = next(iter(recording.streams))
+    trials = LabelSet.build(
+        Kind.EVENTS,
+        {"sample": events[:, 0], "label": events[:, 2]},
+        names,
+        Provenance("trials", recording.fingerprint, Author("person", "imported"), stream),
+    )
+    result = run(
+        methods.SSVEP,
+        Inputs(recording, stream, {"trials": trials}),
+        tmp_path,
+        start_s=2.0,
+        stop_s=5.0,
+    )
+    assert result.log["left_out"]["accuracy"] > 0.8
 
 
 def test_simulation_repeats_itself_and_refuses_nonsense():
