@@ -108,3 +108,7 @@ def test_what_is_decided_is_learnt_and_proposed_again(night):
     with room.reading(again.key, "Ann") as reading:
         left = {item: reading.label(item) for item in chosen}
     assert left == {item: true[item] for item in chosen}, "decisions are carried over"
+    loop.use(project.store, "sleep", "", by="Ann")
+    room.refresh()
+    others = [lane.name for lane in lanes(room, room.desks[0].key, "Ann") if lane.kind == "other"]
+    assert others == ["sleep/simulated"], "earlier sets of a method are superseded"

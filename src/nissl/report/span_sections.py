@@ -49,6 +49,7 @@ def of_spans(dossier: Dossier, by_item: ByItem) -> dict[str, Any]:
         "anchor": "classes",
         "tiles": _tiles(dossier, rate_hz, duration_s, told),
         "missing": _missing(dossier),
+        "steps": list(dossier.log.get("preprocessing", [])),
         "pictures": _pictures(dossier, rate_hz, duration_s),
         "statistics": [
             (said, form.format(told[name]) if np.isfinite(told[name]) else "–")

@@ -78,12 +78,12 @@ def lanes(room: Room, key: str, reader: str, *, blind: bool = False) -> list[Lan
     others = [Lane(name, READER, desk.key) for name in readers if name != reader]
     rows = room.store.label_sets(source=desk.row.source, kind=Kind.SPANS.value)
     fitting = [row for row in rows if row.stream == desk.row.stream]
-    newest = {(row.task, row.author): row for row in fitting}
-    newest[desk.row.task, desk.row.author] = desk.row  # earlier sets of an author are superseded
+    newest = {(row.task, row.author.name): row for row in fitting}
+    newest[desk.row.task, desk.row.author.name] = desk.row  # its other sets are superseded
     beside = [
         Lane(row.author.name, OTHER, row.digest)
         for row in fitting
-        if row.digest != desk.key and row is newest[row.task, row.author]
+        if row.digest != desk.key and row is newest[row.task, row.author.name]
     ]
     return [own, Lane(desk.row.author.name, PROPOSED, desk.key), *others, *beside]
 

@@ -1,7 +1,7 @@
 // The whole night at a glance: hypnogram as decided, raters as rows, hypnodensity, spectrogram.
 import type { Density } from "./night.ts";
 import { type LaneScene, type Strip } from "./stripspaint.ts";
-import { faded, fitted, GUTTER, type Palette, rgb, type Surface } from "./surface.ts";
+import { faded, fitted, GUTTER, type Palette, rgb, seenOn, type Surface } from "./surface.ts";
 import { disagreeing, rowsOf } from "./tiling.ts";
 import { gaps, type Segment, ticks, type Viewport, xOf } from "./viewport.ts";
 
@@ -91,6 +91,7 @@ function paintHypnogram(context: CanvasRenderingContext2D, scene: NightScene, { 
   context.fillStyle = faded(colours.line, 0.5);
   for (const y of place.values()) context.fillRect(0, y, scene.whole.width, 0.5);
   const differs = disagreeing(table, (row) => nameAt(own, row), ratersOf(scene.lanes).map((lane) => ({ table: lane.table, nameOf: (row: number) => nameAt(lane, row) })));
+  const inks = new Map(scene.classes.map((one) => [one.name, seenOn(colours.panel, one.colour)]));
   let before: number | undefined;
   for (let row = 0; row < table.n; row++) {
     const { name, colour } = own.classOf(own.codeOf(row));
@@ -115,7 +116,7 @@ function paintHypnogram(context: CanvasRenderingContext2D, scene: NightScene, { 
       context.fillStyle = colours.muted;
       context.fillRect(x0 - 0.4, Math.min(before, y), 0.8, Math.abs(before - y));
     }
-    context.fillStyle = colour;
+    context.fillStyle = inks.get(name) ?? colour;
     context.fillRect(x0, y - (/^R/.test(name) ? 3 : 2), width, /^R/.test(name) ? 6 : 4);
     before = y;
   }

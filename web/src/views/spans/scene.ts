@@ -199,7 +199,7 @@ export class Scene {
         if (chosen && state.draft?.item === item) continue;
         const { colour } = own.classOf(own.codeOf(bar.index));
         const band = bandOf(state, own.table.channel(bar.index), height);
-        context.fillStyle = faded(colour, state.night ? 0.06 : chosen ? 0.22 : 0.1);
+        context.fillStyle = faded(colour, tint(chosen, state.night !== undefined, bar.x1 - bar.x0 < 0.9 * state.view.width));
         context.fillRect(bar.x0, band.top, bar.x1 - bar.x0, band.height);
         if (!chosen) continue;
         context.fillStyle = this.colours.select;
@@ -265,6 +265,12 @@ export class Scene {
     const whole = { start: 0, length: n, width: state.view.width };
     paintOverview(this.overview, this.counts?.counts ?? new Map(), state.view, whole, state.recording.segments, this.colours);
   }
+}
+
+/** How strongly spans colour the traces: epochs, which cover all of them, weakly. */
+function tint(chosen: boolean, epochs: boolean, others: boolean): number {
+  if (epochs) return chosen && others ? 0.2 : 0.06;
+  return chosen ? 0.22 : 0.1;
 }
 
 /** Where a span is drawn over the traces: all of them, or the row of its channel. */

@@ -91,6 +91,22 @@ export function rgb(colour: string): [number, number, number] {
   return Number.isNaN(value) ? [128, 128, 128] : [(value >> 16) & 255, (value >> 8) & 255, value & 255];
 }
 
+const light = (colour: string): number => rgb(colour).reduce((sum, value, k) => sum + [0.2126, 0.7152, 0.0722][k]! * (value / 255) ** 2.2, 0);
+const LEAST_CONTRAST = 2.2;
+
+/** A colour that is told from the ground: mixed with black or white as far as that needs. */
+export function seenOn(ground: string, colour: string): string {
+  const dark = light(ground) < 0.2;
+  let mixed = rgb(colour);
+  const text = (): string => `#${mixed.map((value) => Math.round(value).toString(16).padStart(2, "0")).join("")}`;
+  for (let k = 0; k < 8; k++) {
+    const [low, high] = [light(ground), light(text())].sort((a, b) => a - b) as [number, number];
+    if ((high + 0.05) / (low + 0.05) >= LEAST_CONTRAST) break;
+    mixed = mixed.map((value) => value * 0.85 + (dark ? 255 : 0) * 0.15) as [number, number, number];
+  }
+  return text();
+}
+
 export function faded(colour: string, alpha: number): string {
   const [red, green, blue] = rgb(colour);
   return `rgb(${red} ${green} ${blue} / ${alpha})`;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Span, SpanTable } from "./spantable.ts";
+import { seenOn } from "./surface.ts";
 import { disagreeing, isTiling, pageOf, rowsOf } from "./tiling.ts";
 
 const span = (start: number, stop: number, label = 0): Span => ({ item: start, start, stop, label, confidence: 0.5, channel: -1, state: 0 });
@@ -36,4 +37,10 @@ test("who differs is found by what covers the middle of an epoch, whatever its l
   const found = disagreeing(own, nameOf(own), [{ table: other, nameOf: nameOf(other) }]);
   assert.deepEqual([...found], [0, 0, 1, 0], "who cannot tell does not differ");
   assert.deepEqual([...disagreeing(own, () => null, [{ table: other, nameOf: nameOf(other) }])], [0, 0, 0, 0]);
+});
+
+test("stages are told from the ground, light or dark; what is seen already stays", () => {
+  assert.equal(seenOn("#ffffff", "#0072b2"), "#0072b2");
+  assert.notEqual(seenOn("#1b2128", "#30307a"), "#30307a");
+  assert.match(seenOn("#1b2128", "#30307a"), /^#[0-9a-f]{6}$/);
 });
