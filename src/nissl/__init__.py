@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nissl.labels import Kind, LabelSet
     from nissl.labels.compare import compare
     from nissl.labels.replay import replay
+    from nissl.nets.embedding import embed
     from nissl.project import Project
     from nissl.project import open_project as open
 
@@ -33,6 +34,7 @@ __all__ = [
     "Recording",
     "Signal",
     "compare",
+    "embed",
     "open",
     "read",
     "replay",
@@ -46,6 +48,7 @@ _HOME = {
     "Recording": "nissl.data:Recording",
     "Signal": "nissl.data:Signal",
     "compare": "nissl.labels.compare:compare",
+    "embed": "nissl.nets.embedding:embed",
     "open": "nissl.project:open_project",
     "read": "nissl.data.read:read",
     "replay": "nissl.labels.replay:replay",

@@ -12,7 +12,7 @@ from nissl.annotators.celltypes.curves import CURVE_NAMES, curve_features
 from nissl.annotators.celltypes.fitting import balanced
 from nissl.annotators.celltypes.member import blank, taught, widened
 from nissl.annotators.celltypes.scaling import LIMIT, Scaling, fit_scaling
-from nissl.annotators.celltypes.softmax import Head, fit_head, softmax
+from nissl.nets.softmax import Head, fit_head, softmax
 from nissl.annotators.celltypes.strange import Strange, fit_strange, fitted
 from nissl.annotators.celltypes.vocabulary import (
     CEREBELLAR,

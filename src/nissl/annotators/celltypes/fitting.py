@@ -20,11 +20,11 @@ from nissl.annotators.celltypes.exemplars import Exemplar, exemplars_of
 from nissl.annotators.celltypes.inputs import PLAIN, Frame, fit_frame, numbers
 from nissl.annotators.celltypes.member import Member, blank, taught, widened
 from nissl.annotators.celltypes.model import BUDGETS, Model, from_files, to_files
-from nissl.annotators.celltypes.softmax import softmax
 from nissl.annotators.celltypes.strange import Strange, fit_strange, fitted
 from nissl.annotators.celltypes.vocabulary import vocabulary
 from nissl.errors import MissingInputError
 from nissl.labels import FeatureTable
+from nissl.nets.softmax import softmax
 from nissl.tasks import Examples
 from nissl.trust.calibration import Calibration, fit
 from nissl.trust.novelty import MIN_GROUPS, Novelty, fit_novelty

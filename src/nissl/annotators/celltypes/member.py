@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.celltypes.softmax import Head, fit_head
+from nissl.nets.softmax import Head, fit_head
 
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

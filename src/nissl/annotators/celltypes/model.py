@@ -17,11 +17,11 @@ from nissl.annotators.celltypes.arrays import pack, unpack
 from nissl.annotators.celltypes.exemplars import Exemplar
 from nissl.annotators.celltypes.inputs import Frame
 from nissl.annotators.celltypes.member import Member
-from nissl.annotators.celltypes.softmax import Head, softmax
 from nissl.annotators.celltypes.strange import Strange
 from nissl.errors import BadArgumentError
 from nissl.labels import Vocabulary
 from nissl.labels.digest import canonical_json
+from nissl.nets.softmax import Head, softmax
 from nissl.trust.calibration import Calibration
 from nissl.trust.novelty import Novelty
 
