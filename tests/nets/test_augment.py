@@ -11,6 +11,7 @@ from nissl.nets.augment import (
     band_stop,
     by_epoch,
     channel_dropout,
+    fewer_channels,
     gain,
     mirror,
     mirrored_channels,
@@ -129,3 +130,12 @@ def test_windows_in_sequences_are_changed_one_by_one():
     flat, codes = mirror(HANDS, 0.5)(x, y, np.random.default_rng(1))
     assert np.array_equal(out.reshape(x.shape), flat)
     assert np.array_equal(label.ravel(), codes)
+
+
+def test_channels_are_taken_away_but_never_all():
+    x, y = trials(400)
+    out, _ = fewer_channels(HANDS, 0.8)(x, y, np.random.default_rng(0))
+    gone = np.isnan(out).all(axis=2)
+    assert np.isnan(out).any(axis=2).tolist() == gone.tolist()
+    assert gone.sum(axis=1).max() == len(NAMES) - 1
+    assert np.array_equal(out[~gone], x[~gone])

@@ -4,7 +4,7 @@ PyTorch is needed to train and is imported by the modules that define networks; 
 imports those, so that reading, annotating with shipped weights and embedding run without it.
 
 =================  ==========================================================
-needs PyTorch      `unet1d`, `context`, `encoder`, `objectives` (the networks)
+needs PyTorch      `unet1d`, `context`, `encoder`, `objectives`, `finetuning`
 imports it late    `training`, `pretraining`, `onnx_files`
 never needs it     `windows`, `augment`, `checkpoint`, `inference`, `embedding`,
                    `softmax` (small heads), `adaptation` (of features)

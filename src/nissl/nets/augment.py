@@ -138,6 +138,21 @@ def channel_dropout(setting: Setting, share: float) -> Change:
     return change
 
 
+def fewer_channels(setting: Setting, share: float) -> Change:
+    """Take a share of the channels of each trial away (NaN), never all of them.
+
+    For networks to which a channel with NaN is one that is not there.
+    """
+    del setting
+
+    def change(x: Trials, y: Codes, rng: np.random.Generator) -> tuple[Trials, Codes]:
+        score = rng.random(x.shape[:2])
+        gone = (score < share) & (score < score.max(axis=1, keepdims=True))
+        return np.where(gone[:, :, None], np.nan, x), y
+
+    return change
+
+
 def mirror(setting: Setting, share: float) -> Change:
     """Swap left and right channels of a share of the trials; left and right labels with them."""
     order = mirrored_channels(setting.channels)
@@ -190,6 +205,7 @@ AUGMENTATIONS: Mapping[str, Augmentation] = {
         Augmentation("sign_flip", "a trial upside down means the same", sign_flip, 0.5),
         Augmentation("gain", "the same waves somewhat larger mean the same", gain, 0.2),
         Augmentation("channel_dropout", "no channel is needed alone", channel_dropout, 0.1),
+        Augmentation("fewer_channels", "each channel alone can tell", fewer_channels, 0.4),
         Augmentation("mirror", "left and right are alike, or swap their labels", mirror, 0.5),
         Augmentation("band_stop", "no narrow band is needed alone", band_stop, STOP_HALF_HZ),
     )

@@ -107,7 +107,9 @@ def channel_windows(
     share = max(1, most // max(1, len(sources)))
     found, of = [], []
     for place, signal in enumerate(sources):
-        rows = np.concatenate([w for _, w in windows(signal, grid)] or [np.empty((0, 0))])
+        rows = np.concatenate(
+            [w for _, w in windows(signal, grid)] or [np.empty((0, 0), np.float32)]
+        )
         rows = rows[np.isfinite(rows).all(axis=1)] if rows.size else rows
         picked = np.sort(rng.permutation(len(rows))[:share])
         if picked.size:

@@ -104,7 +104,7 @@ def annotate(
         parameters=complete,
         seed=seed,
         inputs=(f"{source.fingerprint}/{chosen}", *(s.digest for s in labels.values())),
-        weights=method.weights if isinstance(method, Learner) else "",
+        weights=str(getattr(method, "weights", "")),
         packages=dict(method.packages()),
     )
     draft = _finished(store, job.hash)

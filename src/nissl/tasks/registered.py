@@ -50,6 +50,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "celltypes/putative": "nissl.annotators.celltypes.putative:PUTATIVE",
         "sleep/nissl": "nissl.annotators.sleep.learner:LEARNER",
         "sleep/yasa": "nissl.annotators.sleep.yasa:YASA",
+        "sleep/network": "nissl.annotators.sleep.network:NETWORK",
         "sleep/combined": "nissl.annotators.sleep.combined:COMBINED",
         "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
     }

@@ -12,7 +12,6 @@ from nissl.annotators.celltypes.curves import CURVE_NAMES, curve_features
 from nissl.annotators.celltypes.fitting import balanced
 from nissl.annotators.celltypes.member import blank, taught, widened
 from nissl.annotators.celltypes.scaling import LIMIT, Scaling, fit_scaling
-from nissl.nets.softmax import Head, fit_head, softmax
 from nissl.annotators.celltypes.strange import Strange, fit_strange, fitted
 from nissl.annotators.celltypes.vocabulary import (
     CEREBELLAR,
@@ -22,6 +21,7 @@ from nissl.annotators.celltypes.vocabulary import (
     vocabulary,
 )
 from nissl.errors import BadArgumentError, MissingInputError
+from nissl.nets.softmax import Head, fit_head, softmax
 
 SMALL = {"min_value": -1e3, "max_value": 1e3, "allow_nan": False}
 
