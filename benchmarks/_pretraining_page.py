@@ -28,8 +28,8 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         "",
         "Does an encoder that was trained without labels save labels? Cohen's kappa on subjects "
         "that were seen neither with nor without labels, after so many labelled minutes of other "
-        "subjects (drawn at random, classes alike, at least one window of each; all there are where "
-        "that is less). Encoders read each channel by itself "
+        "subjects (drawn at random, classes alike, at least one window of each; all there are "
+        "where that is less). Encoders read each channel by itself "
         "(`nissl.nets.pretraining`); a *head* is a linear classifier on their features of all "
         "channels. The two controls matter: the same head on plain band powers, and on an encoder "
         "whose weights are random. Settings were fixed beforehand and are the same for all; "

@@ -97,7 +97,7 @@ def test_rare_classes_weigh_more_and_what_is_not_labelled_nothing():
         run(1, known=Windows(known.x, np.full_like(known.y, IGNORED)))
 
 
-@pytest.mark.parametrize("after", [1, 3, 5])
+@pytest.mark.parametrize("after", [1, 4])
 def test_resumed_gives_the_same_weights_as_uninterrupted(tmp_path, after, monkeypatch):
     change = augmenter(["gain", "channel_dropout"], Setting(100.0))
     whole = run(augment=change)

@@ -7,6 +7,6 @@ imports those, so that reading, annotating with shipped weights and embedding ru
 needs PyTorch      `unet1d`, `context`, `encoder`, `objectives`, `finetuning`
 imports it late    `training`, `pretraining`, `onnx_files`
 never needs it     `windows`, `augment`, `checkpoint`, `inference`, `embedding`,
-                   `softmax` (small heads), `adaptation` (of features)
+                   `segmenting`, `softmax` (small heads), `adaptation` (of features)
 =================  ==========================================================
 """

@@ -181,7 +181,7 @@ def probabilities(
             scores = network(x[None])[0].T.astype(np.float64)
             p = np.exp(scores - scores.max(axis=1, keepdims=True))
             p /= p.sum(axis=1, keepdims=True)
-            p[~np.isfinite(x).all(axis=2).any(axis=1)] = np.nan
+            p[~np.any(np.all(np.isfinite(x), axis=2), axis=1)] = np.nan
             out[wanted] = p[np.isin(seen, wanted)]
             told.advance("stage", float(wanted.size))
     told.finish("stage")
