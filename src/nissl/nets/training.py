@@ -157,7 +157,8 @@ def fit(
     told.start("train", float(plan.epochs), "epochs")
     if state.history:
         told.advance("train", float(len(state.history)))
-    with torch.random.fork_rng():
+    exact = torch.backends.cudnn.flags(benchmark=False, deterministic=True)
+    with torch.random.fork_rng(), exact:
         while len(state.history) < plan.epochs and state.waited < plan.patience:
             epoch = len(state.history)
             mine = np.random.default_rng([seed, epoch])

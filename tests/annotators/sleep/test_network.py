@@ -125,6 +125,34 @@ def test_stages_among_the_annotations_of_a_recording():
     assert stages_of(scored).tolist() == [0, 0, IGNORED, 3, IGNORED, IGNORED]
 
 
+def test_scored_files_of_a_folder_are_nights(tmp_path):
+    pytest.importorskip("torch")
+    edfio = pytest.importorskip("edfio")
+    from nissl.annotators.sleep.train_network import IGNORED, N_CHANNELS, read_nights
+
+    rng = np.random.default_rng(0)
+    (tmp_path / "notes.txt").write_text("scored by hand")
+    for name in ("a_1", "a_2", "b_1", "c_1"):
+        if name == "c_1":
+            with pytest.raises(MissingInputError, match="three subjects"):
+                read_nights(tmp_path)
+        channels = [
+            edfio.EdfSignal(
+                rng.normal(0, 20, 90 * rate), rate, label=label, physical_dimension="uV"
+            )
+            for label, rate in (("EEG Fpz-Cz", 100), ("EEG Pz-Oz", 100), ("Temp rectal", 1))
+        ]
+        notes = [edfio.EdfAnnotation(0, 60, "Sleep stage 2")]
+        edfio.Edf(channels, annotations=notes).write(tmp_path / f"{name}.edf")
+    nights = read_nights(tmp_path)
+    assert [night.subject for night in nights] == ["a", "a", "b", "c"]
+    for night in nights:
+        assert night.y.tolist() == [2, 2, IGNORED]
+        assert night.x.shape == (3, N_CHANNELS, 3000)
+        assert np.isfinite(night.x[:, :2]).all()
+        assert np.isnan(night.x[:, 2:]).all()
+
+
 def test_it_learns_from_simulated_nights_and_stands_by_its_declared_augmentations(tmp_path):
     pytest.importorskip("torch")
     from nissl.annotators.sleep import train_network as train

@@ -20,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.sleep.epochs import epochs_of
-from nissl.annotators.sleep.network import AROUND, GRID, KIND, channels_of
+from nissl.annotators.sleep.network import AROUND, GRID, KIND, TYPES, channels_of
 from nissl.annotators.sleep.score import agreement
 from nissl.annotators.sleep.simulate import simulate_night
 from nissl.annotators.sleep.vocabulary import HUMAN, stage_of
-from nissl.data import Recording
-from nissl.errors import MissingInputError
+from nissl.data import Recording, Signal
+from nissl.data.electrodes import Electrode, electrodes
+from nissl.errors import MissingInputError, UnknownFormatError
 from nissl.labels.atomic import write_bytes
 from nissl.nets.augment import Setting, augmenter, by_epoch
 from nissl.nets.backend import seeded
@@ -67,8 +68,8 @@ class RawNight:
 
 
 def raw_night(recording: Recording, y: Codes, *, subject: str) -> RawNight:
-    """Epochs of a recording of one stream, `N_CHANNELS` channels of it."""
-    signal = recording.signal
+    """Epochs of a recording, `N_CHANNELS` channels of it."""
+    signal = stream_of(recording)
     signal = signal.take(channels_of(signal)[:N_CHANNELS])
     scale, (start, _) = scale_of(signal), epochs_of(signal.clock, GRID.length_s)
     x = np.full((start.size, N_CHANNELS, GRID.n_samples), np.nan, np.float32)
@@ -77,9 +78,23 @@ def raw_night(recording: Recording, y: Codes, *, subject: str) -> RawNight:
     return RawNight(subject, x, np.asarray(y, np.int64))
 
 
+def stream_of(recording: Recording) -> Signal:
+    """The stream with most samples of EEG, EOG or EMG: files may hold slower ones beside it."""
+    found = [s for s in recording.values() if any(e.type in TYPES for e in _electrodes(s))]
+    if not found:
+        raise MissingInputError(
+            "a stream with EEG, EOG or EMG", f"{sorted(recording)}", "Take it out of the folder."
+        )
+    return max(found, key=lambda s: s.n_channels * s.rate_hz)
+
+
+def _electrodes(signal: Signal) -> tuple[Electrode, ...]:
+    return electrodes(signal.channels.ids, signal.channels.types)
+
+
 def stages_of(recording: Recording) -> Codes:
     """Code of each epoch from the annotations that cover its middle; `IGNORED` without one."""
-    clock = recording.signal.clock
+    clock = stream_of(recording).clock
     start, stop = epochs_of(clock, GRID.length_s)
     middle = clock.to_seconds((start + stop) / 2)
     out = np.full(start.size, IGNORED, np.int64)
@@ -92,12 +107,21 @@ def stages_of(recording: Recording) -> Codes:
 
 
 def read_nights(folder: Path) -> list[RawNight]:
-    """Scored recordings of a folder; `MissingInputError` where fewer than three subjects are."""
+    """Scored recordings of a folder; what no reader recognises is passed over.
+
+    Raises
+    ------
+    MissingInputError
+        Nights of fewer than three subjects.
+    """
     from nissl.data.read import read
 
     nights = []
     for path in sorted(p for p in folder.iterdir() if not p.name.startswith(".")):
-        recording = read(path)
+        try:
+            recording = read(path)
+        except UnknownFormatError:
+            continue
         y = stages_of(recording)
         if (y != IGNORED).any():
             subject = re.split(r"[_-]", path.stem)[0]
