@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from nissl.annotators.sleep.stages import STAGES
 from nissl.cli import app
 from nissl.errors import BadArgumentError, EvaluationError, MissingInputError
 from nissl.io.edf_annotations import EDF_ANNOTATIONS
-from nissl.io.stages import STAGES
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.project import open_project
 from nissl.project.adding import keep

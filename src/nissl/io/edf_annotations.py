@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from nissl import __version__
+from nissl.annotators.sleep.stages import STAGES, stage_of
 from nissl.data.edf.annotations import read_annotations
 from nissl.data.edf.header import looks_like, read_header
 from nissl.errors import ExportError
@@ -33,7 +34,6 @@ from nissl.io.files import corrupt
 from nissl.io.mark_format import IMPORTED, MarkFormat, Sheet, first_bytes, seconds_text
 from nissl.io.marks import Marks
 from nissl.io.names import plain_name
-from nissl.io.stages import STAGES, stage_of
 from nissl.labels import Author
 
 LABELS = ("EDF Annotations", "BDF Annotations")

@@ -25,12 +25,12 @@ from pathlib import Path
 
 import numpy as np
 
+from nissl.annotators.sleep.stages import STAGES, stage_of
 from nissl.errors import BadArgumentError, BadLabelsError, ExportError
 from nissl.io.files import read_text
 from nissl.io.mark_format import IMPORTED, MarkFormat, Sheet, first_bytes
 from nissl.io.marks import Marks
 from nissl.io.placing import SLEEP
-from nissl.io.stages import STAGES, stage_of
 
 USUAL_S = 30.0
 _GRIDS_S = (30, 20, 15, 10, 8, 5, 4, 2, 1)

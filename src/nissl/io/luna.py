@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nissl.annotators.sleep.stages import stages_among
 from nissl.errors import BadArgumentError, BadLabelsError, BadMetadataError, ExportError
 from nissl.io.files import corrupt, read_text
 from nissl.io.mark_format import IMPORTED, MarkFormat, Sheet, seconds_text
 from nissl.io.marks import Marks
-from nissl.io.stages import stages_among
 
 _COLUMNS = ("class", "instance", "channel", "start", "stop", "meta")
 _FORMS = {6: _COLUMNS, 4: ("class", "instance", "start", "stop"), 3: ("class", "start", "stop")}

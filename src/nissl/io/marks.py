@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.sleep.stages import STAGES
 from nissl.clock import Clock
 from nissl.errors import BadLabelsError, ExportError
-from nissl.io.stages import STAGES
 from nissl.labels import Author, Kind, LabelSet
 from nissl.sync.intervals import span_seconds
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.sleep.stages import STAGES, stages_among
 from nissl.clock import Clock
 from nissl.errors import BadArgumentError, BadLabelsError
 from nissl.io.channel_names import find_channels
 from nissl.io.marks import Ints, Marks, check_times
-from nissl.io.stages import STAGES, stages_among
 from nissl.labels import Kind, LabelSet, Provenance
 from nissl.sync.intervals import event_samples, span_samples
 from nissl.tasks import Finding

@@ -19,12 +19,12 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from nissl.annotators.sleep.stages import STAGES, stage_of
 from nissl.errors import CorruptSourceError, ExportError
 from nissl.io.files import corrupt, read_text
 from nissl.io.mark_format import MarkFormat, Sheet, first_bytes, seconds_text
 from nissl.io.marks import Marks
 from nissl.io.placing import SLEEP
-from nissl.io.stages import STAGES, stage_of
 from nissl.labels import Author
 
 _VERSION = "5"

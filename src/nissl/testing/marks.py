@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import strategies as st
 
+from nissl.annotators.sleep.stages import STAGES
 from nissl.clock import Clock
 from nissl.data import ChannelTable
 from nissl.errors import BadLabelsError, ExportError, NisslError, VerificationError
 from nissl.io.contracts import Imported
 from nissl.io.mark_format import from_zero
-from nissl.io.stages import STAGES
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.labels.rows import ORDER
 from nissl.tasks import Dossier

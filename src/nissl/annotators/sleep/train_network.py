@@ -23,7 +23,8 @@ from nissl.annotators.sleep.epochs import epochs_of
 from nissl.annotators.sleep.network import AROUND, GRID, KIND, TYPES, channels_of
 from nissl.annotators.sleep.score import agreement
 from nissl.annotators.sleep.simulate import simulate_night
-from nissl.annotators.sleep.vocabulary import HUMAN, stage_of
+from nissl.annotators.sleep.stages import stage_of
+from nissl.annotators.sleep.vocabulary import HUMAN
 from nissl.data import Recording, Signal
 from nissl.data.electrodes import Electrode, electrodes
 from nissl.errors import MissingInputError, UnknownFormatError

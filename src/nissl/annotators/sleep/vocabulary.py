@@ -1,4 +1,4 @@
-"""Stages of sleep; how others spell them is for those who read their files (`nissl.io.stages`)."""
+"""Stages of sleep; how people spell them is told in `nissl.annotators.sleep.stages`."""
 
 from __future__ import annotations
 

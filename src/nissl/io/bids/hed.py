@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nissl.annotators.sleep.stages import stages_among
 from nissl.io.names import plain_name
-from nissl.io.stages import stages_among
 
 VERSION = "score_2.1.0"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from nissl.io.stages import STAGES, stage_of, stages_among
+from nissl.annotators.sleep.stages import STAGES, stage_of, stages_among
 
 
 @pytest.mark.parametrize(
