@@ -299,3 +299,9 @@ def test_simulation_repeats_itself_and_refuses_nonsense():
     assert a.trials == b.trials
     with pytest.raises(BadArgumentError):
         simulate_trials(3, paradigm="sleep")
+
+
+def test_no_augmentation_is_on_by_default():
+    from nissl.annotators.decoding.methods import EEGNET
+
+    assert EEGNET.defaults()["augment"] == []

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from nissl.annotators.decoding.augment import Change
 from nissl.annotators.decoding.estimator import (
     Chances,
     Codes,
@@ -25,6 +24,7 @@ from nissl.annotators.decoding.estimator import (
     softmax,
 )
 from nissl.errors import BadArgumentError, MissingDependencyError
+from nissl.nets.augment import Change
 
 INSTALL = "pip install 'nissl[train]'"
 MAX_NORM, MAX_NORM_OUT = 1.0, 0.25
@@ -57,7 +57,7 @@ class EegNet:
     step : float
         Of Adam.
     augment : callable, optional
-        See `nissl.annotators.decoding.augment.augmenter`; applied to each batch.
+        See `nissl.nets.augment.augmenter`; applied to each batch.
     """
 
     rate_hz: float

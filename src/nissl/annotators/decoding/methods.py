@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.decoding import eegnet, riemann
-from nissl.annotators.decoding.augment import Setting, augmenter
 from nissl.annotators.decoding.crossval import Bounded, calibrated, left_out, stretches
 from nissl.annotators.decoding.csp import CommonPatterns
 from nissl.annotators.decoding.erp import XdawnDiscriminant, XdawnTangent
@@ -39,6 +38,7 @@ from nissl.annotators.decoding.windows import Windowing, cut
 from nissl.data import Signal
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import Author, Kind, LabelSet, Provenance, Vocabulary
+from nissl.nets.augment import Setting, augmenter
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Inputs, Promises, Result
