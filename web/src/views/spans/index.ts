@@ -12,6 +12,7 @@ import { openRecording, pageTexts, type Recording, rowChannels, rowNames, stripQ
 import { EVERYTHING, MOVED, type Part, Scene, type SceneState } from "./scene.ts";
 import { type Display, fittingDisplay, remember, remembered, rowsShown } from "./settings.ts";
 import { lastStop, type Span, type SpanTable, typicalLength } from "./spantable.ts";
+import { Walk } from "./walk.ts";
 import "./spans.css";
 import { laneScenes } from "./lanescenes.ts";
 import { pageOf } from "./tiling.ts";
@@ -60,6 +61,7 @@ class SpansView {
   private entry: QueueEntry | undefined;
   private hidden = false;
   private readonly editor: Editor;
+  private readonly walk: Walk;
   private drawing = false;
   private readonly dirty = new Set<Part>();
   private frame = 0;
@@ -88,6 +90,7 @@ class SpansView {
       stripped: () => this.invalidate("strip"),
       failed: (error) => { this.note.textContent = error instanceof Error ? error.message : String(error); },
     });
+    this.walk = new Walk(context, { own: () => this.own, selected: () => this.selected, hidden: () => this.hidden, epochs: () => this.epochs !== null, view: () => this.view });
     this.editor = new Editor({
       context, store: this.store, n: () => this.recording.n_samples, own: () => this.own, selected: () => this.selected,
       cursor: () => this.cursor, changed: () => this.invalidate("lanes", "overlay", "night"),
@@ -164,6 +167,8 @@ class SpansView {
 
   /** The pages after and before, for those who go on in time. */
   private prefetchBeside(): void {
+    const after = this.hidden ? this.walk.unseen(this.selected ?? -1, 1) : undefined;
+    if (after !== undefined) void this.store.place(after).catch(() => undefined);
     if (!this.recording.raw) return;
     for (const pages of [1, -1]) {
       const there = clamped({ ...this.view, start: this.view.start + pages * this.view.length }, this.recording.n_samples);
@@ -262,7 +267,7 @@ class SpansView {
   /** Tab walks from span to span while the traces have the focus; Escape lets go of them. */
   private onKey(event: KeyboardEvent): void {
     if (event.target !== this.root || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key === "Tab" && this.step(event.shiftKey ? -1 : 1)) event.preventDefault();
+    if (event.key === "Tab" && this.walk.step(event.shiftKey ? -1 : 1)) event.preventDefault();
     else if (event.key === "Escape" && !this.editor.draft) this.root.blur();
   }
 
@@ -363,36 +368,6 @@ class SpansView {
     this.context.announce(on ? "Drawing: drag over the traces." : "Dragging moves the page.");
   }
 
-  private step(direction: 1 | -1): boolean {
-    const selected = this.selected === null ? undefined : this.own.get(this.selected);
-    let at = selected?.start ?? this.view.start + (direction > 0 ? -1 : this.view.length);
-    for (let row = this.own.next(at, direction); row !== undefined; row = this.own.next(at, direction)) {
-      const item = this.own.item(row);
-      if (item >= 0 && this.context.state(item)?.state !== "removed") {
-        this.context.goto(item);
-        return true;
-      }
-      at = this.own.start(row);
-    }
-    this.context.announce(direction > 0 ? "No span follows." : "No span before this one.");
-    return false;
-  }
-
-  /** From here on the span that follows in time is next, or what the queue asks. */
-  private inTime(): void {
-    const { order } = this.context;
-    const on = order.value === null;
-    order.value = on ? (item) => this.after(item) : null;
-    this.context.announce(on ? "In time: after a decision comes the span that follows." : "After a decision comes what the queue asks.");
-  }
-
-  private after(item: number): number | undefined {
-    const { own } = this;
-    const row = own.find(item);
-    const next = row === undefined ? undefined : own.next(own.start(row), 1);
-    return next === undefined || own.item(next) < 0 ? undefined : own.item(next);
-  }
-
   private describe(span: Span | undefined): void {
     if (!span) return;
     const { rate_hz, segments } = this.recording;
@@ -411,8 +386,8 @@ class SpansView {
         this.go({ ...this.view, start: sample(seconds) - this.view.length / 2 });
       },
       toEnd: (last) => this.go({ ...this.view, start: last ? this.recording.n_samples : 0 }),
-      step: (direction) => void this.step(direction),
-      inTime: () => this.inTime(),
+      step: (direction) => void this.walk.step(direction),
+      inTime: () => this.walk.inTime(),
       montages: () => Object.keys(this.recording.montages),
       edge: (side) => this.editor.edge(side),
       edges: (start_s, stop_s) => {
