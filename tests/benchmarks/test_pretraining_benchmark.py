@@ -61,13 +61,16 @@ def test_floors_find_what_is_there():
     assert min(by_subject(said, every).values()) > 0.9
 
 
-def test_the_verdict_compares_within_subjects():
-    from _pretraining_page import ROWS, verdict
+def test_the_conclusion_compares_within_subjects():
+    from _pretraining_page import ROWS, conclusion, gain, pays
 
     def scores(value):
-        return {"estimate": value, "low": None, "high": None, "subjects": {"a": value, "b": value}}
+        subjects = {"a": value, "b": value + 0.1, "c": value}
+        return {"estimate": value, "low": None, "high": None, "subjects": subjects}
 
-    ways = {way: {"5": scores(0.5)} for way in ROWS}
-    ways["masked"]["5"] = scores(0.7)
-    assert "+0.200" in verdict({"ways": ways})
-    assert "2 of 2" in verdict({"ways": ways})
+    data = {"ways": {way: {"5": scores(0.5)} for way in ROWS}}
+    assert pays(data) == []
+    assert "does not pay" in conclusion({"data": {"x": data}})
+    data["ways"]["cpc"]["5"] = scores(0.7)
+    assert abs(gain(data, "cpc", "band powers", "5").estimate - 0.2) < 1e-9
+    assert pays(data) == ["contrastive predictive at 5 min"]

@@ -54,7 +54,7 @@ class Pretraining:
         Windows of channels at most, drawn evenly from the sources.
     """
 
-    objective: str = "masked"
+    objective: str = "pairs"
     grid: Grid = field(default_factory=lambda: Grid(100.0, 30.0, 30.0))
     width: int = 32
     strides: tuple[int, ...] = (4, 4, 2)
