@@ -17,11 +17,13 @@ from nissl.annotators.decoding.eegnet import EegNet
 from nissl.annotators.decoding.erp import Means, XdawnDiscriminant, XdawnTangent
 from nissl.annotators.decoding.judging import scores
 from nissl.annotators.decoding.kinematics import Lagged, Trees, blocks, r_squared
-from nissl.annotators.decoding.live import LiveDecoder
+from nissl.annotators.decoding.methods import Taught
 from nissl.annotators.decoding.recurrent import Recurrent
 from nissl.annotators.decoding.riemann import TangentSpace
 from nissl.annotators.decoding.tuning import cosine_tuning
 from nissl.annotators.decoding.windows import Windowing
+from nissl.live import StreamInfo
+from nissl.live.decoding import LiveDecoder
 from nissl.trust.intervals import binomial_interval, bootstrap_interval
 
 BIN_S, FOLDS, GAP = 0.1, 5, 20
@@ -225,18 +227,20 @@ def live(train: Path, test: Path, same: bool, quick: bool) -> Mapping[str, Any]:
     rate, n_channels = 256.0, 64
     rng = np.random.default_rng(0)
     settings = Windowing(rate, 0.0, 2.0, (8.0, 30.0), average=True)
+    names = tuple(f"E{k}" for k in range(n_channels))
     x, y = rng.standard_normal((60, n_channels, settings.n_samples)), np.arange(60) % 2
     out: dict[str, Any] = {}
     for name, estimator in (("CSP", CommonPatterns()), ("tangent space", TangentSpace())):
-        decoder = LiveDecoder(settings, n_channels, estimator.fit(x, y, rng=rng))
+        taught = Taught(settings, names, ("a", "b"), estimator.fit(x, y, rng=rng), None)
+        decoder = LiveDecoder(StreamInfo.plain(list(names), rate), taught)
         plain, deciding = [], []
         n = round(0.1 * rate)
         for k in range(200 if quick else 2000):
             if k % 25 == 0:
                 decoder.onset(k * n)
-            chunk = rng.standard_normal((n, n_channels))
+            chunk = rng.standard_normal((n, n_channels)).astype(np.float32)
             begun = time.perf_counter()
-            said = decoder.push(chunk)
+            said = decoder.push(chunk, k * n)
             (deciding if said else plain).append(1e3 * (time.perf_counter() - begun))
         every = plain + deciding
         out[name] = {

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from _decoding_data import SSVEP_HZ, Set, joined, ssvep
 from nissl.annotators.decoding.align import recentred
 from nissl.annotators.decoding.judging import bits_per_minute, scores
-from nissl.annotators.decoding.live import stopped
 from nissl.annotators.decoding.riemann import TangentSpace, around, stacked
 from nissl.annotators.decoding.ssvep import CanonicalCorrelation, TaskRelated
 from nissl.annotators.decoding.ssvep_weights import WeightedCorrelations
+from nissl.annotators.decoding.stopping import stopped
 from nissl.trust.calibration import choose
 from nissl.trust.intervals import bootstrap_interval
 from nissl.trust.reliability import reliability

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def _slim(text: str) -> str:
 
 def raw_scores(text: str, values: Values) -> Values:
     """Raw scores of trees, shape (n,) or (n, n_classes)."""
-    booster = require_lightgbm().Booster(model_str=text)
+    booster = _booster(text)
     return np.asarray(booster.predict(values, raw_score=True, num_threads=1), np.float64)
 
 
@@ -128,9 +129,14 @@ def shares(text: str, values: Values) -> Values:
     """What features add to the raw scores of one booster, (n, n_scores, n_features + 1)."""
     if not text:
         return np.zeros((len(values), 1, values.shape[1] + 1))
-    booster = require_lightgbm().Booster(model_str=text)
-    given = booster.predict(values, pred_contrib=True, num_threads=1)
+    given = _booster(text).predict(values, pred_contrib=True, num_threads=1)
     return np.asarray(given).reshape(len(values), -1, values.shape[1] + 1)
+
+
+@lru_cache(maxsize=16)
+def _booster(text: str) -> Any:
+    """Trees of a text; reading them takes longer than asking them about an epoch."""
+    return require_lightgbm().Booster(model_str=text)
 
 
 __all__ = ["Shape", "boosted", "raw_scores", "require_lightgbm", "shares"]

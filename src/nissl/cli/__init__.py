@@ -22,6 +22,7 @@ from nissl.cli import (
     exporting,
     learning,
     library,
+    living,
     reviewing,
     showing,
     tagging,
@@ -64,6 +65,7 @@ for module in (
     exporting,
     learning,
     library,
+    living,
     showing,
     doctor,
 ):

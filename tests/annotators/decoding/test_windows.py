@@ -6,14 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from nissl.annotators.decoding import methods
-from nissl.annotators.decoding.live import LiveDecoder, SteadyStop, stopped
-from nissl.annotators.decoding.simulate import simulate_trials
 from nissl.annotators.decoding.windows import KEEP_S, Cutter, Windowing, cut
 from nissl.data import Signal
 from nissl.errors import BadArgumentError
-from nissl.run.context import Context
-from nissl.tasks import Inputs
 
 RATE = 128.0
 
@@ -76,56 +71,3 @@ def test_the_delay_is_that_of_a_burst():
     centre = np.sum(t * out**2) / np.sum(out**2)
     assert abs(centre - 4 - how.delay_s) < 0.02
     assert how.latency_s == 2.0 + how.delay_s
-
-
-def taught(seed=1):
-    made = simulate_trials(seed, paradigm="ssvep", n_trials=60, n_unknown=30)
-    inputs = Inputs(made.recording, "eeg", {"trials": made.trials})
-    return made, inputs
-
-
-def test_decisions_on_a_stream_are_those_of_the_file(tmp_path):
-    made, inputs = taught()
-    method = methods.SSVEP
-    offline = method.annotate(inputs, method.defaults(), Context(tmp_path, seed=5)).labels[0]
-    decoder = method.teach(inputs, {}, np.random.default_rng(5))
-    live = LiveDecoder(decoder.settings, 8, decoder.fitted, decoder.calibration)
-    stream, trials, decided = made.recording["eeg"], made.trials, {}
-    onsets = trials.column("start")[30:].tolist()
-    for a in range(0, stream.n_samples, 13):
-        chunk = stream.read(a, min(a + 13, stream.n_samples))
-        for onset in [o for o in onsets if a <= o < a + 13]:
-            live.onset(onset)
-        for decision in live.push(chunk):
-            decided[decision.onset] = decision
-            assert decision.at - decision.onset < decoder.settings.n_samples + 13
-    confidence = offline.column("confidence")[30:]
-    said = np.array([decided[o].probabilities.max() for o in onsets])
-    assert np.allclose(said, confidence, atol=1e-6)
-    label = [int(decided[o].probabilities.argmax()) for o in onsets]
-    assert label == offline.column("label")[30:].tolist()
-
-
-def test_growing_windows_stop_when_sure():
-    made, inputs = taught(2)
-    lengths = (1.0, 2.0)
-    rng = np.random.default_rng(0)
-    decoders, settings_ = {}, None
-    for length in lengths:
-        decoder = methods.SSVEP.teach(inputs, {"stop_s": length}, rng)
-        decoders[length], settings_ = (decoder.fitted, decoder.calibration), decoder.settings
-    live = SteadyStop(settings_, 8, decoders, 0.9)
-    stream, onsets = made.recording["eeg"], made.trials.column("start")
-    x = {n: cut(stream, onsets, Windowing(RATE, 0.0, n, (6, 45)))[0] for n in lengths}
-    p = [decoders[n][1].apply(decoders[n][0].predict_proba(x[n])) for n in lengths]
-    label, seconds = stopped(p, lengths, 0.9)
-    for onset in onsets.tolist():
-        live.onset(onset)
-    found = {}
-    for a in range(0, stream.n_samples, 64):
-        chunk = stream.read(a, min(a + 64, stream.n_samples))
-        found |= {d.onset: int(d.probabilities.argmax()) for d in live.push(chunk)}
-    assert [found[o] for o in onsets.tolist()] == label.tolist()
-    assert 1.0 <= seconds.mean() < 2.0
-    with pytest.raises(BadArgumentError):
-        SteadyStop(settings_, 8, {}, 0.9)

@@ -99,7 +99,7 @@ class EventLearner:
 
     def packages(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
-        return self._method(0.5).packages()
+        return self.detector(0.5).packages()
 
     def defaults(self) -> Mapping[str, Any]:
         """Probability from which a candidate is claimed, channels, and classes of your own.
@@ -116,7 +116,7 @@ class EventLearner:
         signal = inputs.signal
         channels = chosen(signal, parameters["channels"], BRAIN)
         threshold = probability(parameters["threshold"], "threshold")
-        method = self._method(0.0 if self.model is None else threshold)
+        method = self.detector(0.0 if self.model is None else threshold)
         with measure_peak() as peak:
             found = searched(method, signal, channels, parameters, context)
         names = with_own(self.vocabulary, parameters["classes"])
@@ -140,7 +140,9 @@ class EventLearner:
             p[:, codes] = found.probabilities
         return replace(found, label=codes[found.label], probabilities=p)
 
-    def _method(self, threshold: float) -> SpanMethod:
+    def detector(self, threshold: float) -> SpanMethod:
+        """Its detector of spans, which claims from a probability on."""
+
         def detect(
             signal: Signal, start: int, stop: int, channels: Sequence[int], _: Mapping[str, Any]
         ) -> Found:

@@ -151,16 +151,17 @@ def from_files(files: Mapping[str, bytes]) -> Model:
         ) from None
 
 
-def weights_folder() -> Path:
-    """Folder of the shipped weights."""
-    return Path(__file__).parent / "weights"
+def weights_folder(*, causal: bool = False) -> Path:
+    """Folder of the shipped weights; those for live use look only backwards."""
+    return Path(__file__).parent / ("weights_causal" if causal else "weights")
 
 
 @cache
-def shipped() -> Model:
-    """Model that the package brings."""
-    folder = weights_folder()
-    return from_files({p.name: p.read_bytes() for p in folder.iterdir() if p.name != CARD})
+def shipped(*, causal: bool = False) -> Model:
+    """Model that the package brings; see `weights_folder`."""
+    folder = weights_folder(causal=causal)
+    told = (CARD, "CARD.md")
+    return from_files({p.name: p.read_bytes() for p in folder.iterdir() if p.name not in told})
 
 
 __all__ = ["CARD", "Model", "columns", "from_files", "shipped", "to_files", "weights_folder"]

@@ -7,15 +7,17 @@ it with ".json" added or in place of its suffix::
      "offset_uv": 0.0, "channel_ids": ["A", "B", "C", "D"], "header_bytes": 0,
      "probe": "tetrode.json", "kind": "ephys"}
 
-``probe`` is a path from there, or the probeinterface description itself; a probeinterface
-file of the recording's own name is taken as its probe. An option that contradicts the JSON
-file is an error, not a preference.
+``segments`` is a list of ``[first sample, seconds]`` where samples were lost on the way, as
+`nissl live` writes it. ``probe`` is a path from there, or the probeinterface description itself;
+a probeinterface file of the recording's own name is taken as its probe. An option that
+contradicts the JSON file is an error, not a preference.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +70,28 @@ class RawReader:
         offset = int(facts.get("header_bytes", 0))
         n_frames = whole_frames(path, n_channels * dtype.itemsize, offset=offset)
         reader = FramesReader((FilePart(str(path), offset, n_frames),), dtype.str, n_channels)
-        signal = Signal("raw", reader, table, Clock.regular(rate_hz, n_frames))
+        signal = Signal("raw", reader, table, _clock(facts, rate_hz, n_frames))
         return Opened((signal,), (path,))
+
+
+def _clock(facts: Mapping[str, Any], rate_hz: float, n_frames: int) -> Clock:
+    """One segment, or those that the JSON file states; of these, none is empty."""
+    try:
+        stated = [(int(a), float(t)) for a, t in facts.get("segments", [(0, 0.0)])]
+    except (TypeError, ValueError):
+        raise BadMetadataError(
+            "segments as [[first sample, seconds], ...]",
+            f"{facts['segments']!r:.80}",
+            "Mend the JSON file beside the data.",
+        ) from None
+    begun = [(a, t) for a, t in stated if a < max(n_frames, 1)]
+    edges = [*(a for a, _ in begun), n_frames]
+    lengths = [b - a for a, b in pairwise(edges)]
+    if not begun or begun[0][0] != 0 or min(lengths) < 0:
+        raise BadMetadataError(
+            "segments from sample 0 on, in order", f"{stated[:4]}", "Mend the JSON file."
+        )
+    return Clock.from_segments(rate_hz, lengths, [t for _, t in begun])
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:

@@ -1,0 +1,182 @@
+"""`nissl live`: labels on a stream, as it comes."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nissl.cli.annotating import _parameters
+from nissl.cli.output import say
+from nissl.errors import BadArgumentError
+
+if TYPE_CHECKING:
+    from nissl.live import LiveMethod
+    from nissl.live.contract import StreamInfo
+    from nissl.live.sources import Source as Stream
+    from nissl.project import Project, Source
+
+_LSL = "lsl:"
+
+
+def live(
+    project: Annotated[Path, typer.Argument(help="Project folder; created when absent.")],
+    task: Annotated[str, typer.Option(help="Task or method: sleep, events/spindles, ...")],
+    from_: Annotated[str, typer.Option("--from", help="lsl:NAME, or a recording to replay.")],
+    speed: Annotated[
+        float, typer.Option(help="Of a replay: 1 is real time, inf does not wait.")
+    ] = 1.0,
+    stream: Annotated[str | None, typer.Option(help="Stream of the recording.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Parameter of the method, NAME=JSON.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="End after so many seconds of samples.")
+    ] = None,
+    teach: Annotated[
+        str | None, typer.Option(help="Of decoding: source whose trials teach the decoder.")
+    ] = None,
+    markers: Annotated[
+        str | None, typer.Option(help="Of decoding: LSL stream of markers at each trial's onset.")
+    ] = None,
+    mark_to: Annotated[
+        str | None, typer.Option(help="Also send what is said as an LSL stream of this name.")
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to look for the LSL stream.")] = 10.0,
+    idle: Annotated[float, typer.Option(help="End when nothing came for so many seconds.")] = 60.0,
+) -> None:
+    """Label a stream as it comes: JSON lines on standard output, label sets in the project.
+
+    Ctrl-C ends it; everything that was printed is kept.
+    """
+    from nissl.live.lsl import LslMarkers, LslSource
+    from nissl.live.sources import Replay
+    from nissl.project import open_project
+
+    task = f"{task}/nissl" if task == "sleep" else task
+    parameters = _parameters(set_ or [])
+    with open_project(project) as study:
+        _tell(study)
+        source: Source | None = None
+        came: Stream
+        announced: Callable[[], list[int]] | None = None
+        if from_.startswith(_LSL):
+            came = LslSource.open(from_.removeprefix(_LSL), wait_s=wait, idle_s=idle)
+            if markers is not None:
+                announced = LslMarkers(markers, came, wait_s=wait)
+        else:
+            source = study.add(from_)
+            came = Replay(source.recording[_stream(source, stream, task)], speed=speed)
+        method, announced = _method(study, task, came.info, parameters, teach, source, announced)
+        _session(study, came, method, source, announced, seconds, mark_to)
+        _tell(study)
+
+
+def _session(
+    study: Project,
+    came: Stream,
+    method: LiveMethod,
+    source: Source | None,
+    announced: Callable[[], list[int]] | None,
+    seconds: float | None,
+    mark_to: str | None,
+) -> None:
+    from nissl.live import run
+    from nissl.live.lsl import MarkerSink
+    from nissl.live.recorder import Recorder
+    from nissl.live.sinks import Journal, Lines, Sink, head_of
+    from nissl.project.living import new_journal
+
+    path = new_journal(study.store, method.name)
+    told: dict[str, Any]
+    recorder = None
+    if source is None:
+        recorder = Recorder(path.with_suffix(".raw"), came.info)
+        told = {"recording": recorder.path.name}
+    else:
+        told = {"fingerprint": source.fingerprint, "stream": came.info.name}
+    rate = came.info.rate_hz
+    sinks: list[Sink] = [Journal(path, head_of(method, told)), Lines(sys.stdout, rate)]
+    if mark_to is not None:
+        sinks.append(MarkerSink(mark_to))
+    say(
+        f"{method.name} on {came.info.name!r}: {came.info.n_channels} channels at {rate:g} Hz; "
+        f"known {method.latency_s:.2f} s after it ends, at the latest. Ctrl-C ends."
+    )
+    outcome = run(
+        came,
+        method,
+        sinks,
+        recorder=recorder,
+        announced=announced,
+        samples=None if seconds is None else math.ceil(seconds * rate),
+    )
+    end = "ended by you" if outcome.interrupted else "ended"
+    say(f"{end} after {outcome.samples / rate:.1f} s: {outcome.claims} labels, {outcome.gaps} gaps")
+
+
+def _method(
+    study: Project,
+    task: str,
+    info: StreamInfo,
+    parameters: dict[str, Any],
+    teach: str | None,
+    source: Source | None,
+    announced: Callable[[], list[int]] | None,
+) -> tuple[LiveMethod, Callable[[], list[int]] | None]:
+    from nissl.live import live_method
+    from nissl.live.decoding import LiveDecoder
+    from nissl.project.living import learnt, taught
+
+    if not task.startswith("decoding"):
+        own = learnt(study.store, task) if task == "events/nissl" else None
+        return live_method(task, info, parameters, learnt=own), None
+    if teach is None:
+        raise BadArgumentError(
+            "a recording whose trials teach the decoder", "none", "Name it: --teach SOURCE"
+        )
+    every = parameters.pop("every_s", None)
+    decoder = taught(study.store, task, study.source(teach), parameters)
+    onsets = [] if source is None else _onsets(study, source)
+    if announced is None and not onsets and every is None:
+        every = 1.0
+    made = LiveDecoder(info, decoder, name=task, every_s=every)
+    if onsets:
+        return made, lambda: [onsets.pop(0) for _ in range(len(onsets))]
+    return made, announced
+
+
+def _onsets(study: Project, source: Source) -> list[int]:
+    """Trials of a recording that is replayed: they stand for the markers of a stream."""
+    rows = study.store.label_sets(source=source.fingerprint, task="trials")
+    if not rows:
+        return []
+    start = study.store.get_labels(rows[-1].digest).column("start")
+    return sorted(int(sample) for sample in start)
+
+
+def _stream(source: Source, name: str | None, task: str) -> str:
+    from nissl.tasks import TASKS
+
+    return source.stream(name, TASKS.get(task.partition("/")[0]).streams)
+
+
+def _tell(study: Project) -> None:
+    """Make label sets of the journals that sessions have left, and say so."""
+    from nissl.project.living import kept_sessions
+
+    for session in kept_sessions(study.store):
+        if session.labels is not None:
+            say(
+                f"kept: {session.labels.n_rows} labels of {session.task} on {session.source!r} "
+                f"({session.labels.digest[:12]})"
+            )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command("live", short_help="Label a stream as it comes: LSL, or a file replayed.")(live)

@@ -1,0 +1,175 @@
+"""Any detector of the task "events" on a stream: over a window that moves along.
+
+Detectors of `nissl.annotators.events` look at a whole stretch with filters that run both ways.
+Here they look at the last `window_s` seconds, every `every_s` seconds, and what they find is
+claimed once it has ended `margin_s` before the end of the window, where what is still to come can
+change it little. Channels take turns within `every_s`, so that no chunk waits for all of them; by
+default one channel is searched every 0.1 s, and no channel more often than once a second.
+
+What differs from offline: levels and baselines are those of the window, not of the record; an
+event longer than the window less twice the margin is cut or missed; nothing is said of the first
+`window_s` seconds before they are over, nor of the last `margin_s` of a segment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nissl.annotators.events.method import ALL_CHANNELS, Found, SpanMethod
+from nissl.data import Signal
+from nissl.errors import BadArgumentError
+from nissl.labels import Kind, Vocabulary
+from nissl.live.blocks import Blocks, Mask
+from nissl.live.contract import Claim, Samples, StreamInfo
+
+HOP_S = 0.1
+WINDOW: Mapping[str, Any] = {"window_s": 30.0, "every_s": None, "margin_s": 1.0}
+
+
+class LiveWindows(Blocks):
+    """A detector over moving windows.
+
+    Parameters
+    ----------
+    stream : StreamInfo
+    columns : list of int
+        Channels that are looked at.
+    method : SpanMethod
+    parameters : mapping
+        Those of the method, complete, with `window_s`, `every_s` and `margin_s`.
+    weights : str
+        Digest of the detector's model.
+    """
+
+    kind = Kind.SPANS
+
+    def __init__(
+        self,
+        stream: StreamInfo,
+        columns: list[int],
+        method: SpanMethod,
+        parameters: Mapping[str, Any],
+        *,
+        weights: str = "",
+    ) -> None:
+        self.parameters = dict(parameters)
+        self.weights = weights
+        window, margin = float(parameters["window_s"]), float(parameters["margin_s"])
+        every = parameters["every_s"]
+        if every is None:
+            every = max(1.0, HOP_S * (len(columns) if method.by_channel else 1))
+        self.parameters["every_s"] = every = float(every)
+        if not (margin >= 0 and every >= HOP_S and math.isfinite(window)) or (
+            window < every + 2 * margin
+        ):
+            raise BadArgumentError(
+                f"a window longer than every_s and twice the margin, every_s at least {HOP_S} s",
+                f"window_s {window}, every_s {every}, margin_s {margin}",
+                "Change them: --set window_s=30 --set every_s=1 --set margin_s=1",
+            )
+        self.name = method.name
+        self.version = f"{method.version}-windowed"
+        self._method = method
+        self._own = {k: v for k, v in parameters.items() if k not in WINDOW}
+        rate = stream.rate_hz
+        self._hop = max(1, round(HOP_S * rate))
+        self._turns = max(1, round(every / HOP_S))
+        self._margin = round(margin * rate)
+        self._length = round(window / HOP_S) * self._hop
+        self._groups = [[c] for c in columns] if method.by_channel else [list(columns)]
+        self.columns = columns if method.by_channel else list(range(stream.n_channels))
+        self.forget()
+        super().__init__(stream, self.columns)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """That of the detector."""
+        return self._method.vocabulary
+
+    @property
+    def latency_s(self) -> float:
+        """Margin, and the turn of the channel."""
+        return (self._margin + self._turns * self._hop) / self.stream.rate_hz
+
+    def edge(self, k: int) -> int:
+        """Blocks of one length."""
+        return k * self._hop
+
+    def forget(self) -> None:
+        """Windows lie within one segment."""
+        self._recent = np.empty((self._length, len(self.columns)), np.float32)
+        self._spoilt = np.zeros((self._length, len(self.columns)), bool)
+        self._blocks = 0
+        self._claimed = dict.fromkeys(range(len(self._groups)), -1)
+
+    def step(self, block: Samples, missing: Mask, first: int) -> list[Claim]:
+        """Events found by the channels whose turn it is."""
+        for kept, new in ((self._recent, block), (self._spoilt, missing)):
+            kept[: -len(new)] = kept[len(new) :]
+            kept[-len(new) :] = new
+        self._blocks += 1
+        if self._blocks * self._hop < self._length:
+            return []
+        stop = first + len(block)
+        claims: list[Claim] = []
+        for g in range(self._blocks % self._turns, len(self._groups), self._turns):
+            claims += self._searched(g, stop)
+        return sorted(claims, key=lambda c: (c.start, c.stop, c.channel or 0, c.label))
+
+    def _searched(self, g: int, stop: int) -> list[Claim]:
+        own = self._groups[g]
+        seen = own if self._method.by_channel else self.columns  # the others may explain an event
+        places = [self.columns.index(c) for c in seen]
+        begin = stop - self._length
+        table = _uncalibrated(self.stream.channels.take(seen))
+        window = self._recent[:, places].copy()
+        plain = Signal.from_array(window, self.stream.rate_hz, channels=table)
+        which = [seen.index(c) for c in own]
+        found = self._method.detect(plain, 0, self._length, which, self._own)
+        until = stop - self._margin
+        claims = [
+            claim
+            for claim in self._claims(found, seen, begin, stop)
+            if self._claimed[g] < claim.stop <= until
+            and claim.start >= self._claimed[g]
+            and not self._spoilt[claim.start - begin : claim.stop - begin, places][:, which].any()
+        ]
+        self._claimed[g] = max([until, *(claim.stop for claim in claims)])
+        return claims
+
+    def _claims(self, found: Found, group: list[int], begin: int, stop: int) -> list[Claim]:
+        names = self.vocabulary.names
+        claims = []
+        for k in range(found.start.size):
+            code, channel = int(found.label[k]), int(found.channel[k])
+            chances = () if found.probabilities is None else found.probabilities[k]
+            p = tuple(float(value) for value in chances)
+            a = min(max(int(found.start[k]), 0), self._length - 1)
+            b = min(max(int(found.stop[k]), a + 1), self._length)
+            claims.append(
+                Claim(
+                    begin + a,
+                    begin + b,
+                    names[code],
+                    stop,
+                    None if channel == ALL_CHANNELS else group[channel],
+                    p[code] if p else math.nan,
+                    p,
+                )
+            )
+        return claims
+
+
+def _uncalibrated(table: Any) -> Any:
+    """The channels of samples that are microvolts already."""
+    from dataclasses import replace
+
+    n = len(table)
+    return replace(table, gain_uv=np.ones(n), offset_uv=np.zeros(n))
+
+
+__all__ = ["WINDOW", "LiveWindows"]
