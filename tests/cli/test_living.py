@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import nissl
+from nissl.annotators.decoding.simulate import simulate_trials
 from nissl.cli import app
 from nissl.errors import BadArgumentError, MissingDependencyError
 from nissl.live import StreamInfo, live_method, offline
@@ -127,8 +128,53 @@ def test_a_stream_of_lsl_is_recorded_and_labelled(tmp_path):
         assert [f["check"] for f in project.store.findings(row.digest)] == ["lost_samples"]
 
 
+def test_a_reader_that_goes_away_and_a_broken_journal_are_in_nobodys_way(tmp_path, night):
+    study = tmp_path / "study"
+    told = ["live", study, "--task", "sleep", "--set", "epoch_s=2", "--from", night]
+    command = [sys.executable, "-m", "nissl", *map(str, told), "--speed", "2"]
+    session = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    session.stdout.readline()
+    session.stdout.close()
+    words = session.stderr.read()
+    session.wait()
+    assert "Traceback" not in words
+    assert "kept: " in words
+    (study / "live" / "broken.jsonl").write_text("{}\n")
+    result = nissl_(*told, "--speed", "inf", "--seconds", "4")
+    assert "broken.jsonl could not be made labels" in result.stderr
+    assert "kept: 2 labels" in result.stderr
+
+
 def test_decoding_is_taught_first(tmp_path, night):
     with pytest.raises(BadArgumentError, match="teach"):
         nissl_("live", tmp_path / "s", "--task", "decoding/csp", "--from", night)
     with pytest.raises(BadArgumentError, match="method for streams"):
         nissl_("live", tmp_path / "s", "--task", "sleep/yasa", "--from", night)
+
+
+def test_a_decoder_taught_on_a_session_decides_on_its_replay(tmp_path):
+    made = simulate_trials(21, n_trials=60, n_unknown=20, trial_s=1.5)
+    stream = made.recording["eeg"]
+    ids = np.array(stream.channels.ids)
+    path, study = tmp_path / "session.npz", tmp_path / "study"
+    np.savez(path, data=stream.read().T, rate_hz=stream.rate_hz, gain_uv=1.0, ch_names=ids)
+    names = ["n/a" if n == "unknown" else n for n in made.trials.vocabulary.names]
+    columns = [made.trials.column(n) for n in ("start", "stop", "label")]
+    rows = [
+        f"{a / 128:.6f}\t{(b - a) / 128:.6f}\t{names[k]}" for a, b, k in zip(*columns, strict=True)
+    ]
+    (tmp_path / "events.tsv").write_text("\n".join(["onset\tduration\ttrial_type", *rows]) + "\n")
+    with nissl.open(study) as project:
+        project.add(path)
+        project.add_labels("session", tmp_path / "events.tsv")
+    told = ("live", study, "--task", "decoding/csp", "--teach", "session", "--from", path)
+    result = nissl_(*told, "--speed", "inf")
+    said = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["start"] for line in said] == columns[0].tolist()
+    truth = made.truth.column("label")[40:]
+    vocabulary = made.truth.vocabulary.names
+    right = [line["label"] == vocabulary[k] for line, k in zip(said[40:], truth, strict=True)]
+    assert np.mean(right) >= 0.8
+    with nissl.open(study) as project:
+        (row,) = project.store.label_sets(task="decoded")
+        assert row.n_rows == len(said)

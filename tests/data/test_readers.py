@@ -47,6 +47,24 @@ class TestRaw(ReaderTests):
         return Example("raw", folder / "x.dat", {"raw": noise() * 0.5})
 
 
+def test_raw_with_segments(tmp_path):
+    import nissl
+    from nissl.errors import BadMetadataError
+
+    noise().astype("<i2").tofile(tmp_path / "x.dat")
+    facts = {"rate_hz": 10.0, "n_channels": 4, "gain_uv": 0.5}
+
+    def opened(segments):
+        (tmp_path / "x.json").write_text(json.dumps(facts | {"segments": segments}))
+        return nissl.read(tmp_path / "x.dat").clock.segments
+
+    assert [(s.start, s.t0_s) for s in opened([[0, 0.0], [100, 12.5]])] == [(0, 0.0), (100, 12.5)]
+    assert len(opened([[0, 0.0], [160, 40.0]])) == 1  # nothing came after the gap
+    for wrong in ([[1, 0.0]], [], [[0]], "x", [[0, 0.0], [100, 9.0], [50, 20.0]], [[0, 0], [9, 0]]):
+        with pytest.raises(BadMetadataError):
+            opened(wrong)
+
+
 class TestNpy(ReaderTests):
     def make(self, folder):
         folder.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -72,8 +73,12 @@ def live(
             source = study.add(from_)
             came = Replay(source.recording[_stream(source, stream, task)], speed=speed)
         method, announced = _method(study, task, came.info, parameters, teach, source, announced)
-        _session(study, came, method, source, announced, seconds, mark_to)
-        _tell(study)
+        try:
+            _session(study, came, method, source, announced, seconds, mark_to)
+        except BrokenPipeError:  # nobody reads what is printed any more
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        finally:
+            _tell(study)
 
 
 def _session(
@@ -170,6 +175,8 @@ def _tell(study: Project) -> None:
     from nissl.project.living import kept_sessions
 
     for session in kept_sessions(study.store):
+        if session.problem:
+            say(f"{session.journal.name} could not be made labels: {session.problem}")
         if session.labels is not None:
             say(
                 f"kept: {session.labels.n_rows} labels of {session.task} on {session.source!r} "

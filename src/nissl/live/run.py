@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,28 +67,24 @@ def run(
     """
     check_fits(method, source.info)
     n_claims = n_gaps = seen = 0
-    with _told_to_end() as ending:
-        try:
-            for chunk in source.chunks():
-                n_gaps += _gap(chunk, method, sinks)
-                for onset in announced() if announced is not None else ():
-                    method.onset(onset)  # type: ignore[attr-defined]  # of decoders alone
-                if recorder is not None:
-                    recorder.add(chunk)
-                claims = method.push(chunk.samples, chunk.first_sample)
-                if claims:
-                    _hand_on(claims, sinks, recorder)
-                n_claims += len(claims)
-                seen = chunk.first_sample + len(chunk.samples)
-                if ending.is_set() or (samples is not None and seen >= samples):
-                    break
-        finally:
-            source.close()
-            for sink in sinks:
-                sink.close()
+    with _told_to_end() as ending, ExitStack() as closing:
+        for each in (recorder, *reversed(sinks), source):
+            if each is not None:
+                closing.callback(each.close)
+        for chunk in source.chunks():
+            n_gaps += _gap(chunk, method, sinks)
+            for onset in announced() if announced is not None else ():
+                method.onset(onset)  # type: ignore[attr-defined]  # of decoders alone
             if recorder is not None:
-                recorder.close()
-        return Outcome(seen, n_claims, n_gaps, ending.is_set())
+                recorder.add(chunk)
+            claims = method.push(chunk.samples, chunk.first_sample)
+            if claims:
+                _hand_on(claims, sinks, recorder)
+            n_claims += len(claims)
+            seen = chunk.first_sample + len(chunk.samples)
+            if ending.is_set() or (samples is not None and seen >= samples):
+                break
+    return Outcome(seen, n_claims, n_gaps, ending.is_set())
 
 
 def _gap(chunk: Chunk, method: LiveMethod, sinks: Sequence[Sink]) -> int:

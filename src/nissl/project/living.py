@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from nissl.annotators.decoding.methods import Decoder, Taught
-from nissl.errors import BadArgumentError
+from nissl.errors import BadArgumentError, NisslError
 from nissl.labels import Author, Kind, LabelSet, Provenance, Vocabulary
 from nissl.live.contract import Claim
 from nissl.live.recorder import mended
@@ -48,12 +48,15 @@ class Session:
     task : str
     labels : LabelSet or None
         None where nothing was claimed.
+    problem : str
+        Why no label set could be made; the journal then stays as it is.
     """
 
     journal: Path
     source: str
     task: str
     labels: LabelSet | None
+    problem: str = ""
 
 
 def new_journal(store: Store, task: str) -> Path:
@@ -92,7 +95,7 @@ def kept_sessions(store: Store) -> list[Session]:
     for path in sorted((Path(store.path) / FOLDER).glob("*.jsonl")):
         with unused(path) as free:
             if free:
-                sessions.append(_kept(store, path))
+                sessions.append(_kept_or_told(store, path))
     return sessions
 
 
@@ -116,8 +119,20 @@ def unused(path: Path) -> Iterator[bool]:
         yield True
 
 
+def _kept_or_told(store: Store, path: Path) -> Session:
+    """What cannot be kept must not be in the way of the next session."""
+    try:
+        return _kept(store, path)
+    except NisslError as error:
+        return Session(path, "", "", None, str(error))
+
+
 def _kept(store: Store, path: Path) -> Session:
     kept = read_journal(path)
+    recording = path.with_name(str(kept.head["source"].get("recording", path.name)))
+    if not kept.claims and not recording.stat().st_size:
+        path.rename(path.with_name(path.name + _DONE))
+        return Session(path, "", task_of(kept), None)
     source, stream = _source(store, kept, path)
     labels = None
     if kept.claims:

@@ -1,0 +1,140 @@
+"""The page and the plot of `live.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from _common import COLOURS, number, table
+
+AIM_MS = 20.0
+STAGES = ("W", "N1", "N2", "N3", "R")
+
+
+def markdown(r: Mapping[str, Any]) -> str:
+    """The page."""
+    m = r["machine"]
+    growth = r["memory"]
+    dreams, sleep = r["events"]["dreams"], r["sleep"]
+    within = [name for name, row in r["speed"].items() if row["cpu_p99"] < AIM_MS]
+    parts = [
+        "# Live\n",
+        "How fast methods are on a stream, whether they say what they say offline, and what\n"
+        "looking only backwards costs. `python benchmarks/live.py`; "
+        + ("quick run; " if r["quick"] else "")
+        + f"{m['cores']} cores ({m['cpu']}), one thread, shared with other work.\n",
+        "## Time per chunk\n",
+        f"Simulated EEG, 64 channels at 256 Hz in chunks of 100 ms, windows full. The aim is a\n"
+        f"99th percentile below {AIM_MS:g} ms: {len(within)} of {len(r['speed'])} methods meet it. "
+        "Detectors over moving windows\nthat look at all channels at once work in one chunk of "
+        "many, which is their longest wait; their mean says\nwhether they keep up (100 ms is real "
+        "time). Milliseconds by the clock, on a machine busy with\nother work, and of the processor. Known after: the most that can pass from the end of an event\nuntil it is "
+        "known, without the computation.\n",
+        _speed(r),
+        "\n![Time per chunk](live.png)\n",
+        "\n## Equality with offline\n",
+        "Claims for chunks of 1, 7, 26 and 1000 samples and those of the same code over the file,\n"
+        "compared to the last bit.\n",
+        table(
+            ("method", "claims", "equal"),
+            [
+                (name, str(row["claims"]), "yes" if row["equal"] else "no")
+                for name, row in r["equality"].items()
+            ],
+        ),
+        "\n## Memory\n",
+        f"`events/spindles` and `sleep/nissl` together over {growth['minutes']} minutes of stream: "
+        f"{growth['growth_mb']:.1f} MB more at the\nend than after five minutes.\n",
+        "\n## What looking backwards costs\n",
+        f"Sleep-EDF, {sleep['live']['subjects']} subjects, each left out in turn; the same "
+        "trees on features that only look\nbackwards (live) and on those that look around (offline); one "
+        "member, no copies. In brackets: the mean over\nsubjects with its interval.\n",
+        table(
+            ("", "kappa", *(f"F1 {s}" for s in STAGES)),
+            [
+                (
+                    name,
+                    _kappa(sleep[name]),
+                    *(f"{value:.3f}" for value in sleep[name]["f1"]),
+                )
+                for name in ("live", "offline")
+            ],
+        ),
+        "\nSpindles on the DREAMS excerpt (one person, half an hour, C3-A1; the first 1,000 s)\n"
+        "against the union of two experts, overlap of at least 0.2, default settings all three:\n",
+        table(
+            ("method", "spans", "F1", "precision", "recall"),
+            [
+                (
+                    {"live": "`events/spindles` live"}.get(name, f"`{name}`"),
+                    str(row["n"]),
+                    f"{row['f1_20']:.3f} ({row['interval'][0]:.3f} to {row['interval'][1]:.3f})",
+                    f"{row['precision']:.3f}",
+                    f"{row['recall']:.3f}",
+                )
+                for name, row in dreams.items()
+            ],
+        ),
+        "\nSimulations of exact truth (others than those on which the limits were chosen), F1 at\n"
+        "an overlap of 0.2:\n",
+        table(
+            ("kind", "live", "offline", "known after, s (median)"),
+            [
+                (kind, number(row["live"]), number(row["offline"]), number(row["known_after_s"], 2))
+                for kind, row in r["events"]["simulated"].items()
+            ],
+        ),
+        "",
+    ]
+    return "\n".join(str(part) for part in parts)
+
+
+def _kappa(row: Mapping[str, Any]) -> str:
+    low, mean, high = row["mean_of_subjects"]
+    return f"{row['kappa']:.3f} [{mean:.3f}, {low:.3f} to {high:.3f}]"
+
+
+def _speed(r: Mapping[str, Any]) -> str:
+    return table(
+        ("method", "p50", "p99", "longest", "p99, CPU", "mean, CPU", "known after, s"),
+        [
+            (
+                f"`{name.partition(',')[0]}`{name.partition(',')[1]}{name.partition(',')[2]}",
+                f"{row['p50']:.2f}",
+                f"{row['p99']:.1f}",
+                f"{row['max']:.0f}",
+                f"{row['cpu_p99']:.1f}",
+                f"{row['cpu_mean']:.2f}",
+                f"{row['latency_s']:.2f}",
+            )
+            for name, row in r["speed"].items()
+        ],
+    )
+
+
+def plot(r: Mapping[str, Any], path: Path) -> None:
+    """p50, p99 and the longest wait by method, and memory over time."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+    names = list(r["speed"])[::-1]
+    for k, (key, marker, told) in enumerate(
+        (("p50", "o", "median"), ("p99", "s", "99th percentile"), ("max", "^", "longest"))
+    ):
+        values = [max(r["speed"][name][key], 1e-3) for name in names]
+        left.plot(values, range(len(names)), marker, color=COLOURS[k], label=told)
+    left.axvline(AIM_MS, color="0.5", linestyle="--", linewidth=1)
+    left.axvline(100, color="0.5", linestyle=":", linewidth=1)
+    left.text(AIM_MS, len(names) - 0.4, "aim", ha="right", color="0.3", fontsize=8)
+    left.text(100, len(names) - 0.4, "real time", ha="left", color="0.3", fontsize=8)
+    left.set_xscale("log")
+    left.set_yticks(range(len(names)), names)
+    left.set_xlabel("ms per chunk of 100 ms, 64 channels at 256 Hz")
+    left.legend(loc="lower left", fontsize=8, frameon=False)
+    right.plot(range(1, len(r["memory"]["mb"]) + 1), r["memory"]["mb"], color=COLOURS[0])
+    right.set_ylim(0, 1.2 * max(r["memory"]["mb"]))
+    right.set_xlabel("minutes of stream")
+    right.set_ylabel("resident memory, MB")
+    figure.savefig(path, dpi=130)
