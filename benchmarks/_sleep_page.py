@@ -77,7 +77,9 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         _excerpt(results),
         "",
         "Damage to simulated nights: the share of epochs that keep their stage, and the share of "
-        "nights with an alarm that stops automatic acceptance. Either is enough.",
+        "nights with an alarm that stops automatic acceptance. Either is enough. Simulated nights "
+        "are unlike people's, so that undamaged ones raise the alarm as well: the column says "
+        "little beyond that nothing is silent.",
         "",
         _robust(results),
         "",

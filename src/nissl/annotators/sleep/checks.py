@@ -22,6 +22,7 @@ MAINS_RATIO = 30.0
 """Power at 50 or 60 Hz over that of its neighbours from which mains interference is told."""
 _MAINS_HZ = (50.0, 60.0)
 _LOOKS = 12
+_WHERE = {"front": "frontal", "back": "occipital"}
 
 
 def check(labels: LabelSet, items: ItemTable | None, signal: Signal | None) -> list[Finding]:
@@ -114,7 +115,7 @@ def _derivations(items: ItemTable) -> list[Finding]:
                 Finding(
                     "stand_in",
                     "note",
-                    f"{told['channel']} stands in for the {told['role']} derivation that the "
+                    f"{told['channel']} stands in for the {_WHERE[told['role']]} derivation that the "
                     "model learnt from; compare with sleep/yasa, and review some epochs.",
                 )
             )
