@@ -226,7 +226,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     """F1 of stages by method, gain by answers, labels from nothing."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(11, 3.6), layout="constrained")
+    made = Figure(figsize=(11, 4.2), layout="constrained")
     one, two, three = made.subplots(1, 3)
     names = list(results["methods"])
     for k, name in enumerate(names):
@@ -236,7 +236,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     one.set_xticks(range(len(STAGES)), STAGES)
     one.set_ylabel("F1")
     one.set_title("Stages of unseen subjects")
-    one.legend(fontsize=6, frameon=False, loc="lower left")
+    one.legend(fontsize=6, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
     for k, (how, sizes) in enumerate(results["personal"].items()):
         n = [int(s) for s in sizes]
         two.plot(
