@@ -1,5 +1,7 @@
 """The network on samples: its contract, what it says of itself, and its trainer."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -77,6 +79,19 @@ def test_silence_is_unknown_and_gaps_are_kept_apart(night, tmp_path):
     flat = Signal.from_array(np.zeros_like(samples), 100.0, channels=table)
     nothing = staged(with_signal(inputs, flat), tmp_path).labels[0]
     assert set(nothing.column("label").tolist()) == {len(HUMAN) - 1}
+
+
+def test_shipped_weights_need_no_pytorch(tmp_path):
+    code = (
+        "import sys, pathlib; from nissl.annotators.sleep.network import NETWORK as n;"
+        "from nissl.annotators.sleep.simulate import simulate_night as s;"
+        "from nissl.tasks import Inputs; from nissl.run.context import Context;"
+        "inputs = Inputs(s(1, hours=0.05)[0], 'signal');"
+        "n.annotate(inputs, n.defaults(), Context(pathlib.Path(sys.argv[1])));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert done.returncode == 0
 
 
 def test_channels_are_chosen_by_type_or_by_name(night):
