@@ -89,9 +89,23 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
     return "\n".join(lines)
 
 
+def _methods(results: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Ours first, then peers from the best."""
+    found = results["methods"].items()
+    return sorted(found, key=lambda pair: (pair[0] != "sleep/nissl", -pair[1]["kappa"]))
+
+
+def _answers(results: Mapping[str, Any]) -> list[tuple[str, list[tuple[int, Mapping[str, Any]]]]]:
+    """Ways of asking, each with what so many answers did, by their number."""
+    return [
+        (how, sorted((int(n), got) for n, got in sizes.items()))
+        for how, sizes in sorted(results["personal"].items())
+    ]
+
+
 def _scores(results: Mapping[str, Any]) -> str:
     rows = []
-    for name, got in results["methods"].items():
+    for name, got in _methods(results):
         low, high = got["kappa_interval"]
         rows.append(
             [
@@ -112,7 +126,7 @@ def _confidence(results: Mapping[str, Any]) -> str:
     low, high = ours["ece_of_a_perfect_model"]
     inside = "inside" if low <= ours["ece"] <= high else "outside"
     rows = []
-    for name, got in results["methods"].items():
+    for name, got in _methods(results):
         span = "{:.3f} to {:.3f}".format(*got["ece_of_a_perfect_model"])
         cover = got["coverage"]
         rows.append(
@@ -124,11 +138,11 @@ def _confidence(results: Mapping[str, Any]) -> str:
                     f"{c['coverage']:.2f} ({100 * c['error']:.1f} %)"
                     if c["error"] is not None
                     else "0"
-                    for c in cover.values()
+                    for _, c in sorted(cover.items())
                 ),
             ]
         )
-    budgets = [f"covered at {100 * float(b):g} % (wrong)" for b in ours["coverage"]]
+    budgets = [f"covered at {100 * float(b):g} % (wrong)" for b in sorted(ours["coverage"])]
     worst = ours["coverage"]["0.05"]["worst_subject"]
     return (
         f"The calibration error of `sleep/nissl` is {ours['ece']:.3f}, {inside} the range of a "
@@ -141,8 +155,8 @@ def _confidence(results: Mapping[str, Any]) -> str:
 
 def _personal(results: Mapping[str, Any]) -> str:
     rows = []
-    for how, sizes in results["personal"].items():
-        for n, got in sizes.items():
+    for how, sizes in _answers(results):
+        for n, got in sizes:
             rows.append(
                 [
                     f"{n} {how}",
@@ -159,7 +173,7 @@ def _active(results: Mapping[str, Any]) -> str:
     got = results["active"]
     rows = [
         [how, *(number(v) for v in curve), got["to_95_percent"][how]]
-        for how, curve in got["kappa"].items()
+        for how, curve in sorted(got["kappa"].items(), reverse=True)
     ]
     head = ["Epochs asked", *(str(n) for n in got["sizes"]), "to 95 % of all"]
     return (
@@ -195,7 +209,7 @@ def _excerpt(results: Mapping[str, Any]) -> str:
 def _robust(results: Mapping[str, Any]) -> str:
     rows = [
         [name, f"{100 * got['same']:.1f} %", f"{100 * got['alarm']:.0f} %"]
-        for name, got in results["robustness"].items()
+        for name, got in sorted(results["robustness"].items())
     ]
     return table(["Damage", "same stage", "alarm"], rows)
 
@@ -228,10 +242,10 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
 
     made = Figure(figsize=(11, 4.2), layout="constrained")
     one, two, three = made.subplots(1, 3)
-    names = list(results["methods"])
-    for k, name in enumerate(names):
-        values = [results["methods"][name]["f1"][s] for s in STAGES]
-        x = np.arange(len(STAGES)) + 0.12 * (k - (len(names) - 1) / 2)
+    methods = _methods(results)
+    for k, (name, scores) in enumerate(methods):
+        values = [scores["f1"][s] for s in STAGES]
+        x = np.arange(len(STAGES)) + 0.12 * (k - (len(methods) - 1) / 2)
         one.plot(x, values, MARKERS[k], color=COLOURS[k], label=name, ms=5)
     one.set_xticks(range(len(STAGES)), STAGES)
     one.set_ylabel("F1")
@@ -248,7 +262,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     two.set_title("Personal calibration")
     two.legend(fontsize=7, frameon=False)
     got = results["active"]
-    for k, (how, curve) in enumerate(got["kappa"].items()):
+    for k, (how, curve) in enumerate(sorted(got["kappa"].items(), reverse=True)):
         three.plot(got["sizes"], curve, "-" + MARKERS[k], color=COLOURS[k], label=how)
     three.axhline(0.95 * got["all_labels"], color="grey", lw=0.8, ls="--")
     three.set_xscale("log")

@@ -111,12 +111,13 @@ def _derivations(items: ItemTable) -> list[Finding]:
                 )
             )
         if not told["trained"]:
+            where = _WHERE[told["role"]]
             found.append(
                 Finding(
                     "stand_in",
                     "note",
-                    f"{told['channel']} stands in for the {_WHERE[told['role']]} derivation that the "
-                    "model learnt from; compare with sleep/yasa, and review some epochs.",
+                    f"{told['channel']} stands in for the {where} derivation that the model "
+                    "learnt from; compare with sleep/yasa, and review some epochs.",
                 )
             )
     return found
