@@ -174,6 +174,25 @@ def test_sets_come_back_whole(tmp_path, dossier):
     assert BIDS.read(again).labels == (back,)
 
 
+def test_what_nobody_decided_on_stays_the_methods(tmp_path):
+    dossier = of(night_dossier(3, n_rows=100))
+    made = replace(dossier.labels.provenance, author=MODEL)
+    person = replace(made, author=Author("person", "ann"))
+    labels = replace(dossier.labels, provenance=person)
+    items = labels.column("item").tolist()
+    reviewed = replace(
+        dossier, labels=labels, proposed=made, decided_by={items[0]: "ann", items[7]: "ann, bo"}
+    )
+    BIDS.write(reviewed, tmp_path / "out")
+    rows = rows_in(the_table(tmp_path / "out"))
+    told = {k: (row["scorer"], row["method"]) for k, row in enumerate(rows)}
+    assert told.pop(0) == ("ann", "n/a")
+    assert told.pop(7) == ("ann, bo", "n/a")
+    assert set(told.values()) == {("n/a", "events/yasa 0.8")}
+    (back,) = BIDS.read(the_table(tmp_path / "out")).labels
+    assert back.digest == labels.digest
+
+
 def test_recordings_of_one_session_are_runs(tmp_path):
     root = tmp_path / "out"
     made = [of(span_dossier(k, n_rows=9), source=s) for k, s in enumerate("abc")]

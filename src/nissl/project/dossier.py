@@ -16,6 +16,7 @@ from nissl.labels.replay import Reviewed, Rule, replay, retarget
 from nissl.project.annotating import current, findings_of, items_of
 from nissl.project.source import Source
 from nissl.project.syncing import session_events
+from nissl.review.decided import DECIDED
 from nissl.run.context import Context
 from nissl.store import Store
 from nissl.tasks import TASKS, Dossier, Inputs
@@ -75,6 +76,11 @@ def gather(
         reviewed=_reviewed(outcome),
         draft=is_draft,
         proposed=outcome.base.provenance if outcome.decided else None,
+        decided_by={
+            item: ", ".join(names)
+            for item, names in outcome.reviewer.items()
+            if outcome.state.get(item) in DECIDED
+        },
     )
 
 

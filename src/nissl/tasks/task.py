@@ -108,6 +108,8 @@ class Dossier:
         Whether no person has moved the head here.
     proposed : Provenance, optional
         Of the set that people decided on, where `labels` is what became of it.
+    decided_by : mapping of int to str
+        Who decided on an item of `labels`; items that nobody decided on are absent.
     """
 
     labels: LabelSet
@@ -122,6 +124,7 @@ class Dossier:
     reviewed: float = 0.0
     draft: bool = True
     proposed: Provenance | None = None
+    decided_by: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def made_by(self) -> Provenance:

@@ -175,7 +175,13 @@ class _Content:
             )
         clock, known = from_zero(clock_of(dossier)), channels_of(dossier)
         ids = () if known is None else known.ids
-        columns = to_columns(dossier.labels, clock, ids)
+        columns = to_columns(
+            dossier.labels,
+            clock,
+            ids,
+            proposed=None if dossier.proposed is None else dossier.proposed.author,
+            decided_by=dossier.decided_by,
+        )
         _check_text(columns)
         sidecar = describe_table(dossier, columns, clock, ids)
         return cls(entities_of(dossier), write_columns(columns), as_json(sidecar))

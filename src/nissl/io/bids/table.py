@@ -38,7 +38,14 @@ def probability_names(classes: Sequence[str]) -> list[str]:
     return names
 
 
-def to_columns(labels: LabelSet, clock: Clock, ids: Sequence[str]) -> Columns:
+def to_columns(
+    labels: LabelSet,
+    clock: Clock,
+    ids: Sequence[str],
+    *,
+    proposed: Author | None = None,
+    decided_by: Mapping[int, str] | None = None,
+) -> Columns:
     """Columns of text, one row for each row of the set.
 
     Parameters
@@ -49,6 +56,11 @@ def to_columns(labels: LabelSet, clock: Clock, ids: Sequence[str]) -> Columns:
         With the first sample at second 0.
     ids : sequence of str
         Names of the channels; their numbers where they are not known.
+    proposed : Author, optional
+        Who proposed what people decided on, where the set is what became of it: rows that
+        nobody decided on are still this author's.
+    decided_by : mapping of int to str, optional
+        Who decided on an item.
     """
     if labels.kind is Kind.SPANS:
         start, stop = span_seconds(clock, labels.column("start"), labels.column("stop"))
@@ -57,8 +69,6 @@ def to_columns(labels: LabelSet, clock: Clock, ids: Sequence[str]) -> Columns:
         start = clock.to_seconds(labels.column("sample"))
         duration = np.zeros(start.size)
     names = labels.vocabulary.names
-    author = labels.provenance.author
-    person = author.kind == "person"
     n = labels.n_rows
     columns: Columns = {
         "onset": [seconds_text(v) for v in start.tolist()],
@@ -71,8 +81,7 @@ def to_columns(labels: LabelSet, clock: Clock, ids: Sequence[str]) -> Columns:
         "confidence": [_float(v) for v in labels.column("confidence")],
     }
     columns |= _probabilities(labels)
-    columns["scorer"] = [author.name if person else MISSING] * n
-    columns["method"] = [MISSING if person else " ".join((author.name, author.version)).strip()] * n
+    columns |= _who(labels, proposed, decided_by or {})
     if labels.kind is Kind.EVENTS and labels.table.column("amplitude").null_count < n:
         values = labels.table.column("amplitude").to_pylist()
         columns["amplitude"] = [MISSING if v is None else _float(np.float32(v)) for v in values]
@@ -81,6 +90,18 @@ def to_columns(labels: LabelSet, clock: Clock, ids: Sequence[str]) -> Columns:
         columns["item"] = [str(v) for v in items.tolist()]
         columns["row_id"] = [str(v) for v in row_ids.tolist()]
     return columns
+
+
+def _who(labels: LabelSet, proposed: Author | None, decided_by: Mapping[int, str]) -> Columns:
+    """Person and method behind each row: whoever decided on it, else whoever proposed it."""
+    author = proposed or labels.provenance.author
+    method = " ".join((author.name, author.version)).strip()
+    made = (author.name, MISSING) if author.kind == "person" else (MISSING, method)
+    rows = [
+        (decided_by[item], MISSING) if item in decided_by else made
+        for item in labels.column("item").tolist()
+    ]
+    return {"scorer": [p for p, _ in rows], "method": [m for _, m in rows]}
 
 
 def _probabilities(labels: LabelSet) -> Columns:
