@@ -136,7 +136,7 @@ def _gains(data: Mapping[str, Any]) -> str:
 
 def _new_words() -> str:
     return (
-        "Five labelled minutes of other subjects, the masked encoder, and the new subject's own "
+        "Five labelled minutes of other subjects, the encoder of pairs, and the new subject's own "
         "recording: without labels (features on the subject's own centre or scale; normalisation "
         "of the encoder counted anew) and with 20 labels that correct the head. All are scored on "
         "the rest of the recording, without those 20."

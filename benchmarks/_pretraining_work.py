@@ -230,7 +230,7 @@ def fold(known: Data, new: Data, *, quick: bool, seed: int) -> dict[str, Any]:
                 parts = np.array_split(new.x, max(1, len(new.x) // 64))
                 said = np.concatenate([net(torch.as_tensor(p)).argmax(1).numpy() for p in parts])
             ways.setdefault(name, {})[str(minutes)] = by_subject(said, new)
-    return {"ways": ways, "new": new_subjects(nets["masked"], known, new, k, seed)}
+    return {"ways": ways, "new": new_subjects(nets["pairs"], known, new, k, seed)}
 
 
 def new_subjects(
