@@ -251,11 +251,9 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     one.set_ylabel("F1")
     one.set_title("Stages of unseen subjects")
     one.legend(fontsize=6, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
-    for k, (how, sizes) in enumerate(results["personal"].items()):
-        n = [int(s) for s in sizes]
-        two.plot(
-            n, [g["gain"] for g in sizes.values()], "-" + MARKERS[k], color=COLOURS[k], label=how
-        )
+    for k, (how, sizes) in enumerate(_answers(results)):
+        n, gain = [n for n, _ in sizes], [g["gain"] for _, g in sizes]
+        two.plot(n, gain, "-" + MARKERS[k], color=COLOURS[k], label=how)
     two.axhline(0, color="grey", lw=0.8)
     two.set_xlabel("reviewed epochs of the night")
     two.set_ylabel("gain in kappa on the rest")
