@@ -3,7 +3,7 @@
 import numpy as np
 
 from nissl.annotators.sleep.context import context, on_own_scale, with_ratios
-from nissl.annotators.sleep.words import words
+from nissl.annotators.sleep.words import in_words, words
 
 NAMES = ("front:log10_bp_delta_0.5-4", "front:log10_bp_beta_13-30", "front:log10_var")
 
@@ -56,3 +56,9 @@ def test_every_feature_has_words_that_take_its_value():
         said = words(name).format(1.25)
         assert "log10" not in said
         assert "1.25" in said
+
+
+def test_sentences_speak_of_epochs_and_people():
+    said = "back:log10_var is missing in 5 % of the items; unlike 7 animals"
+    expected = "occipital amplitude is missing in 5 % of the epochs; unlike 7 people"
+    assert in_words(said, ["back:log10_var", "back:log10_bp_delta_0.5-4"]) == expected

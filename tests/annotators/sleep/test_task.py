@@ -113,6 +113,7 @@ def test_damage_is_told_and_stops_acceptance(clean, damage, word, tmp_path):
     broken = Signal.from_array(samples, 200.0, channels=recording["signal"].channels)
     told = findings(broken, recording, tmp_path)
     assert any(check == NOVELTY and word in sentence for check, sentence in told)
+    assert not any("log10" in sentence or "animals" in sentence for _, sentence in told)
 
 
 def test_a_clean_night_has_no_such_finding(clean, tmp_path):

@@ -27,7 +27,7 @@ from nissl.annotators.sleep.model import (
 )
 from nissl.annotators.sleep.numbers import features_of, item_table
 from nissl.annotators.sleep.vocabulary import HUMAN, UNKNOWN
-from nissl.annotators.sleep.words import words
+from nissl.annotators.sleep.words import in_words, words
 from nissl.annotators.unlike import unlike
 from nissl.errors import MissingDependencyError, MissingInputError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
@@ -138,13 +138,15 @@ class SleepLearner:
         heard = ~_mute(features)
         values = columns(features, model.seen.frame.names)
         found = model.seen.items(values)
+        names = model.seen.frame.names
         reasons = [
-            why if far and ok else ""
+            in_words(why, names) if far and ok else ""
             for far, ok, why in zip(
                 found.novel().tolist(), heard.tolist(), found.reasons, strict=True
             )
         ]
-        return model.seen.verdict(values[heard]), reasons
+        verdict = model.seen.verdict(values[heard])
+        return replace(verdict, reason=in_words(verdict.reason, names)), reasons
 
     def embedded(self, features: FeatureTable) -> Values:
         """Numbers on the night's own scale, shape (n_items, d), 0 where missing."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
+_OURS = {"animals": "people", "animal": "person", "items": "epochs", "item": "epoch"}
 _ROLE = {"front": "frontal", "back": "occipital"}
 _QUANTITY = {
     "log10_bp_delta_0.5-4": "delta power (0.5-4 Hz)",
@@ -37,6 +41,22 @@ def words(name: str) -> str:
     return f"{said}, {how.lstrip('+-')} {when}: {{:+.2f}}"
 
 
+def in_words(sentence: str, names: Iterable[str]) -> str:
+    """A sentence about numbers of items of animals, as one about epochs of people.
+
+    Parameters
+    ----------
+    sentence : str
+    names : iterable of str
+        Of the numbers that it may name.
+    """
+    for name in sorted(names, key=len, reverse=True):
+        sentence = sentence.replace(name, _plain(name, name))
+    for word, ours in _OURS.items():
+        sentence = re.sub(rf"\b{word}\b", ours, sentence)
+    return sentence
+
+
 def _plain(part: str, base: str) -> str:
     role, _, quantity = part.rpartition(":")
     role = role or base.partition(":")[0]
@@ -44,4 +64,4 @@ def _plain(part: str, base: str) -> str:
     return f"{_ROLE.get(role, role)} {known}" if role != base else known
 
 
-__all__ = ["words"]
+__all__ = ["in_words", "words"]
