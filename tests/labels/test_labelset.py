@@ -23,7 +23,7 @@ from nissl.labels import (
     Vocabulary,
     schema,
 )
-from nissl.labels.digest import digest_array, digest_table
+from nissl.labels.digest import digest_array, digest_files, digest_table
 from nissl.testing.strategies import feature_tables, item_tables, journals, label_sets
 
 PROVENANCE = Provenance("task", "", Author("model", "m"))
@@ -276,6 +276,13 @@ def test_edits_hold_plain_values(changes):
     facts = {"when_s": 0.0, "payload": {"text": "x"}} | changes
     with pytest.raises(BadEditError):
         Edit(UUID(int=1), EditKind.NOTE, "", (), "ana", **facts)
+
+
+def test_digest_of_files_depends_on_names_and_contents_not_on_order():
+    one = digest_files({"a": b"12", "b": b"3"})
+    assert one == digest_files({"b": b"3", "a": b"12"})
+    others = [{"a": b"1", "b": b"23"}, {"a": b"12", "c": b"3"}, {"a": b"12"}, {"ab": b"123"}]
+    assert len({one, *(digest_files(files) for files in others)}) == 5
 
 
 def test_digest_of_arrays_and_tables():

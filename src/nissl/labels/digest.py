@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,14 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
+
+
+def digest_files(files: Mapping[str, bytes]) -> str:
+    """Hex SHA-256 of files by name, whatever their order."""
+    hashed = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        hashed.update(f"{name}\0{len(content)}\0".encode() + content)
+    return hashed.hexdigest()
 
 
 def plain_json(value: Any, what: str) -> Any:

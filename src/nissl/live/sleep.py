@@ -11,7 +11,6 @@ before stay, as they do offline.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +24,7 @@ from nissl.annotators.sleep.model import Model, shipped, to_files
 from nissl.annotators.sleep.powers import NAMES, WINDOW_S, measured, resampled
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import FeatureTable, Kind, Vocabulary
+from nissl.labels.digest import digest_files
 from nissl.live.blocks import Blocks, Mask
 from nissl.live.contract import Claim, Samples, StreamInfo
 
@@ -107,10 +107,7 @@ class LiveSleep(Blocks):
     @property
     def weights(self) -> str:
         """Digest of its model."""
-        hashed = hashlib.sha256()
-        for name, content in sorted(to_files(self._model).items()):
-            hashed.update(f"{name}\0{len(content)}\0".encode() + content)
-        return hashed.hexdigest()
+        return digest_files(to_files(self._model))
 
     @property
     def latency_s(self) -> float:

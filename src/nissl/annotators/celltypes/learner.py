@@ -8,7 +8,6 @@ other frequencies are a parameter.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -36,6 +35,7 @@ from nissl.annotators.celltypes.vocabulary import canonical
 from nissl.annotators.unlike import unlike
 from nissl.errors import BadArgumentError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
+from nissl.labels.digest import digest_files
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Examples, Inputs, Prediction, Promises, Result
@@ -77,10 +77,7 @@ class CelltypesLearner:
     @property
     def weights(self) -> str:
         """Digest of what `files` holds."""
-        hashed = hashlib.sha256()
-        for name, content in sorted(self.files().items()):
-            hashed.update(f"{name}\0{len(content)}\0".encode() + content)
-        return hashed.hexdigest()
+        return digest_files(self.files())
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -10,7 +10,6 @@ no candidates.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +38,7 @@ from nissl.annotators.events.waves import spread
 from nissl.data import Signal
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
+from nissl.labels.digest import digest_files
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Examples, Finding, Inputs, Prediction, Promises, Result
@@ -83,10 +83,7 @@ class EventLearner:
     @property
     def weights(self) -> str:
         """Digest of what `files` holds."""
-        hashed = hashlib.sha256()
-        for name, content in sorted(self.files().items()):
-            hashed.update(f"{name}\0{len(content)}\0".encode() + content)
-        return hashed.hexdigest()
+        return digest_files(self.files())
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ from nissl.annotators.sleep.words import in_words, words
 from nissl.annotators.unlike import unlike
 from nissl.errors import MissingDependencyError, MissingInputError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
+from nissl.labels.digest import digest_files
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Examples, Inputs, Prediction, Promises, Result
@@ -65,10 +65,7 @@ class SleepLearner:
     @property
     def weights(self) -> str:
         """Digest of what `files` holds."""
-        hashed = hashlib.sha256()
-        for name, content in sorted(self.files().items()):
-            hashed.update(f"{name}\0{len(content)}\0".encode() + content)
-        return hashed.hexdigest()
+        return digest_files(self.files())
 
     @property
     def vocabulary(self) -> Vocabulary:
