@@ -77,6 +77,23 @@ def test_a_hypnogram_in_runs_scores_like_one_in_epochs():
     assert got["accuracy"] == 0.8
 
 
+def test_changes_that_experts_hardly_ever_score_are_told():
+    names = ["W", "N1", "N2", "N3", "R", "N2", "N3", "N2", "W", "N3"]
+    labels = hypnogram(names)
+    found = [f for f in SLEEP.check(labels, None, None, Context(None)) if f.check == "rare_change"]
+    assert [f.item for f in found] == [4, 9]
+    assert "N3 directly after W" in found[1].sentence
+    starts = labels.column("start") + np.where(np.arange(len(names)) >= 4, 5000, 0)
+    apart = LabelSet.build(
+        Kind.SPANS,
+        {"start": starts, "stop": starts + 3000, "label": labels.column("label")},
+        HUMAN,
+        MADE,
+    )
+    found = [f for f in SLEEP.check(apart, None, None, Context(None)) if f.check == "rare_change"]
+    assert [f.item for f in found] == [9]  # nothing is said across a gap
+
+
 def findings(signal, recording, tmp_path):
     inputs = Inputs(replace(recording, streams={"signal": signal}), "signal")
     result = LEARNER.annotate(inputs, LEARNER.defaults(), Context(tmp_path))
