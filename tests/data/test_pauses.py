@@ -45,5 +45,8 @@ def test_what_eeglab_wrote_is_read(tmp_path):
     path = write_eeglab(tmp_path / "x.set", samples, ["C3", "C4"], 100, cuts=cuts)
     assert boundaries(path, 2) == [(49.5, 3.0), (80.0, 0.0)]
     assert boundaries(path, 0) == []
+    header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"  # as MATLAB writes version 2.0
+    (tmp_path / "z.set").write_bytes(header.ljust(600, b"\x00"))
+    assert [math.isnan(length) for _, length in boundaries(tmp_path / "z.set", 1)] == [True]
     (tmp_path / "y.set").write_bytes(b"MATLAB 7.3".ljust(200))
     assert [math.isnan(length) for _, length in boundaries(tmp_path / "y.set", 2)] == [True, True]

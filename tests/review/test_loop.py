@@ -128,6 +128,7 @@ def test_a_new_model_is_kept_judged_and_not_in_use(store):
     assert LEARNER.restored(files).weights != LEARNER.weights
     assert card["how"].startswith("subjects left out")
     assert card["data"]["n"] == 2 * N_UNITS
+    assert card["licence"].endswith(LEARNER.card()["licence"])
     new, old = card["evaluation"], learned.comparison["evaluation"]
     assert new["log_loss"]["estimate"] < old["log_loss"]["estimate"]
     assert learning.learn(store, "curation").digest == learned.digest

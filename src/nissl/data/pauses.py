@@ -57,6 +57,10 @@ def paused(markers: Path, clock: Clock) -> tuple[Clock, list[str]]:
     return cut, [f"The recording was paused {len(inner)} times; the pauses are gaps of its clock."]
 
 
+_HDF5 = 2
+"""Major version of MATLAB files that are HDF5 inside ("version 7.3")."""
+
+
 def _stamp(text: str) -> datetime.datetime:
     return datetime.datetime.strptime(text, "%Y%m%d%H%M%S%f")
 
@@ -77,8 +81,12 @@ def boundaries(path: Path, n_at_least: int) -> list[tuple[float, float]]:
     if not n_at_least:
         return []
     from scipy.io import loadmat
+    from scipy.io.matlab import matfile_version
 
+    unknown = [(0.5, math.nan)] * n_at_least
     try:
+        if matfile_version(path)[0] >= _HDF5:
+            return unknown
         names = ["EEG", "event", "srate"]
         content = loadmat(path, variable_names=names, squeeze_me=True, struct_as_record=False)
         facts = vars(content["EEG"]) if "EEG" in content else content
@@ -88,8 +96,8 @@ def boundaries(path: Path, n_at_least: int) -> list[tuple[float, float]]:
             (float(e.latency) - 1, float(np.nan_to_num(getattr(e, "duration", 0.0))) / rate_hz)
             for e in events
         ]
-    except (NotImplementedError, KeyError, AttributeError, TypeError, ValueError):
-        return [(0.5, math.nan)] * n_at_least
+    except (KeyError, AttributeError, TypeError, ValueError):
+        return unknown
 
 
 def cut_at_boundaries(

@@ -68,7 +68,8 @@ def judged(
         scores=scores,
         before=before,
         seed=seed,
-        licence="as the project's decisions; starts from weights under MIT-licensed data",
+        licence="as the project's decisions; starts from weights under: "
+        + str(shipped.card().get("licence", "no stated licence")),
     )
 
 

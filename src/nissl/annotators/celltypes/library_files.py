@@ -385,7 +385,7 @@ def _unpack(source: Path, folder: Path) -> None:
             packed.extractall(folder)
     except NisslError:
         raise
-    except (zipfile.BadZipFile, NotImplementedError, *_BROKEN) as error:
+    except (zipfile.BadZipFile, *_BROKEN) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise CorruptSourceError("a whole .zip", str(error), "Fetch it again.") from None
 
