@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from _sleep_work import _boosted, _logistic
-from nissl.annotators.sleep.context import context
+from nissl.annotators.sleep.context import context, own_numbers
 from nissl.annotators.sleep.fitting import grown
 from nissl.annotators.sleep.learner import SleepLearner
 from nissl.annotators.sleep.score import agreement
@@ -86,7 +86,7 @@ def _three(train: Examples, test: Examples) -> dict[str, float]:
     learner = SleepLearner(grown(train, tuple(STAGES), seed=0))
     said = learner.predict(test.features).probabilities[:, :-1].argmax(axis=1)
     out = {"sleep/nissl": agreement(said, test.label)["kappa"]}
-    plain = [k for k, n in enumerate(train.features.names) if ":" in n and not set(n) & set("|/")]
+    plain = own_numbers(train.features.names)
     x, y = train.features.values[:, plain], test.features.values[:, plain]
     for name, model in (
         ("gradient boosting, epochs alone", _boosted(n_estimators=100)),

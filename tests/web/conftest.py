@@ -1,6 +1,7 @@
 """A small project with units, their classes and spans, and the server over it."""
 
 import importlib.util
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -11,16 +12,33 @@ from fastapi.testclient import TestClient
 
 from nissl.project import open_project
 from nissl.project.reviewing import open_room
-from nissl.web.app import create_app
+from nissl.web.app import STATIC, create_app
 from nissl.web.security import Guard
 from nissl.web.sessions import Keys
 
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(autouse=True)
 def _own_database(monkeypatch):
     monkeypatch.delenv("NISSL_DATABASE", raising=False)
+
+
+@pytest.fixture(scope="module")
+def browser(require):
+    """Chromium; without it, or without the built front end, the test is skipped or fails."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        require("browser", "no Chromium; run: apt-get install -y chromium")
+    if not (BUILT / "index.html").exists():
+        require("browser", "the front end is not built; run: python hatch_build.py")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=found, args=FLAGS)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,6 @@ from nissl.web.security import Guard
 from nissl.web.serve import listen
 from nissl.web.sessions import Keys
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
 N_UNITS = 60
 ODD, STACKED, NO_WAVEFORM, NO_SPIKES = range(N_UNITS - 4, N_UNITS)
@@ -59,20 +57,6 @@ PAINTED = """e => { const c = e.getContext('2d').getImageData(0, 0, e.width, e.h
     if (c[i + 3] > 200) seen.add(`${c[i] >> 4},${c[i + 1] >> 4},${c[i + 2] >> 4}`);
   return seen.size; }"""
 """How many colours are on a canvas, alike ones taken together."""
-
-
-@pytest.fixture(scope="module")
-def browser(require: Callable[[str, str], None]) -> Iterator[Any]:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        require("browser", "no Chromium; run: apt-get install -y chromium")
-    if not (BUILT / "index.html").exists():
-        require("browser", "the front end is not built; run: python hatch_build.py")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=found, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 class Served:

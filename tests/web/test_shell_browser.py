@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,8 @@ from nissl.web.serve import listen
 from nissl.web.sessions import Keys
 
 BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 N = 12
 DECISIONS = "**/api/decisions?*"
-
-
-@pytest.fixture(scope="module")
-def browser(require: Callable[[str, str], None]) -> Iterator[Any]:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        require("browser", "no Chromium; run: apt-get install -y chromium")
-    if not (BUILT / "index.html").exists():
-        require("browser", "the front end is not built; run: python hatch_build.py")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=found, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

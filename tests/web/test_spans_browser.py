@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,23 +24,8 @@ from nissl.web.security import Guard
 from nissl.web.serve import listen
 from nissl.web.sessions import Keys
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
 GUTTER, RIGHT = 92, 12
-
-
-@pytest.fixture(scope="module")
-def browser(require: Callable[[str, str], None]) -> Iterator[Any]:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        require("browser", "no Chromium; run: apt-get install -y chromium")
-    if not (BUILT / "index.html").exists():
-        require("browser", "the front end is not built; run: python hatch_build.py")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=found, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 class Sitting:

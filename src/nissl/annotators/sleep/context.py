@@ -83,6 +83,11 @@ def context(values: Values, names: Sequence[str], epoch_s: float) -> tuple[Value
     return np.hstack(blocks), tuple(name for own in labels for name in own)
 
 
+def own_numbers(names: Sequence[str]) -> list[int]:
+    """Places of the numbers of an epoch itself among the names of its features."""
+    return [k for k, name in enumerate(names) if ":" in name and not set(name) & set("|/")]
+
+
 def on_own_scale(values: Values) -> Values:
     """Values less the night's median, over its range from the 5th to the 95th percentile."""
     out = np.full(values.shape, np.nan)
@@ -124,4 +129,4 @@ def _lagged(values: Values, lag: int) -> Values:
     return values[np.clip(np.arange(len(values)) + lag, 0, len(values) - 1)]
 
 
-__all__ = ["context", "on_own_scale", "with_ratios"]
+__all__ = ["context", "on_own_scale", "own_numbers", "with_ratios"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.sleep.model import Model, columns
+from nissl.annotators.sleep.model import Model, columns, softmax
 from nissl.annotators.sleep.personal import correction
 from nissl.annotators.trees import Shape, boosted, raw_scores
 from nissl.tasks import Examples
@@ -60,7 +60,7 @@ def grown(
             others = set(subject[fold != k].tolist())
             text = _trees(examples, copies, others, len(classes), seed + 100 + k)
             own = fold == k
-            unseen[own] = _softmax(raw_scores(text, examples.features.values[own]))
+            unseen[own] = softmax(raw_scores(text, examples.features.values[own]))
         rng = np.random.default_rng([seed, 1])
         calibration, _ = choose(unseen, examples.label, subject, rng=rng, weights=examples.weight)
         told = f"{np.unique(subject).size} subjects, each left out"
@@ -134,11 +134,6 @@ def _trees(
     weight = np.concatenate([p.weight[k] for p, k in zip(parts, keep, strict=True)])
     shape = replace(SHAPE, min_leaf=min(SHAPE.min_leaf, max(3, len(label) // 100)))
     return boosted(values, label, weight, shape, n_classes, seed, columns=SHARE_OF_COLUMNS)
-
-
-def _softmax(scores: Values) -> Values:
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 __all__ = ["adapted", "grown"]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators import trees
+from nissl.annotators.sleep.context import own_numbers
 from nissl.annotators.sleep.epochs import epochs_of
 from nissl.annotators.sleep.fitting import adapted, grown
 from nissl.annotators.sleep.model import (
@@ -303,8 +304,7 @@ def _ordered(names: Sequence[str]) -> tuple[str, ...]:
 
 def _mute(features: FeatureTable) -> npt.NDArray[np.bool_]:
     """Epochs of which no number is known."""
-    plain = [k for k, n in enumerate(features.names) if ":" in n and not set(n) & set("|/")]
-    return np.asarray(np.isnan(features.values[:, plain]).all(axis=1))
+    return np.asarray(np.isnan(features.values[:, own_numbers(features.names)]).all(axis=1))
 
 
 def _with_unknown(p: Values, mute: npt.NDArray[np.bool_]) -> Values:

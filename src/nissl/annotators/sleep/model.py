@@ -76,15 +76,15 @@ class Model:
 
     def probabilities(self, features: FeatureTable, scores: Values) -> Values:
         """Calibrated probabilities of raw scores, shape (..., n_items, n_classes)."""
-        p = _softmax(scores)
+        p = softmax(scores)
         calibrated = self.calibration.apply(p.reshape(-1, p.shape[-1])).reshape(p.shape)
         if self.correction is None or not calibrated.size:
             return np.asarray(calibrated)
         places = columns(features, self.correction.names)
         logs = np.log(np.clip(calibrated, 1e-6, 1.0))
         if logs.ndim == 2:
-            return _softmax(self.correction.apply(logs, places))
-        return np.stack([_softmax(self.correction.apply(one, places)) for one in logs])
+            return softmax(self.correction.apply(logs, places))
+        return np.stack([softmax(self.correction.apply(one, places)) for one in logs])
 
 
 def columns(features: FeatureTable, names: tuple[str, ...]) -> Values:
@@ -100,7 +100,8 @@ def columns(features: FeatureTable, names: tuple[str, ...]) -> Values:
     return np.asarray(features.values[:, [place[name] for name in names]])
 
 
-def _softmax(scores: Values) -> Values:
+def softmax(scores: Values) -> Values:
+    """Probabilities of scores, over the last axis."""
     shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
@@ -164,4 +165,13 @@ def shipped(*, causal: bool = False) -> Model:
     return from_files({p.name: p.read_bytes() for p in folder.iterdir() if p.name not in told})
 
 
-__all__ = ["CARD", "Model", "columns", "from_files", "shipped", "to_files", "weights_folder"]
+__all__ = [
+    "CARD",
+    "Model",
+    "columns",
+    "from_files",
+    "shipped",
+    "softmax",
+    "to_files",
+    "weights_folder",
+]

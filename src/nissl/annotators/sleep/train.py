@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nissl.annotators.curation.card import evaluation, make_card, render
+from nissl.annotators.sleep.context import own_numbers
 from nissl.annotators.sleep.fitting import grown
 from nissl.annotators.sleep.learner import SleepLearner
 from nissl.annotators.sleep.model import CARD
@@ -40,12 +41,11 @@ def learnt(nights: Sequence[Night], *, seed: int = 0) -> SleepLearner:
     model = grown(examples, HUMAN.names[:-1], seed=seed, copies=copies)
     seen = None
     if len(set(examples.features.subject)) >= 2:
-        plain = [n for n in examples.features.names if ":" in n and not set(n) & set("|/")]
-        places = [examples.features.names.index(n) for n in plain]
+        places = own_numbers(examples.features.names)
         seen = fit_novelty(
             examples.features.values[:, places],
             examples.features.subject,
-            names=plain,
+            names=[examples.features.names[k] for k in places],
             rng=np.random.default_rng([seed, 2]),
             kind="mahalanobis",  # the other kind keeps examples
         )
