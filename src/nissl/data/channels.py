@@ -15,6 +15,10 @@ SPIKING = ("ephys", "ap")
 """Kinds of streams in which single neurons may be seen."""
 BRAIN = ("eeg", "ieeg", "meg", "lfp")
 """Kinds of streams of summed activity."""
+MOVIE = "movie"
+"""Kind of the streams that are movies."""
+FLUORESCENCE = ("fluorescence",)
+"""Kinds of streams that hold one trace of fluorescence per cell."""
 
 
 def _frozen(values: npt.ArrayLike, dtype: Any) -> npt.NDArray[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from nissl.data.movie import Movie
 from nissl.data.signal import Signal
 from nissl.errors import CorruptSourceError, SourceNotFoundError
 
@@ -29,7 +30,7 @@ MOST_FILES = 256
 _READ_BYTES = 1 << 22
 
 
-def fingerprint(files: Sequence[Path], root: Path, streams: Iterable[Signal]) -> str:
+def fingerprint(files: Sequence[Path], root: Path, streams: Iterable[Signal | Movie]) -> str:
     """Fingerprint of opened streams and the files behind them.
 
     Parameters
@@ -38,14 +39,14 @@ def fingerprint(files: Sequence[Path], root: Path, streams: Iterable[Signal]) ->
         Data files; headers are represented by what the streams say.
     root : Path
         Folder that file names are taken relative to; a single file has no name.
-    streams : iterable of Signal
+    streams : iterable of Signal or Movie
 
     Returns
     -------
     str
         64 hexadecimal digits.
     """
-    return fingerprint_files(files, root, [_facts(signal) for signal in streams])
+    return fingerprint_files(files, root, [_facts(each) for each in streams])
 
 
 def fingerprint_path(path: Path, metadata: Any = None) -> str:
@@ -96,7 +97,15 @@ def full_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _facts(signal: Signal) -> Mapping[str, Any]:
+def _facts(signal: Signal | Movie) -> Mapping[str, Any]:
+    if isinstance(signal, Movie):
+        return {
+            "name": signal.name,
+            "dtype": signal.dtype.str,
+            "clock": signal.clock.to_json(),
+            "shape": list(signal.shape),
+            "spacing_um": signal.spacing_um,
+        }
     return {
         "name": signal.name,
         "dtype": signal.dtype.str,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nissl.data.fingerprint import fingerprint
+from nissl.data.movie import Movie
 from nissl.data.probes import Geometry, read_probe
 from nissl.data.readers import READERS, Opened, Reader, ReadOptions
 from nissl.data.recording import Recording
@@ -98,8 +99,9 @@ def read(
         _check_takes(reader, options)
         opened = reader.open(source, options)
         streams = _with_probe(reader, opened, options)
-        _check_streams(streams, source)
-        mark = fingerprint(opened.files, source, streams.values())
+        movies = {movie.name: movie for movie in opened.movies}
+        _check_streams(streams, movies, source)
+        mark = fingerprint(opened.files, source, (*streams.values(), *movies.values()))
     ids = {"subject": subject, "session": session}
     return Recording(
         path=source,
@@ -112,6 +114,7 @@ def read(
         options=_given(options, format, ids),
         annotations=opened.annotations,
         notes=opened.notes,
+        movies=movies,
     )
 
 
@@ -238,8 +241,8 @@ def _check_takes(reader: Reader, options: ReadOptions) -> None:
 def _with_probe(reader: Reader, opened: Opened, options: ReadOptions) -> dict[str, Signal]:
     """Streams by name, those that fit with the geometry of a given probe."""
     streams = {signal.name: signal for signal in opened.streams}
-    if len(streams) != len(opened.streams):
-        names = [signal.name for signal in opened.streams]
+    names = [s.name for s in opened.streams] + [movie.name for movie in opened.movies]
+    if len(set(names)) != len(names):
         raise CorruptSourceError("streams of distinct names", f"{names}", "Check the header.")
     if options.probe is None:
         return streams
@@ -262,8 +265,9 @@ def _wrong_probe(opened: Opened, geometry: Geometry) -> BadProbeError:
     )
 
 
-def _check_streams(streams: dict[str, Signal], path: Path) -> None:
-    if not streams or all(s.n_samples == 0 or s.n_channels == 0 for s in streams.values()):
+def _check_streams(streams: dict[str, Signal], movies: dict[str, Movie], path: Path) -> None:
+    sizes = [min(s.n_samples, s.n_channels) for s in streams.values()]
+    if not any([*sizes, *(movie.n_frames for movie in movies.values())]):
         raise CorruptSourceError(
             f"samples in {path.name}",
             "an empty recording",

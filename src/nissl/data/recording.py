@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nissl.clock import Clock
 from nissl.data.annotations import NONE, Annotations
 from nissl.data.lines import Line
+from nissl.data.movie import Movie
 from nissl.data.signal import Signal
 from nissl.errors import BadArgumentError
 
@@ -79,6 +81,8 @@ class Recording(Mapping[str, Signal]):
         Remarks that stand in the file, read when first asked for.
     notes : tuple of str
         What is odd about the file and was understood all the same, one sentence each.
+    movies : mapping of str to Movie
+        Streams of frames; their names differ from those of the signals.
     """
 
     path: Path | None
@@ -91,6 +95,7 @@ class Recording(Mapping[str, Signal]):
     options: Mapping[str, Any] = field(default_factory=dict)
     annotations: Annotations = NONE
     notes: tuple[str, ...] = ()
+    movies: Mapping[str, Movie] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Signal:
         try:
@@ -119,13 +124,30 @@ class Recording(Mapping[str, Signal]):
             )
         return next(iter(self.streams.values()))
 
+    @property
+    def movie(self) -> Movie:
+        """The only movie; `BadArgumentError` where there is none or several."""
+        if len(self.movies) != 1:
+            raise BadArgumentError(
+                "a recording with a single movie",
+                f"the movies {sorted(self.movies)}",
+                "Choose one: recording.movies['green'], or --stream green.",
+            )
+        return next(iter(self.movies.values()))
+
+    def clock_of(self, name: str) -> Clock:
+        """Clock of a stream, be it a signal or a movie."""
+        return self.movies[name].clock if name in self.movies else self[name].clock
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in _SIGNAL_MEMBERS:
             raise AttributeError(name)
         return getattr(self.signal, name)
 
     def __repr__(self) -> str:
-        inside = "\n".join(f"  {signal!r}" for signal in self.streams.values())
+        inside = "\n".join(
+            f"  {each!r}" for each in (*self.streams.values(), *self.movies.values())
+        )
         lines = f"\n  lines: {', '.join(line.name for line in self.lines)}" if self.lines else ""
         return (
             f"Recording({self.format}, subject {self.subject.id}, session {self.session.id})\n"

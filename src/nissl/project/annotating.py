@@ -16,12 +16,13 @@ from nissl.errors import (
     NisslError,
 )
 from nissl.labels import ItemTable, LabelSet
+from nissl.project.deriving import keep_derived
 from nissl.project.source import Source
 from nissl.run.context import Context
 from nissl.run.job import JobSpec
 from nissl.run.progress import Progress, Silent
 from nissl.store import Store
-from nissl.tasks import TASKS, Annotator, Finding, Inputs, Learner, Task, resolve
+from nissl.tasks import TASKS, Annotator, Finding, Inputs, Learner, Result, Task, resolve
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Draft:
         Whether the same job had been finished before and nothing was computed.
     carried : tuple of str
         What became of decisions on an earlier run, a sentence each.
+    derived : tuple of str
+        Names of the sources of derived signals (traces, rates) that the run gave.
     """
 
     labels: LabelSet
@@ -78,6 +81,7 @@ class Draft:
     log: Mapping[str, Any]
     resumed: bool = False
     carried: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
 
 
 def annotate(
@@ -97,7 +101,7 @@ def annotate(
     method = _in_use(store, task, method)
     complete = _complete(method, parameters or {})
     chosen = source.stream(stream, task.streams)
-    labels, items = _needed(store, source, task)
+    labels, items = _needed(store, source, task, method)
     job = JobSpec(
         annotator=method.name,
         version=method.version,
@@ -113,7 +117,10 @@ def annotate(
         context = resources.context(store.workdir(job.hash), seed)
         store.start_run(job.hash, job.to_json())
         try:
-            draft = _compute(task, method, inputs, complete, context)
+            result, draft = _compute(task, method, inputs, complete, context)
+            made_from = {"job": job.hash, "source": source.fingerprint, "stream": chosen}
+            names = [keep_derived(store, source, each, made_from) for each in result.sources]
+            draft = replace(draft, derived=tuple(names))
             _keep(store, job.hash, draft)
         except (NisslError, KeyboardInterrupt) as error:
             store.fail_run(job.hash, str(error) or "interrupted")
@@ -155,15 +162,15 @@ def _complete(method: Annotator, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _needed(
-    store: Store, source: Source, task: Task
+    store: Store, source: Source, task: Task, method: Annotator
 ) -> tuple[dict[str, LabelSet], dict[str, ItemTable]]:
     labels: dict[str, LabelSet] = {}
     items: dict[str, ItemTable] = {}
-    for need in task.needs:
+    for need in getattr(method, "needs", task.needs):
         digest = current(store, source, need)
         if digest is None:
             raise MissingInputError(
-                f"labels of the task {need!r} on {source.name!r}, which {task.name!r} needs",
+                f"labels of the task {need!r} on {source.name!r}, which {method.name!r} needs",
                 "none",
                 f"Make them: nissl annotate {store.path} --task {need}"
                 if need in TASKS
@@ -209,12 +216,12 @@ def _compute(
     inputs: Inputs,
     parameters: Mapping[str, Any],
     context: Context,
-) -> Draft:
+) -> tuple[Result, Draft]:
     result = method.annotate(inputs, parameters, context)
     labels = result.labels[0]
     items = result.items[0] if result.items else task.describe(labels, inputs, context)
     findings = task.check(labels, items, inputs, context)
-    return Draft(labels, items, (*result.findings, *findings), result.log)
+    return result, Draft(labels, items, (*result.findings, *findings), result.log)
 
 
 def _followed(store: Store, name: str, draft: Draft) -> tuple[str, ...]:
@@ -230,7 +237,11 @@ def _keep(store: Store, job_hash: str, draft: Draft) -> None:
     items = store.put_items(draft.items) if draft.items is not None else None
     store.record_labels(digest, items=items, run=job_hash)
     store.record_findings(digest, [f.to_json() for f in draft.findings])
-    store.finish_run(job_hash, outputs=[digest], log=dict(draft.log))
+    store.finish_run(job_hash, outputs=[digest], log={**draft.log, **_derived(draft)})
+
+
+def _derived(draft: Draft) -> dict[str, list[str]]:
+    return {"derived": list(draft.derived)} if draft.derived else {}
 
 
 def _finished(store: Store, job_hash: str) -> Draft | None:
@@ -244,4 +255,5 @@ def _finished(store: Store, job_hash: str) -> Draft | None:
         findings=findings_of(store, digest),
         log=run.log,
         resumed=True,
+        derived=tuple(run.log.get("derived", ())),
     )

@@ -84,7 +84,7 @@ def taught(store: Store, name: str, source: Source, parameters: Mapping[str, Any
     task, method = resolve(name)
     if not isinstance(method, Decoder):
         raise BadArgumentError("a method of the task decoding", name, "decoding/riemann, ...")
-    labels, items = _needed(store, source, task)
+    labels, items = _needed(store, source, task, method)
     inputs = Inputs(source.recording, source.stream(None, task.streams), labels, items)
     return method.teach(inputs, parameters, np.random.default_rng(0))
 

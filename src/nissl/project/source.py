@@ -11,7 +11,7 @@ from typing import Any
 
 from nissl.clock import Clock
 from nissl.data import Line, Recording
-from nissl.data.channels import BRAIN, SPIKING
+from nissl.data.channels import BRAIN, MOVIE, SPIKING
 from nissl.data.read import read
 from nissl.errors import BadArgumentError, CorruptSourceError, SourceNotFoundError
 from nissl.io.spikes import last_sample
@@ -198,7 +198,7 @@ def describe_streams(
 
     Findings about the recording stand with its first stream, under "findings".
     """
-    described = {
+    described: dict[str, dict[str, Any]] = {
         name: {
             "rate_hz": signal.rate_hz,
             "n_samples": signal.n_samples,
@@ -210,6 +210,17 @@ def describe_streams(
         }
         for name, signal in recording.items()
     }
+    for name, movie in recording.movies.items():
+        described[name] = {
+            "rate_hz": movie.rate_hz,
+            "n_samples": movie.n_frames,
+            "duration_s": movie.duration_s,
+            "dtype": str(movie.dtype),
+            "kind": MOVIE,
+            "clock": movie.clock.to_json(),
+            "shape": list(movie.shape),
+            "spacing_um": movie.spacing_um,
+        }
     if findings:
         first: dict[str, Any] = next(iter(described.values()))
         first["findings"] = [finding.to_json() for finding in findings]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.data import Recording, Signal
+from nissl.data import Movie, Recording, Signal
 from nissl.errors import SourceNotFoundError
 from nissl.labels import ItemTable, Kind, LabelSet, Vocabulary
 from nissl.store import LabelRow, SourceRow, Store
@@ -137,7 +137,7 @@ class Desk:
     def has_raw(self) -> bool:
         """Whether the raw data can be opened."""
         try:
-            return self.signal is not None
+            return (self.movie if self.kind is Kind.REGIONS else self.signal) is not None
         except SourceNotFoundError:
             return False
 
@@ -155,6 +155,18 @@ class Desk:
                 "Add the recording that the labels were made on.",
             )
         return recording[stream]
+
+    @cached_property
+    def movie(self) -> Movie:
+        """The movie whose pixels the rows name; `SourceNotFoundError` where it is gone."""
+        movies = self.raw(self.source).movies
+        if self.row.stream not in movies:
+            raise SourceNotFoundError(
+                f"the movie {self.row.stream!r} of {self.source.name!r}",
+                f"the movies {list(movies)}",
+                "Add the movie that the regions were drawn on.",
+            )
+        return movies[self.row.stream]
 
     def facts(self) -> dict[str, Any]:
         """JSON facts of the list of desks; reads no label set."""

@@ -189,7 +189,7 @@ def _write_zarr(array: npt.NDArray[Any], path: Path) -> None:
                 write_empty_chunks=True,
             )
             stored[...] = little
-            _fsync_tree(partial)
+            fsync_tree(partial)
             try:
                 os.rename(partial, path)
             except OSError:
@@ -227,7 +227,8 @@ def _read_zarr(path: Path) -> npt.NDArray[Any]:
         raise damaged(path, f"{type(error).__name__}: {str(error)[:100]}") from error
 
 
-def _fsync_tree(folder: Path) -> None:
+def fsync_tree(folder: Path) -> None:
+    """Force every file and folder below a folder to the disk."""
     for base, _, names in os.walk(folder):
         for name in names:
             with open(Path(base) / name, "rb") as file:

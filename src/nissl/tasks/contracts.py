@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from nissl.data import Recording, Signal
+from nissl.data import Movie, Recording, Signal
 from nissl.errors import BadArgumentError
 from nissl.labels import ItemTable, LabelSet
 from nissl.run.context import Context
@@ -101,6 +101,17 @@ class Inputs:
         """The stream to annotate."""
         return self.recording[self.stream]
 
+    @property
+    def movie(self) -> Movie:
+        """The movie to annotate."""
+        if self.stream not in self.recording.movies:
+            raise BadArgumentError(
+                f"one of the movies {sorted(self.recording.movies)}",
+                repr(self.stream),
+                "Choose one with --stream NAME.",
+            )
+        return self.recording.movies[self.stream]
+
 
 @dataclass(frozen=True)
 class Result:
@@ -132,7 +143,8 @@ class Result:
 class Annotator(Protocol):
     """One method that fulfils a task.
 
-    Implementers: constructors only store parameters; import heavy packages inside methods.
+    Implementers: constructors only store parameters; import heavy packages inside methods. A
+    method that works on other labels than its task names them in an attribute `needs`.
     """
 
     @property

@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from nissl.data.annotations import NONE, Annotations
 from nissl.data.lines import Line
+from nissl.data.movie import Movie
 from nissl.data.recording import Session, Subject
 from nissl.data.signal import Signal
 from nissl.registry import Registry
@@ -54,7 +55,7 @@ class Opened:
     Parameters
     ----------
     streams : tuple of Signal
-        With distinct names.
+        With distinct names, among the movies too.
     files : tuple of Path
         Data files behind them, for the fingerprint.
     lines : tuple of Line
@@ -64,6 +65,7 @@ class Opened:
         Remarks that stand in the file.
     notes : tuple of str
         What is odd about the file and was understood all the same, one sentence each.
+    movies : tuple of Movie
     """
 
     streams: tuple[Signal, ...]
@@ -73,6 +75,7 @@ class Opened:
     session: Session = field(default_factory=Session)
     annotations: Annotations = NONE
     notes: tuple[str, ...] = ()
+    movies: tuple[Movie, ...] = ()
 
 
 @runtime_checkable
@@ -102,6 +105,7 @@ READERS: Registry[Any] = Registry(
             ("spikeglx", "spikeglx"),
             ("openephys", "openephys"),
             ("spikeinterface", "si_folder"),
+            ("derived", "derived"),
             ("zarr", "zarr_store"),
             ("intan", "intan"),
             ("blackrock", "blackrock"),

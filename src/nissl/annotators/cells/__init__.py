@@ -1,0 +1,1 @@
+"""Cells in movies of fluorescence, and their traces."""
