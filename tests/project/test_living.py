@@ -5,12 +5,20 @@ import pytest
 
 import nissl
 from nissl.errors import BadArgumentError
-from nissl.live import StreamInfo
+from nissl.live import StreamInfo, live_method
 from nissl.live.contract import Claim
 from nissl.live.recorder import Recorder
 from nissl.live.sinks import Journal, read_journal
 from nissl.live.sources import Chunk
-from nissl.project.living import kept_sessions, labels_of, new_journal, task_of, taught
+from nissl.project.living import (
+    kept_sessions,
+    labels_of,
+    learnt,
+    new_journal,
+    task_of,
+    taught,
+)
+from nissl.testing.nights import night_project
 
 STREAM = StreamInfo.plain(["C3", "C4"], 10.0)
 HEAD = {
@@ -88,3 +96,21 @@ def test_a_journal_whose_source_is_gone_is_told_and_stays(study):
 def test_only_decoders_are_taught(study):
     with pytest.raises(BadArgumentError, match="decoding"):
         taught(study.store, "sleep/nissl", None, {})
+
+
+def test_a_model_of_sleep_in_use_has_a_twin_for_streams(tmp_path):
+    project, _ = night_project(tmp_path, np.random.default_rng(4), hours=1.0)
+    with project:
+        assert learnt(project.store, "sleep/nissl") is None
+        project.use_model("sleep", project.learn("sleep").digest, by="kim")
+        twin = learnt(project.store, "sleep/nissl")
+        assert twin.causal
+        assert twin.model.correction is not None
+        stream = StreamInfo.of(project.source("night").recording.signal)
+        own = live_method("sleep", stream, learnt=twin)
+        plain = live_method("sleep", stream)
+        assert own.weights != plain.weights
+        samples = project.source("night").recording.signal.read(0, round(300 * stream.rate_hz))
+        said = [c.probabilities for c in own.push(samples, 0)]
+        assert len(said) == 10
+        assert said != [c.probabilities for c in plain.push(samples, 0)]

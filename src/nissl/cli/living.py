@@ -138,7 +138,7 @@ def _method(
     from nissl.project.living import learnt, taught
 
     if not task.startswith("decoding"):
-        own = learnt(study.store, task) if task == "events/nissl" else None
+        own = learnt(study.store, task) if task in ("events/nissl", "sleep/nissl") else None
         return live_method(task, info, parameters, learnt=own), None
     if teach is None:
         raise BadArgumentError(

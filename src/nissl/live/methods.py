@@ -17,6 +17,7 @@ import numpy as np
 from nissl.annotators.events.learner import EventLearner
 from nissl.annotators.events.method import BRAIN, SpanMethod, chosen
 from nissl.annotators.events.slow_waves import SLOW_WAVES
+from nissl.annotators.sleep.learner import SleepLearner
 from nissl.data import Signal
 from nissl.errors import BadArgumentError, MissingDependencyError, MissingInputError
 from nissl.live.contract import LiveMethod, StreamInfo
@@ -84,9 +85,11 @@ def _complete(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) 
 
 
 def _sleep(stream: StreamInfo, given: dict[str, Any], learnt: Any) -> LiveMethod:
-    del learnt  # models of a project read what surrounds an epoch; on a stream nothing follows yet
     p = _complete("sleep/nissl", {"epoch_s": 30.0, "channels": []}, given)
-    return LiveSleep(stream, epoch_s=float(p["epoch_s"]), channels=tuple(p["channels"]))
+    model = learnt.model if isinstance(learnt, SleepLearner) and learnt.causal else None
+    return LiveSleep(
+        stream, epoch_s=float(p["epoch_s"]), channels=tuple(p["channels"]), model=model
+    )
 
 
 def _columns(stream: StreamInfo, names: Any, types: tuple[str, ...] = BRAIN) -> list[int]:

@@ -3,18 +3,25 @@
 Detectors of `nissl.annotators.events` look at a whole stretch with filters that run both ways.
 Here they look at the last `window_s` seconds, every `every_s` seconds, and what they find is
 claimed once it has ended `margin_s` before the end of the window, where what is still to come can
-change it little. Channels take turns within `every_s`, so that no chunk waits for all of them; by
-default one channel is searched every 0.1 s, and no channel more often than once a second.
+change it little. Channels take turns within `every_s`; by default one channel is searched every
+0.1 s, and no channel more often than once a second.
+
+A search runs beside the stream, in a thread of its own, and what it finds is claimed `lag_s` after
+the window ended: always then, so that claims do not depend on how fast the machine is. A chunk
+waits for a search only where the machine needs longer than `lag_s` for it.
 
 What differs from offline: levels and baselines are those of the window, not of the record; an
 event longer than the window less twice the margin is cut or missed; nothing is said of the first
-`window_s` seconds before they are over, nor of the last `margin_s` of a segment.
+`window_s` seconds before they are over, nor of the last `margin_s` and `lag_s` of a segment.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +34,23 @@ from nissl.live.blocks import Blocks, Mask
 from nissl.live.contract import Claim, Samples, StreamInfo
 
 HOP_S = 0.1
-WINDOW: Mapping[str, Any] = {"window_s": 30.0, "every_s": None, "margin_s": 1.0}
+WINDOW: Mapping[str, Any] = {"window_s": 30.0, "every_s": None, "margin_s": 1.0, "lag_s": 0.5}
+
+
+_BESIDE = ThreadPoolExecutor(1, "nissl-live-search")
+"""One thread for all searches, in their order: another would only fight for the same cores."""
+
+
+@dataclass(frozen=True)
+class _Search:
+    """A search that was begun: of which channels, at which block and sample, over what."""
+
+    group: int
+    block: int
+    stop: int
+    seen: list[int]
+    spoilt: Mask
+    found: Future[Found]
 
 
 class LiveWindows(Blocks):
@@ -40,7 +63,7 @@ class LiveWindows(Blocks):
         Channels that are looked at.
     method : SpanMethod
     parameters : mapping
-        Those of the method, complete, with `window_s`, `every_s` and `margin_s`.
+        Those of the method, complete, with `window_s`, `every_s`, `margin_s` and `lag_s`.
     weights : str
         Digest of the detector's model.
     """
@@ -59,26 +82,27 @@ class LiveWindows(Blocks):
         self.parameters = dict(parameters)
         self.weights = weights
         window, margin = float(parameters["window_s"]), float(parameters["margin_s"])
-        every = parameters["every_s"]
+        every, lag = parameters["every_s"], float(parameters["lag_s"])
         if every is None:
             every = max(1.0, HOP_S * (len(columns) if method.by_channel else 1))
         self.parameters["every_s"] = every = float(every)
-        if not (margin >= 0 and every >= HOP_S and math.isfinite(window)) or (
+        finite = math.isfinite(window) and math.isfinite(lag)
+        if not (margin >= 0 and lag >= 0 and every >= HOP_S and finite) or (
             window < every + 2 * margin
         ):
             raise BadArgumentError(
                 f"a window longer than every_s and twice the margin, every_s at least {HOP_S} s",
-                f"window_s {window}, every_s {every}, margin_s {margin}",
-                "Change them: --set window_s=30 --set every_s=1 --set margin_s=1",
+                f"window_s {window}, every_s {every}, margin_s {margin}, lag_s {lag}",
+                "Change them: --set window_s=30 --set every_s=1 --set margin_s=1 --set lag_s=0.5",
             )
         self.name = method.name
-        self.version = f"{method.version}-windowed"
+        self.version = f"{method.version}-windowed-2"
         self._method = method
         self._own = {k: v for k, v in parameters.items() if k not in WINDOW}
         rate = stream.rate_hz
         self._hop = max(1, round(HOP_S * rate))
         self._turns = max(1, round(every / HOP_S))
-        self._margin = round(margin * rate)
+        self._margin, self._lag = round(margin * rate), round(lag / HOP_S)
         self._length = round(window / HOP_S) * self._hop
         self._groups = [[c] for c in columns] if method.by_channel else [list(columns)]
         self.columns = columns if method.by_channel else list(range(stream.n_channels))
@@ -92,8 +116,8 @@ class LiveWindows(Blocks):
 
     @property
     def latency_s(self) -> float:
-        """Margin, and the turn of the channel."""
-        return (self._margin + self._turns * self._hop) / self.stream.rate_hz
+        """Margin, the turn of the channel, and the time that is left for a search."""
+        return (self._margin + (self._turns + self._lag) * self._hop) / self.stream.rate_hz
 
     def edge(self, k: int) -> int:
         """Blocks of one length."""
@@ -104,44 +128,53 @@ class LiveWindows(Blocks):
         self._recent = np.empty((self._length, len(self.columns)), np.float32)
         self._spoilt = np.zeros((self._length, len(self.columns)), bool)
         self._blocks = 0
+        self._searches: deque[_Search] = deque()
         self._claimed = dict.fromkeys(range(len(self._groups)), -1)
 
     def step(self, block: Samples, missing: Mask, first: int) -> list[Claim]:
-        """Events found by the channels whose turn it is."""
+        """Begin the searches whose turn it is, and claim what those of `lag_s` ago found."""
         for kept, new in ((self._recent, block), (self._spoilt, missing)):
             kept[: -len(new)] = kept[len(new) :]
             kept[-len(new) :] = new
         self._blocks += 1
-        if self._blocks * self._hop < self._length:
-            return []
         stop = first + len(block)
+        if self._blocks * self._hop >= self._length:
+            for g in range(self._blocks % self._turns, len(self._groups), self._turns):
+                self._searches.append(self._begun(g, stop))
         claims: list[Claim] = []
-        for g in range(self._blocks % self._turns, len(self._groups), self._turns):
-            claims += self._searched(g, stop)
+        while self._searches and self._searches[0].block + self._lag <= self._blocks:
+            claims += self._ended(self._searches.popleft(), stop)
         return sorted(claims, key=lambda c: (c.start, c.stop, c.channel or 0, c.label))
 
-    def _searched(self, g: int, stop: int) -> list[Claim]:
+    def _begun(self, g: int, stop: int) -> _Search:
         own = self._groups[g]
         seen = own if self._method.by_channel else self.columns  # the others may explain an event
         places = [self.columns.index(c) for c in seen]
-        begin = stop - self._length
-        table = _uncalibrated(self.stream.channels.take(seen))
-        window = self._recent[:, places].copy()
-        plain = Signal.from_array(window, self.stream.rate_hz, channels=table)
         which = [seen.index(c) for c in own]
-        found = self._method.detect(plain, 0, self._length, which, self._own)
-        until = stop - self._margin
+        window = self._recent[:, places].copy()
+        spoilt = self._spoilt[:, places][:, which].copy()
+        found = _BESIDE.submit(self._found, window, seen, which)
+        return _Search(g, self._blocks, stop, seen, spoilt, found)
+
+    def _found(self, window: Samples, seen: list[int], which: list[int]) -> Found:
+        table = _uncalibrated(self.stream.channels.take(seen))
+        plain = Signal.from_array(window, self.stream.rate_hz, channels=table)
+        return self._method.detect(plain, 0, self._length, which, self._own)
+
+    def _ended(self, search: _Search, known_at: int) -> list[Claim]:
+        g, begin = search.group, search.stop - self._length
+        until = search.stop - self._margin
         claims = [
             claim
-            for claim in self._claims(found, seen, begin, stop)
+            for claim in self._claims(search.found.result(), search.seen, begin, known_at)
             if self._claimed[g] < claim.stop <= until
             and claim.start >= self._claimed[g]
-            and not self._spoilt[claim.start - begin : claim.stop - begin, places][:, which].any()
+            and not search.spoilt[claim.start - begin : claim.stop - begin].any()
         ]
         self._claimed[g] = max([until, *(claim.stop for claim in claims)])
         return claims
 
-    def _claims(self, found: Found, group: list[int], begin: int, stop: int) -> list[Claim]:
+    def _claims(self, found: Found, group: list[int], begin: int, known_at: int) -> list[Claim]:
         names = self.vocabulary.names
         claims = []
         for k in range(found.start.size):
@@ -155,7 +188,7 @@ class LiveWindows(Blocks):
                     begin + a,
                     begin + b,
                     names[code],
-                    stop,
+                    known_at,
                     None if channel == ALL_CHANNELS else group[channel],
                     p[code] if p else math.nan,
                     p,

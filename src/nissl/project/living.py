@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from nissl.annotators.decoding.methods import Decoder, Taught
+from nissl.annotators.sleep.learner import CAUSAL_LEARNER, LEARNER
 from nissl.errors import BadArgumentError, NisslError
 from nissl.labels import Author, Kind, LabelSet, Provenance, Vocabulary
 from nissl.live.contract import Claim
@@ -27,6 +28,7 @@ from nissl.live.sinks import Kept, read_journal
 from nissl.project.adding import add, keep, prepare
 from nissl.project.annotating import _in_use, _needed
 from nissl.project.source import Source
+from nissl.review.decided import gather
 from nissl.store import Store
 from nissl.tasks import Finding, Inputs, resolve
 
@@ -66,9 +68,18 @@ def new_journal(store: Store, task: str) -> Path:
 
 
 def learnt(store: Store, name: str) -> Any:
-    """The method with the model that the project has put into use."""
+    """The method with the model that the project has put into use.
+
+    The model of sleep in use reads what surrounds an epoch, which a stream cannot know. Where
+    one is in use, the model for streams learns the same decisions.
+    """
     task, method = resolve(name)
-    return _in_use(store, task, method)
+    if name != LEARNER.name:
+        return _in_use(store, task, method)
+    if not store.model_head(task.name):
+        return None
+    examples = gather(store, task.name, CAUSAL_LEARNER)
+    return CAUSAL_LEARNER.fit(examples, rng=np.random.default_rng(0))
 
 
 def taught(store: Store, name: str, source: Source, parameters: Mapping[str, Any]) -> Taught:

@@ -27,6 +27,8 @@ FOLDS = 3
 """Groups of subjects on which the calibration is judged while a model is grown."""
 MANY = 1500
 """Decided epochs of at least two subjects from which on trees are grown on top."""
+OWN_SCALE = ("|night", "|so far")
+"""How names end of numbers on the scale of the whole night, and of the night so far."""
 PLACES = 14
 """Numbers that the personal correction reads, at most."""
 
@@ -107,7 +109,7 @@ def adapted(model: Model, examples: Examples, *, seed: int) -> Model:
 
 def _places(model: Model) -> tuple[str, ...]:
     """The numbers of an epoch on the night's own scale, without ratios."""
-    own = [n for n in model.features if n.endswith("|night") and "/" not in n]
+    own = [n for n in model.features if n.endswith(OWN_SCALE) and "/" not in n]
     return tuple(own[:PLACES])
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nissl.annotators import trees
 from nissl.annotators.sleep.context import own_numbers
 from nissl.annotators.sleep.epochs import epochs_of
-from nissl.annotators.sleep.fitting import adapted, grown
+from nissl.annotators.sleep.fitting import OWN_SCALE, adapted, grown
 from nissl.annotators.sleep.model import (
     CARD,
     Model,
@@ -51,17 +51,21 @@ class SleepLearner:
     ----------
     model : Model, optional
         None stands for the shipped weights, read at first use.
+    causal : bool
+        Reads what an epoch follows (`nissl.annotators.sleep.causal`), not what surrounds it:
+        the learner behind `nissl.live`.
     """
 
     model: Model | None = None
     name: str = "sleep/nissl"
     version: str = "1"
     promises: Promises = WHOLE
+    causal: bool = False
 
     @property
     def known(self) -> Model:
         """Its model."""
-        return self.model if self.model is not None else shipped()
+        return self.model if self.model is not None else shipped(causal=self.causal)
 
     @property
     def weights(self) -> str:
@@ -116,7 +120,7 @@ class SleepLearner:
         self, labels: LabelSet, items: ItemTable | None, *, subject: str = "", session: str = ""
     ) -> FeatureTable:
         """Features of every epoch of a night; see `nissl.annotators.sleep.context`."""
-        return features_of(labels, items, subject=subject, session=session)
+        return features_of(labels, items, subject=subject, session=session, causal=self.causal)
 
     def predict(self, features: FeatureTable) -> Prediction:
         """Say stages with calibrated probabilities; "unknown" where there is no signal."""
@@ -148,7 +152,7 @@ class SleepLearner:
 
     def embedded(self, features: FeatureTable) -> Values:
         """Numbers on the night's own scale, shape (n_items, d), 0 where missing."""
-        names = tuple(n for n in self.known.features if n.endswith("|night"))
+        names = tuple(n for n in self.known.features if n.endswith(OWN_SCALE))
         return np.asarray(np.nan_to_num(columns(features, names)))
 
     def propose(self, labels: LabelSet, features: FeatureTable, *, use: int = 0) -> LabelSet:
@@ -315,5 +319,6 @@ def _with_unknown(p: Values, mute: npt.NDArray[np.bool_]) -> Values:
 
 
 LEARNER = SleepLearner()
+CAUSAL_LEARNER = SleepLearner(causal=True)
 
-__all__ = ["LEARNER", "SleepLearner", "unscored"]
+__all__ = ["CAUSAL_LEARNER", "LEARNER", "SleepLearner", "unscored"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from nissl.annotators.sleep.causal import causal_context
 from nissl.annotators.sleep.context import context
 from nissl.annotators.sleep.derivations import Derivation, derivations
 from nissl.annotators.sleep.powers import NAMES, UNITS, powers
@@ -66,9 +67,16 @@ def item_table(
 
 
 def features_of(
-    labels: LabelSet, items: ItemTable | None, *, subject: str = "", session: str = ""
+    labels: LabelSet,
+    items: ItemTable | None,
+    *,
+    subject: str = "",
+    session: str = "",
+    causal: bool = False,
 ) -> FeatureTable:
     """Features of every epoch from the numbers kept with it; see `context`.
+
+    With `causal` those of `nissl.annotators.sleep.causal`, which look backwards only.
 
     Raises
     ------
@@ -83,7 +91,8 @@ def features_of(
         )
     numeric = [f.name for f in items.table.schema if f.name != "item" and ":" in f.name]
     values = np.column_stack([items.table.column(n).to_numpy().astype(float) for n in numeric])
-    wide, names = context(values, numeric, float(items.context["epoch_s"]))
+    around = causal_context if causal else context
+    wide, names = around(values, numeric, float(items.context["epoch_s"]))
     n = len(items.items)
     return FeatureTable(
         items=items.items,
