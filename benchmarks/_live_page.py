@@ -27,12 +27,13 @@ def markdown(r: Mapping[str, Any]) -> str:
         "## Time per chunk\n",
         f"Simulated EEG, 64 channels at 256 Hz in chunks of 100 ms, windows full. The aim is a\n"
         f"99th percentile below {AIM_MS:g} ms: {len(within)} of {len(r['speed'])} methods meet it. "
-        "Detectors over moving windows\nthat look at all channels at once work in one chunk of "
-        "many, which is their longest wait; their mean says\nwhether they keep up (100 ms is real "
-        "time). Milliseconds by the clock, on a\nmachine that other jobs kept busy, and of the "
-        "processor, which do not depend on them. Known after: the most that\n"
-        "can pass from the end of an event until it is known, without the computation. Sleep "
-        "works once in 300 chunks,\nat the end of an epoch: its longest.\n",
+        "Detectors over moving windows\nsearch beside the stream, in a thread of their own; they "
+        "get their chunks when they come, 100 ms apart. A chunk\nwaits only for a search that "
+        "takes longer than `lag_s`. Milliseconds by the clock, on a machine that other\njobs kept "
+        "busy, and of the processor: of the chunk's own thread (p99), and of all threads per chunk "
+        "(mean;\n100 ms is real time). Known after: the most that can pass from the end of an "
+        "event until it is known, without\nthe computation. Sleep works once in 300 chunks, at "
+        "the end of an epoch: its longest.\n",
         _speed(r),
         "\n![Time per chunk](live.png)\n",
         "\n## Equality with offline\n",

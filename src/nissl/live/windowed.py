@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nissl.annotators.events.method import ALL_CHANNELS, Found, SpanMethod
 from nissl.data import Signal
@@ -39,6 +40,24 @@ WINDOW: Mapping[str, Any] = {"window_s": 30.0, "every_s": None, "margin_s": 1.0,
 
 _BESIDE = ThreadPoolExecutor(1, "nissl-live-search")
 """One thread for all searches, in their order: another would only fight for the same cores."""
+
+
+class _Last:
+    """The last rows that were added; moved only when its room of twice as many is used up."""
+
+    def __init__(self, n_rows: int, n_columns: int, dtype: Any) -> None:
+        self._n, self._stop = n_rows, n_rows
+        self._rows = np.zeros((2 * n_rows, n_columns), dtype)
+
+    def add(self, rows: npt.NDArray[Any]) -> None:
+        if self._stop + len(rows) > len(self._rows):
+            self._rows[: self._n] = self._rows[self._stop - self._n : self._stop]
+            self._stop = self._n
+        self._rows[self._stop : self._stop + len(rows)] = rows
+        self._stop += len(rows)
+
+    def last(self) -> npt.NDArray[Any]:
+        return self._rows[self._stop - self._n : self._stop]
 
 
 @dataclass(frozen=True)
@@ -125,17 +144,16 @@ class LiveWindows(Blocks):
 
     def forget(self) -> None:
         """Windows lie within one segment."""
-        self._recent = np.empty((self._length, len(self.columns)), np.float32)
-        self._spoilt = np.zeros((self._length, len(self.columns)), bool)
+        self._recent = _Last(self._length, len(self.columns), np.float32)
+        self._spoilt = _Last(self._length, len(self.columns), np.bool_)
         self._blocks = 0
         self._searches: deque[_Search] = deque()
         self._claimed = dict.fromkeys(range(len(self._groups)), -1)
 
     def step(self, block: Samples, missing: Mask, first: int) -> list[Claim]:
         """Begin the searches whose turn it is, and claim what those of `lag_s` ago found."""
-        for kept, new in ((self._recent, block), (self._spoilt, missing)):
-            kept[: -len(new)] = kept[len(new) :]
-            kept[-len(new) :] = new
+        self._recent.add(block)
+        self._spoilt.add(missing)
         self._blocks += 1
         stop = first + len(block)
         if self._blocks * self._hop >= self._length:
@@ -151,8 +169,8 @@ class LiveWindows(Blocks):
         seen = own if self._method.by_channel else self.columns  # the others may explain an event
         places = [self.columns.index(c) for c in seen]
         which = [seen.index(c) for c in own]
-        window = self._recent[:, places].copy()
-        spoilt = self._spoilt[:, places][:, which].copy()
+        window = self._recent.last()[:, places]
+        spoilt = self._spoilt.last()[:, [places[k] for k in which]]
         found = _BESIDE.submit(self._found, window, seen, which)
         return _Search(g, self._blocks, stop, seen, spoilt, found)
 

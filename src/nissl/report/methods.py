@@ -28,14 +28,20 @@ CITATIONS: Mapping[str, str] = {
     "sleep_edf": "Kemp B, Zwinderman AH, Tuk B, Kamphuisen HAC, Oberye JJL (2000) Analysis of a "
     "sleep-dependent neuronal feedback loop: the slow-wave microcontinuity of the EEG. IEEE Trans "
     "Biomed Eng 47:1185-1194.",
+    "mne": "Gramfort A et al. (2013) MEG and EEG data analysis with MNE-Python. "
+    "Front Neurosci 7:267.",
+    "icalabel": "Pion-Tonachini L, Kreutz-Delgado K, Makeig S (2019) ICLabel: An automated "
+    "electroencephalographic independent component classifier, dataset, and website. NeuroImage "
+    "198:181-197.",
     "neo": "Garcia S et al. (2014) Neo: an object model for handling electrophysiology data in "
     "multiple formats. Front Neuroinform 8:10.",
 }
 
-_OF_TASK = {"sleep": ("aasm",)}
+_OF_TASK = {"sleep": ("aasm",), "components": ("mne",)}
 _OF_METHOD = {
     "sleep/yasa": ("yasa",),
     "sleep/nissl": ("sleep_edf",),
+    "components/icalabel": ("icalabel",),
     "sleep/combined": ("yasa", "sleep_edf"),
 }
 """What the methods were published in, or the data that their weights learnt from."""
@@ -49,7 +55,7 @@ def paragraph(dossier: Dossier) -> str:
 def citations(dossier: Dossier) -> list[str]:
     """References for what the paragraph names."""
     author = dossier.made_by.author.name.rpartition("/")[2]
-    if dossier.labels.kind is Kind.SPANS:
+    if dossier.labels.kind is not Kind.EVENTS:
         keys = list(_OF_TASK.get(dossier.labels.provenance.task, ()))
         keys += _OF_METHOD.get(dossier.made_by.author.name, ())
         return [CITATIONS[k] for k in dict.fromkeys(keys)]
@@ -59,11 +65,14 @@ def citations(dossier: Dossier) -> list[str]:
 
 def _recorded(dossier: Dossier) -> str:
     stream = dossier.source.get("streams", {}).get(dossier.stream, {})
-    if "channels" not in stream:
+    if "channels" in stream:
+        size = f"{len(stream['channels']['ids'])} channels"
+    elif "shape" in stream:
+        size = " × ".join(str(n) for n in stream["shape"] if n != 1) + " pixels"
+    else:
         return "The labels were imported; the raw recording was not available."
-    n = len(stream["channels"]["ids"])
     return (
-        f"{words_of(dossier).signals} ({n} channels, {stream['rate_hz']:g} Hz, "
+        f"{words_of(dossier).signals} ({size}, {stream['rate_hz']:g} Hz, "
         f"{stream['duration_s'] / 60:.1f} min) were read with nissl {__version__} "
         f"({dossier.source.get('format', 'unknown format')})."
     )
@@ -73,7 +82,7 @@ def _processed(dossier: Dossier) -> str:
     provenance = dossier.made_by
     author, kind = provenance.author, dossier.labels.kind
     if author.kind == "person":
-        done = "Units were assigned" if kind is not Kind.SPANS else words_of(dossier).done
+        done = "Units were assigned" if kind is Kind.EVENTS else words_of(dossier).done
         return f"{done} by {author.name}."
     versions = ", ".join(f"{k} {v}" for k, v in sorted(provenance.packages.items()))
     steps = [step["text"].rstrip(".") for step in dossier.log.get("preprocessing", [])]
@@ -91,7 +100,7 @@ def _judged(dossier: Dossier) -> str:
         {f.item for f in dossier.findings if f.item is not None and f.severity != "note"}
     )
     words = words_of(dossier)
-    if dossier.labels.kind is Kind.SPANS:
+    if dossier.labels.kind is not Kind.EVENTS:
         said = f"{n} {words.many} were labelled; "
     else:
         said = f"{n} units with {dossier.labels.n_rows} spikes were found; "

@@ -12,7 +12,8 @@ from nissl import __version__
 from nissl.annotators.spikes.psth import Psth, onset_samples, psth
 from nissl.clock import Clock
 from nissl.labels import ItemTable, Kind
-from nissl.report import methods, recording_plots, span_sections, unit_plots
+from nissl.report import item_sections, methods, recording_plots, span_sections, unit_plots
+from nissl.report.time import missing, time_of
 from nissl.report.words import ByItem
 from nissl.tasks import Dossier, Finding
 
@@ -38,7 +39,9 @@ def sections(dossier: Dossier) -> dict[str, Any]:
     by_item: dict[int | None, list[Finding]] = {}
     for finding in sorted(dossier.findings, key=lambda f: _ORDER[f.severity]):
         by_item.setdefault(finding.item, []).append(finding)
-    own = span_sections.of_spans if dossier.labels.kind is Kind.SPANS else _of_units
+    own = {Kind.SPANS: span_sections.of_spans, Kind.EVENTS: _of_units}.get(
+        dossier.labels.kind, item_sections.of_items
+    )
     return own(dossier, by_item) | {
         "title": dossier.source.get("name", "recording"),
         "version": __version__,
@@ -59,7 +62,7 @@ def _authors(dossier: Dossier) -> str:
 
 
 def _of_units(dossier: Dossier, by_item: ByItem) -> dict[str, Any]:
-    rate_hz, duration_s = _time(dossier)
+    rate_hz, duration_s = time_of(dossier)
     doubtful = {
         k for k, found in by_item.items() if k is not None and any(_grave(f) for f in found)
     }
@@ -80,18 +83,6 @@ def _grave(finding: Finding) -> bool:
     return finding.severity != "note"
 
 
-def _time(dossier: Dossier) -> tuple[float, float]:
-    stream = dossier.source.get("streams", {}).get(dossier.stream, {})
-    if "duration_s" in stream:
-        return float(stream["rate_hz"]), float(stream["duration_s"])
-    context = dossier.items.context if dossier.items is not None else {}
-    rate_hz = float(context.get("rate_hz", np.nan))
-    events = dossier.labels.kind is Kind.EVENTS
-    samples = dossier.labels.column("sample" if events else "id")
-    last = float(samples[-1] + 1) if len(samples) else 0.0
-    return rate_hz, last / rate_hz
-
-
 def _tiles(
     dossier: Dossier, rate_hz: float, duration_s: float, doubtful: set[int]
 ) -> list[tuple[str, str]]:
@@ -108,18 +99,11 @@ def _tiles(
 
 
 def _missing(dossier: Dossier) -> list[str]:
-    said = [f.sentence for f in dossier.findings if f.check == "missing"]
-    if dossier.recording is None:
-        said.append("The raw recording is not available: raw traces cannot be shown.")
+    said = missing(dossier)
     if dossier.items is None:
         said.append("There is no table of unit facts: waveforms and metrics cannot be shown.")
     elif "template" not in dossier.items.arrays:
         said.append("There are no templates: waveforms cannot be shown.")
-    if np.all(np.isnan(dossier.labels.column("confidence"))):
-        said.append(
-            "Confidence is not calibrated yet for this method; nissl shows none rather than a "
-            "number that cannot be trusted."
-        )
     return said
 
 
@@ -129,7 +113,7 @@ def _pictures(
     items, labels, log = dossier.items, dossier.labels, dossier.log
     bad = {str(k): str(v) for k, v in log.get("bad_channels", {}).items()}
     out: dict[str, str] = {}
-    if items is None or labels.kind is not Kind.EVENTS:
+    if items is None:
         return {}
     columns = set(items.table.column_names)
     positions = np.asarray(items.context.get("position_um", []), dtype=float)
@@ -160,7 +144,7 @@ def _units(
     by_item: dict[int | None, list[Finding]],
 ) -> list[dict[str, Any]]:
     items = dossier.items
-    if items is None or dossier.labels.kind is not Kind.EVENTS:
+    if items is None:
         return []
     rows = {name: items.table.column(name).to_pylist() for name in items.table.column_names}
     around = _around_events(dossier, rate_hz)

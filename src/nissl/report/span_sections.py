@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from nissl.annotators.sleep.statistics import statistics
 from nissl.report import span_plots
+from nissl.report.time import clock_face, missing, time_of
 from nissl.report.words import ByItem, words_of
 from nissl.tasks import Dossier
 
@@ -37,7 +38,7 @@ def of_spans(dossier: Dossier, by_item: ByItem) -> dict[str, Any]:
         Findings of each item; None for those of the recording.
     """
     words = words_of(dossier)
-    rate_hz, duration_s = _time(dossier)
+    rate_hz, duration_s = time_of(dossier)
     doubtful = [k for k, found in by_item.items() if k is not None and found]
     told = _statistics(dossier, rate_hz) if _is_sleep(dossier) else {}
     columns, rows = _classes(dossier, rate_hz, duration_s)
@@ -70,18 +71,6 @@ def _is_sleep(dossier: Dossier) -> bool:
     return dossier.labels.provenance.task == "sleep"
 
 
-def _time(dossier: Dossier) -> tuple[float, float]:
-    """Samples per second, and seconds of the recording."""
-    stream = dossier.source.get("streams", {}).get(dossier.stream, {})
-    if "duration_s" in stream:
-        return float(stream["rate_hz"]), float(stream["duration_s"])
-    context = dossier.items.context if dossier.items is not None else {}
-    rate_hz = float(context.get("rate_hz", np.nan))
-    stop = dossier.labels.column("stop")
-    last = float(stop.max()) if stop.size else 0.0
-    return rate_hz, last / rate_hz
-
-
 def _statistics(dossier: Dossier, rate_hz: float) -> dict[str, float]:
     known = dossier.labels.n_rows and np.isfinite(rate_hz)
     return dict(statistics(dossier.labels, rate_hz)) if known else {}
@@ -96,7 +85,7 @@ def _tiles(
     grave = {f.item for f in dossier.findings if f.item is not None and f.severity != "note"}
     own = (
         [
-            ("total sleep", _clock(told["sleep_min"] * 60)),
+            ("total sleep", clock_face(told["sleep_min"] * 60)),
             ("sleep efficiency", f"{told['efficiency_percent']:.0f} %"),
         ]
         if told
@@ -104,7 +93,7 @@ def _tiles(
     )
     return [
         (words.many, f"{dossier.labels.items.size:,}"),
-        ("recorded", _clock(duration_s)),
+        ("recorded", clock_face(duration_s)),
         *own,
         ("channels", f"{len(ids)}" if ids else "–"),
         ("rate", f"{rate_hz:g} Hz" if np.isfinite(rate_hz) else "–"),
@@ -112,26 +101,10 @@ def _tiles(
     ]
 
 
-def _clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as "7:05:30"."""
-    if not np.isfinite(seconds):
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
-
-
 def _missing(dossier: Dossier) -> list[str]:
-    said = [f.sentence for f in dossier.findings if f.check == "missing"]
-    if dossier.recording is None:
-        said.append("The raw recording is not available.")
+    said = missing(dossier)
     if dossier.items is None and _is_sleep(dossier):
         said.append("There are no numbers of the epochs: the power of bands cannot be shown.")
-    author = dossier.made_by.author
-    if author.kind == "model" and np.all(np.isnan(dossier.labels.column("confidence"))):
-        said.append(
-            "Confidence is not calibrated yet for this method; nissl shows none rather than a "
-            "number that cannot be trusted."
-        )
     return said
 
 
@@ -202,7 +175,7 @@ def _where(dossier: Dossier, item: int, rate_hz: float) -> str:
     rows = np.flatnonzero(dossier.labels.column("item") == item)
     if not rows.size:
         return f"{one} {item}"
-    return f"{one} {item} ({_clock(dossier.labels.column('start')[rows[0]] / rate_hz)})"
+    return f"{one} {item} ({clock_face(dossier.labels.column('start')[rows[0]] / rate_hz)})"
 
 
 __all__ = ["of_spans"]

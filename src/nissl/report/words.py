@@ -31,15 +31,28 @@ class Words:
 
 
 _UNITS = Words("unit", "units", "Extracellular signals", "Spikes were sorted")
-_SLEEP = Words("epoch", "epochs", "Polysomnographic signals", "Sleep stages were assigned")
 _SPANS = Words("event", "events", "Electrophysiological signals", "Events were marked")
+_LINKS = Words("link", "links", "Recordings", "Items were matched")
+_ITEMS = Words("item", "items", "Recordings", "Items were classified")
+_OF_KIND = {
+    Kind.EVENTS: _UNITS,
+    Kind.SPANS: _SPANS,
+    Kind.REGIONS: Words("region", "regions", "Movies", "Regions were outlined"),
+    Kind.LINKS: _LINKS,
+}
+_OF_TASK = {
+    "sleep": Words("epoch", "epochs", "Polysomnographic signals", "Sleep stages were assigned"),
+    "components": Words("component", "components", "EEG", "Independent components were classified"),
+    "decoding": Words("trial", "trials", "Neural signals", "Trials were decoded"),
+    "cells": Words("region", "regions", "Movies of fluorescence", "Cells were outlined"),
+    "rates": Words("cell", "cells", "Traces of fluorescence", "Spikes were inferred"),
+}
 
 
 def words_of(dossier: Dossier) -> Words:
-    """Words for a dossier, by the kind and task of its labels."""
-    if dossier.labels.kind is not Kind.SPANS:
-        return _UNITS
-    return _SLEEP if dossier.labels.provenance.task == "sleep" else _SPANS
+    """Words for a dossier, by the task of its labels, else by their kind."""
+    labels = dossier.labels
+    return _OF_TASK.get(labels.provenance.task) or _OF_KIND.get(labels.kind, _ITEMS)
 
 
 __all__ = ["ByItem", "Words", "words_of"]

@@ -32,7 +32,15 @@ TASKS: Registry[Task] = Registry(
     "tasks",
     {
         name: f"nissl.annotators.{name}.task:{name.upper()}"
-        for name in ("spikes", "curation", "celltypes", "sleep", "events", "decoding")
+        for name in (
+            "spikes",
+            "curation",
+            "celltypes",
+            "sleep",
+            "events",
+            "components",
+            "decoding",
+        )
     },
 )
 
@@ -52,6 +60,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "sleep/yasa": "nissl.annotators.sleep.yasa:YASA",
         "sleep/network": "nissl.annotators.sleep.network:NETWORK",
         "sleep/combined": "nissl.annotators.sleep.combined:COMBINED",
+        "components/icalabel": "nissl.annotators.components.icalabel:ICALABEL",
         "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}

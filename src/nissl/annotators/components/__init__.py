@@ -1,0 +1,1 @@
+"""Independent components of EEG: what each is."""
