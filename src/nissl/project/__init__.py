@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from nissl.annotators.celltypes.ground_truth import GroundTruth
 from nissl.annotators.celltypes.library import Library
+from nissl.annotators.events.erp import Component, Window
 from nissl.errors import BadArgumentError
 from nissl.labels import Edit, LabelSet
 from nissl.labels.atomic import make_folder
 from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, Rule, replay
 from nissl.project import adding, exporting, importing, learning, libraries, syncing, tagging
+from nissl.project import evoked as evoking
 from nissl.project.annotating import Draft, Resources, annotate, current
 from nissl.project.dossier import gather, nothing_to_show
 from nissl.project.source import Source
@@ -133,6 +135,26 @@ class Project:
         """
         found = self.source(source)
         return importing.suspicious_spans(self.store, found, task, author=author)[1]
+
+    def evoked(
+        self, source: Source | str, windows: Sequence[Window], **options: Any
+    ) -> list[tuple[str, Component]]:
+        """Amplitude and latency of evoked components, for each class of trials.
+
+        Parameters
+        ----------
+        source : Source or str
+        windows : sequence of nissl.annotators.events.erp.Window
+        **options
+            `trials` (name of the imported set), `stream`, `seed`, and `most_uv`: trials with a
+            larger swing are left out.
+
+        Returns
+        -------
+        list of (class, nissl.annotators.events.erp.Component)
+            Scores with their standardised measurement errors.
+        """
+        return evoking.evoked(self.store, self.source(source), windows, **options)
 
     def sources(self) -> list[Source]:
         """All sources, in the order they were added."""
