@@ -11,7 +11,7 @@ or "imported".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
@@ -234,9 +234,8 @@ def _known(frame: pd.DataFrame) -> Columns:
     for columns in KNOWN:
         other = columns.stop or columns.duration
         if columns.start in frame.columns and (other is None or other in frame.columns):
-            if columns.label in frame.columns:
-                return columns
-            return Columns(columns.start, columns.stop, columns.duration, None, columns.unit)
+            named = next((n for n in (columns.label, "label") if n in frame.columns), None)
+            return replace(columns, label=named)
     raise BadMetadataError(
         f"columns such as {[(c.start, c.stop or c.duration) for c in KNOWN]}",
         f"{list(frame.columns)}",
