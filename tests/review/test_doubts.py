@@ -41,8 +41,8 @@ def test_planted_wrong_decisions_are_found_asked_once_and_settled(decided_study,
     assert all(e.given == planted[e.desk, e.item] != e.suggested for e in right)
     assert [e.probability for e in found] == sorted((e.probability for e in found), reverse=True)
 
-    assert ask_again(room, found) == len(found)
-    assert ask_again(room, found) == 0
+    assert ask_again(room.store, found) == len(found)
+    assert ask_again(room.store, found) == 0
     entries = build(room, "Ben", rng()).entries
     assert {(e.desk, e.item) for e in entries} == {(e.desk, e.item) for e in found}
     assert {e.policy for e in entries} == {RECHECK}
@@ -61,7 +61,7 @@ def test_planted_wrong_decisions_are_found_asked_once_and_settled(decided_study,
 
 def test_what_is_asked_again_has_no_chance_that_learning_would_weigh(decided_study):
     found = suspects(decided_study, "curation", rng=rng())
-    ask_again(decided_study, found)
+    ask_again(decided_study.store, found)
     asked = decided_study.store.questions(policy=RECHECK)
     assert asked
     assert all("probability" not in row.body for row in asked)

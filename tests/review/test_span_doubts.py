@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -13,9 +15,11 @@ from nissl.annotators.sleep.stages import STAGES
 from nissl.cli import app
 from nissl.errors import BadArgumentError, EvaluationError, MissingInputError
 from nissl.io.edf_annotations import EDF_ANNOTATIONS
-from nissl.labels import Author, Kind, LabelSet, Provenance
+from nissl.labels import Author, Edit, EditKind, Kind, LabelSet, Provenance
 from nissl.project import open_project
 from nissl.project.adding import keep
+from nissl.project.reviewing import open_room
+from nissl.review.queue import build
 from nissl.review.span_doubts import opinions, span_suspects
 from nissl.tasks import Dossier
 from nissl.testing.files import EdfFields, EdfSignal, write_edf
@@ -169,3 +173,30 @@ def test_from_a_hypnogram_file_to_suspicious_epochs(tmp_path):
     assert len(found) >= 5
     assert np.mean(hits) >= 0.7
     assert {each.source for each in found} == {"night"}
+    asked = CliRunner().invoke(
+        app, ["doubts", str(tmp_path / "study"), "night", "--ask", "--by", "kim"]
+    )
+    assert asked.exit_code == 0, asked.output
+    with open_project(tmp_path / "study") as study:
+        room = open_room(study.store)
+        (desk,) = room.desks
+        assert desk.key == given.digest
+        queue = build(room, "kim", np.random.default_rng(0))
+        first = [entry.item for entry in queue.entries][: len(found)]
+        assert set(first) == {each.item for each in found}
+        assert "it is rather" in queue.entries[0].reason
+        worst = found[0]
+        edit = Edit(
+            uuid4(),
+            EditKind.RELABEL,
+            desk.key,
+            (worst.item,),
+            "kim",
+            time.time(),
+            {"label": worst.suggested},
+        )
+        room.decide([edit])
+        reviewed = study.reviewed("night", "sleep").labels
+        row = reviewed.rows_of(worst.item)[0]
+        assert reviewed.vocabulary.names[reviewed.column("label")[row]] == worst.suggested
+        assert study.labels("night", "sleep").digest == given.digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -30,12 +31,16 @@ def doubts(
     source: Annotated[str, typer.Argument(help="Name of the source.")],
     task: Annotated[str, typer.Option(help="Task of the labels.")] = "sleep",
     author: Annotated[str | None, typer.Option(help="Whose labels; the newest by default.")] = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask about them in review; makes the labels the head.")
+    ] = False,
+    by: Annotated[str | None, typer.Option(help="Who asks; your login by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List spans of a person (a hypnogram, marked events) that look wrong to a model."""
     from nissl.io.mark_format import from_zero
     from nissl.project import open_project
-    from nissl.project.importing import suspicious_spans
+    from nissl.project.importing import ask_about, suspicious_spans
 
     with open_project(project, create=False) as study:
         found = study.source(source)
@@ -52,8 +57,11 @@ def doubts(
             }
             for each in suspects
         ]
-    by = given.provenance.author.name
-    say(f"{len(rows)} of {given.items.size} spans by {by} look wrong to the model")
+        if ask:
+            asked = ask_about(study.store, found, (given, suspects), by=by or getpass.getuser())
+            say(f"{asked} new questions; they come first in: nissl review {project}")
+    name = given.provenance.author.name
+    say(f"{len(rows)} of {given.items.size} spans by {name} look wrong to the model")
     show("Doubts", rows, as_json=as_json)
 
 

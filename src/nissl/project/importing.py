@@ -22,7 +22,7 @@ from nissl.io.placing import Place
 from nissl.labels import Kind, LabelSet
 from nissl.project.adding import keep
 from nissl.project.source import Source
-from nissl.review.doubts import Suspect
+from nissl.review.doubts import Suspect, ask_again
 from nissl.review.span_doubts import span_suspects
 from nissl.store import Store
 from nissl.tasks import Finding
@@ -208,3 +208,26 @@ def suspicious_spans(
         "none on the stream of the labels",
         f"Make it: nissl annotate {store.path} --task {task}",
     )
+
+
+def ask_about(
+    store: Store, source: Source, found: tuple[LabelSet, list[Suspect]], *, by: str
+) -> int:
+    """Ask in review about a person's doubtful spans; returns how many were not asked before.
+
+    What is reviewed is the head: the person's set becomes it.
+
+    Parameters
+    ----------
+    store : Store
+    source : Source
+    found : tuple
+        What `suspicious_spans` gives.
+    by : str
+        Who asks.
+    """
+    given, suspects = found
+    task = given.provenance.task
+    if suspects and store.head(source.fingerprint, task) != given.digest:
+        store.set_head(source.fingerprint, task, given.digest, by=by)
+    return ask_again(store, suspects, model="the newest proposal")

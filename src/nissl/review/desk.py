@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -243,22 +243,27 @@ def find_desks(store: Store, raw: Callable[[SourceRow], Recording]) -> list[Desk
     """All desks of a project, in the order of its sources; no label set is read.
 
     A desk stands on the head of each source and task, else on its newest set. Sets by persons
-    are no proposals and have no desk, except classes of units, which stand beside them.
+    are no proposals and have no desk, except classes of units, which stand beside them, and
+    spans that somebody has made the head.
     """
     sources = {row.fingerprint: row for row in store.sources()}
     rows = store.label_sets()
     units = {row.digest: row for row in rows if row.task in CLASSES_OF}
     beside: dict[str, list[LabelRow]] = {}
     newest: dict[tuple[str, str], list[LabelRow]] = {}
+    heads = cache(store.head)
     for row in rows:
         about = [t for t in row.targets if t in units] if row.kind == Kind.CLASSES else []
         if about and row.task == CLASSES_OF[units[about[0]].task]:
             beside.setdefault(about[0], []).append(row)
-        elif row.source in sources and _is_proposal(row):
+        elif row.source in sources and (
+            _is_proposal(row)
+            or (row.kind == Kind.SPANS and heads(row.source, row.task) == row.digest)
+        ):
             newest.setdefault((row.source, row.task), []).append(row)
     found = []
     for (source, task), sets in newest.items():
-        head = store.head(source, task)
+        head = heads(source, task)
         base = next((row for row in sets if row.digest == head), sets[-1])
         classes = _chosen(beside.get(base.digest, []))
         found.append(Desk(base, classes, sources[source], store, raw))

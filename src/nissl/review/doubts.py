@@ -20,7 +20,7 @@ from nissl.review.judging import out_of_fold, split
 from nissl.review.loop import learner_of
 from nissl.review.pooling import kept_with
 from nissl.review.room import Room
-from nissl.store import QuestionRow
+from nissl.store import QuestionRow, Store
 from nissl.tasks import Examples
 from nissl.trust.label_errors import find_label_errors
 from nissl.trust.new_classes import propose_classes
@@ -148,30 +148,32 @@ def suspects(room: Room, task: str, *, rng: np.random.Generator) -> list[Suspect
     ]
     asked = room.store.questions(policy=RECHECK)
     settled = {row.uuid for row in asked if row.answered_by is not None}
-    return [each for each in every if _uuid(room, each) not in settled]
+    return [each for each in every if _uuid(room.store, each) not in settled]
 
 
-def ask_again(room: Room, found: Sequence[Suspect]) -> int:
+def ask_again(
+    store: Store, found: Sequence[Suspect], *, model: str = "a model of the other decisions"
+) -> int:
     """Ask people to look at suspects again; returns how many were not asked before.
 
     The questions are on disk when this returns. Any reader may answer.
     """
-    known = {row.uuid for row in room.store.questions(policy=RECHECK)}
+    known = {row.uuid for row in store.questions(policy=RECHECK)}
     rows = [
         QuestionRow(
-            _uuid(room, each),
+            _uuid(store, each),
             each.desk,
             each.item,
             RECHECK,
             each.probability,
             {
-                "reason": f"It was decided to be {each.given}; to a model of the other decisions "
-                f"it is rather {each.suggested}."
+                "reason": f"It was decided to be {each.given}; to {model} it is rather "
+                f"{each.suggested}."
             },
         )
         for each in found
     ]
-    room.store.ask(rows)
+    store.ask(rows)
     return len({row.uuid for row in rows} - known)
 
 
@@ -268,9 +270,9 @@ def _snr(desk: Desk) -> npt.NDArray[np.float64]:
     return out
 
 
-def _uuid(room: Room, each: Suspect) -> UUID:
+def _uuid(store: Store, each: Suspect) -> UUID:
     """The same for the same doubt, so that nothing is asked twice."""
-    return uuid5(NAMESPACE_OID, f"{RECHECK}/{room.store.id}/{each.desk}/{each.item}/{each.given}")
+    return uuid5(NAMESPACE_OID, f"{RECHECK}/{store.id}/{each.desk}/{each.item}/{each.given}")
 
 
 __all__ = ["NEEDED", "RECHECK", "NewClass", "Suspect", "ask_again", "new_classes", "suspects"]

@@ -37,7 +37,7 @@ def ask(
     """Put the suspects of a task to people again."""
     reader_name(reader)
     room.sync()
-    return {"asked": ask_again(room, _suspects(room, task))}
+    return {"asked": ask_again(room.store, _suspects(room, task))}
 
 
 def _suspects(room: Room, task: str) -> list[Suspect]:
