@@ -67,7 +67,8 @@ class NpzReader:
 
 
 @lru_cache(maxsize=64)
-def _zarr_array(path: str, name: str) -> Any:
+def zarr_array(path: str, name: str) -> Any:
+    """Return an array of a store by name, "" for the store itself; opened once per process."""
     import zarr
 
     opened = zarr.open(path, mode="r")
@@ -117,7 +118,7 @@ class ZarrReader:
         self, name: str, start: int, stop: int, channels: npt.NDArray[np.intp]
     ) -> npt.NDArray[Any]:
         try:
-            array = _zarr_array(self.path, name)
+            array = zarr_array(self.path, name)
             if array.ndim == 1:
                 return np.asarray(array[start:stop])[:, None][:, channels]
             if self.channels_first:
@@ -142,7 +143,8 @@ class ZarrReader:
         return cls(**{**value, **lists})
 
 
-_HDF5_LOCK = threading.Lock()
+HDF5_LOCK = threading.Lock()
+"""Held while an HDF5 file is open: the library is one for the whole process."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class Hdf5Reader:
             return np.empty((stop - start, len(channels)), dtype=self.dtype)
         low, high = int(np.min(channels)), int(np.max(channels)) + 1
         try:
-            with _HDF5_LOCK, h5py.File(self.path, "r") as file:
+            with HDF5_LOCK, h5py.File(self.path, "r") as file:
                 data = file[self.dataset]
                 samples = data[start:stop] if data.ndim == 1 else data[start:stop, low:high]
         except Exception as error:

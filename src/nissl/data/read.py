@@ -28,7 +28,8 @@ from nissl.errors import (
     UnknownFormatError,
 )
 
-SELF_DESCRIBING = ("rate_hz", "n_channels", "dtype", "gain_uv")
+SELF_DESCRIBING = ("rate_hz", "n_channels", "dtype", "gain_uv", "n_planes")
+_EXTRAS = {"mne": "eeg", "tifffile": "imaging", "av": "imaging", "imagecodecs": "imaging"}
 
 
 def read(
@@ -40,6 +41,7 @@ def read(
     n_channels: int | None = None,
     dtype: str | None = None,
     gain_uv: float | None = None,
+    n_planes: int | None = None,
     subject: str | None = None,
     session: str | None = None,
     keep_identifiers: bool = False,
@@ -51,7 +53,8 @@ def read(
     path : str or Path
         File or folder: raw binary, SpikeGLX, Open Ephys (binary), Intan, Blackrock, EDF, BDF,
         BrainVision, FIF, EEGLAB, GDF, BIDS, NWB, Zarr, a SpikeInterface folder, ``.npy`` or
-        ``.npz``.
+        ``.npz``; movies in TIFF (a file or a folder of them), HDF5, NWB, Zarr, NumPy arrays of
+        three or four dimensions, Suite2p's binary files, AVI and MP4.
     format : str, optional
         Name of the reader; recognised from the path by default.
     probe : str or Path, optional
@@ -59,6 +62,8 @@ def read(
     rate_hz, n_channels, dtype, gain_uv : optional
         Samples per second, channels, NumPy type and microvolts per step, for files that do
         not state them. A file that does is not overruled.
+    n_planes : int, optional
+        Planes that take turns in a stack of images, where it does not say.
     subject, session : str, optional
         Ids, in place of those the file states.
     keep_identifiers : bool
@@ -90,6 +95,7 @@ def read(
         n_channels=n_channels,
         dtype=dtype,
         gain_uv=gain_uv,
+        n_planes=n_planes,
         keep_identifiers=keep_identifiers,
     )
     _check_options(options)
@@ -141,7 +147,7 @@ def our_errors(path: Path) -> Iterator[None]:
         raise MissingDependencyError(
             f"the package {error.name!r} to read {path.name}",
             "no such package",
-            f"Install it with: pip install 'nissl[{'eeg' if error.name == 'mne' else 'ephys'}]'",
+            f"Install it with: pip install 'nissl[{_EXTRAS.get(error.name or '', 'ephys')}]'",
         ) from error
     except PermissionError as error:
         raise CorruptSourceError(
@@ -192,6 +198,10 @@ def _check_options(options: ReadOptions) -> None:
     if n_channels is not None and n_channels < 1:
         raise BadMetadataError(
             "at least one channel", f"{n_channels}", "Give the channel count with --channels."
+        )
+    if options.n_planes is not None and options.n_planes < 1:
+        raise BadMetadataError(
+            "at least one plane", f"{options.n_planes}", "Give the number of planes with --planes."
         )
     if gain_uv is not None and (not np.isfinite(gain_uv) or gain_uv == 0):
         raise BadMetadataError(

@@ -47,6 +47,8 @@ class Example:
         What each stream must give, segment after segment.
     options : mapping
         Options of `read`.
+    frames : mapping of str to ndarray, shape (t, z, y, x)
+        What each movie must give, exactly.
     atol_uv : float
         How far the samples may be off, for rounding.
     """
@@ -56,6 +58,7 @@ class Example:
     samples_uv: Mapping[str, npt.NDArray[Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
     atol_uv: float = 1e-3
+    frames: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 class ReaderTests:
@@ -164,6 +167,9 @@ class ReaderTests:
         for signal in recording.values():
             json.dumps([dict(signal.metadata), signal.channels.to_json(), signal.channels.probe])
             check(signal.rate_hz > 0, "no rate")
+        for movie in recording.movies.values():
+            json.dumps([dict(movie.metadata), movie.spacing_um, movie.clock.to_json()])
+            check(movie.rate_hz > 0, "no rate")
 
     def test_truncated_copies_raise_only_our_errors(self, tmp_path: Path) -> None:
         """Every file cut at several places."""
@@ -188,6 +194,45 @@ class ReaderTests:
                 _try(copy, example)
 
 
+class MovieReaderTests(ReaderTests):
+    """Tests of a reader of movies; examples give `frames` and, as a rule, no samples."""
+
+    def test_gives_the_frames_that_were_written(self, tmp_path: Path) -> None:
+        """Movies, their lengths and every pixel."""
+        example, recording = self._open(tmp_path)
+        check(list(recording.movies) == list(example.frames), f"movies {list(recording.movies)}")
+        for name, expected in example.frames.items():
+            movie = recording.movies[name]
+            check((movie.n_frames, *movie.shape) == expected.shape, "another shape")
+            for a, b in movie.blocks(3):
+                frames = movie.read(a, b)
+                check(frames.dtype == movie.dtype, "another dtype than stated")
+                check(frames.dtype.isnative, "bytes in another order than this machine's")
+                np.testing.assert_array_equal(frames, expected[a:b])
+
+    def test_pieces_of_movies_are_cuts_of_the_whole(self, tmp_path: Path) -> None:
+        """Any interval of frames and any rows, in any order, empty ones too."""
+        _, recording = self._open(tmp_path)
+        rng = np.random.default_rng(0)
+        for movie in recording.movies.values():
+            for a, b in movie.blocks(1 << 20):
+                whole = movie.read(a, b)
+                for _ in range(12):
+                    start, stop = np.sort(rng.integers(a, b + 1, 2)).tolist()
+                    low, high = np.sort(rng.integers(0, movie.shape[1] + 1, 2)).tolist()
+                    piece = movie.read(start, stop, rows=(low, high))
+                    np.testing.assert_array_equal(piece, whole[start - a : stop - a, :, low:high])
+
+    def test_movies_travel_to_other_processes(self, tmp_path: Path) -> None:
+        """A pickled movie is small and reads the same."""
+        _, recording = self._open(tmp_path)
+        for movie in recording.movies.values():
+            data = bytes(ForkingPickler.dumps(movie))
+            check(len(data) < 5000, f"{len(data)} bytes pickled")
+            a, b = next(movie.blocks(3))
+            np.testing.assert_array_equal(ForkingPickler.loads(data).read(a, b), movie.read(a, b))
+
+
 def check(condition: bool, message: str) -> None:
     """Fail the test with a message."""
     if not condition:
@@ -206,6 +251,9 @@ def _use(recording: Recording) -> None:
     for signal in recording.values():
         for a, b in signal.blocks(4096):
             signal.read(a, b)
+    for movie in recording.movies.values():
+        for a, b in movie.blocks(16):
+            movie.read(a, b)
     for line in recording.lines:
         line.rising  # noqa: B018  scans a lazy line
     len(recording.annotations)  # reads them

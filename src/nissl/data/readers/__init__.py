@@ -36,6 +36,8 @@ class ReadOptions:
         NumPy type string ("int16").
     gain_uv : float, optional
         Microvolts per step.
+    n_planes : int, optional
+        Planes that take turns in a stack of images.
     keep_identifiers : bool
         Keep ids of human subjects as they are in the header.
     """
@@ -45,6 +47,7 @@ class ReadOptions:
     n_channels: int | None = None
     dtype: str | None = None
     gain_uv: float | None = None
+    n_planes: int | None = None
     keep_identifiers: bool = False
 
 
@@ -88,7 +91,7 @@ class Reader(Protocol):
     """
 
     name: str
-    takes: frozenset[str]  # options among rate_hz, n_channels, dtype, gain_uv
+    takes: frozenset[str]  # options among rate_hz, n_channels, dtype, gain_uv, n_planes
 
     def matches(self, path: Path) -> bool:
         """Whether an existing path looks like this format; cheap, reads no samples."""
@@ -114,6 +117,10 @@ READERS: Registry[Any] = Registry(
             ("mne", "mne_raw"),
             ("nwb", "nwb"),
             ("numpy", "numpy_arrays"),
+            ("suite2p", "suite2p"),
+            ("tiff", "tiff"),
+            ("hdf5", "hdf5"),
+            ("video", "video"),
             ("raw", "raw"),
         )
     },

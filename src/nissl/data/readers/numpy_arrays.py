@@ -10,27 +10,30 @@ Names in an npz are matched without regard to case::
     names      channel_ids, channel_names, ch_names, channels, ch
     positions  position_um, channel_positions_um, channel_locations_um
 
-The longer axis is time, unless ``n_channels`` says which; a square array is ambiguous. Without
-a gain samples are taken as uV, and the stream's metadata say so ("gain_assumed"). A stream whose
-names are all known and hold an EEG electrode (see `nissl.data.electrodes`) is EEG. Arrays of
-Python objects are refused: reading them would run code from the file.
+An array of three or four dimensions is a movie (see `nissl.data.array_movies`), unless channels
+are named beside it. Of one or two the longer axis is time, unless ``n_channels`` says which; a
+square array is ambiguous. Without a gain samples are taken as uV, and the stream's metadata say
+so ("gain_assumed"). A stream whose names are all known and hold an EEG electrode (see
+`nissl.data.electrodes`) is EEG. Arrays of Python objects are refused: reading them would run
+code from the file.
 """
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nissl.clock import Clock
+from nissl.data.array_movies import FACTS, MOVIES
 from nissl.data.arrays import NpzReader, damaged
 from nissl.data.channels import ChannelTable
 from nissl.data.electrodes import kind_by_names
 from nissl.data.files import FilePart, FramesReader, PlanesReader
+from nissl.data.numpy_movies import Header, numpy_movies
 from nissl.data.readers import Opened, ReadOptions
 from nissl.data.signal import SampleReader, Signal
 from nissl.errors import BadMetadataError, CorruptSourceError
@@ -45,27 +48,8 @@ LEAST_PLAUSIBLE_HZ = 100.0
 """A rate without a unit below this could as well be kHz."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """What an npy header says.
-
-    Parameters
-    ----------
-    shape : tuple of int
-    fortran : bool
-    dtype : dtype
-    offset : int
-        Bytes before the first number.
-    """
-
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype[Any]
-    offset: int
-
-
 class NumpyReader:
-    """Reads ``.npy`` piecewise, and the samples of an ``.npz`` when first asked for."""
+    """Reads ``.npy`` and movies piecewise, the samples of an ``.npz`` when first asked for."""
 
     name = "numpy"
     takes = frozenset({"rate_hz", "n_channels", "gain_uv"})
@@ -75,18 +59,17 @@ class NumpyReader:
         return path.is_file() and path.suffix.lower() in (".npy", ".npz")
 
     def open(self, path: Path, options: ReadOptions) -> Opened:
-        """Open one array as one stream, named "signal"."""
-        facts: dict[str, Any] = {}
-        if path.suffix.lower() == ".npz":
-            key, header, facts = _npz(path)
-            first = channels_first(header.shape, options.n_channels)
-            reader: SampleReader = NpzReader(str(path), key, header.dtype.str, first)
-            if key.lower().endswith("_uv"):
-                facts = {GAINS[0]: 1.0, **facts}
-        else:
-            header = _npy(path)
-            first = channels_first(header.shape, options.n_channels)
-            reader = _plain_reader(path, header, first)
+        """Open one array as one stream, named "signal", or as a movie."""
+        packed = path.suffix.lower() == ".npz"
+        key, header, facts = _npz(path) if packed else ("", _npy(path), {})
+        if len(header.shape) > 2 and not any(name in facts for name in NAMES):
+            return Opened((), (path,), movies=numpy_movies(path, key, header, facts, options))
+        first = channels_first(header.shape, options.n_channels)
+        reader = _plain_reader(path, header, first)
+        if packed:
+            reader = NpzReader(str(path), key, header.dtype.str, first)
+        if key.lower().endswith("_uv"):
+            facts = {GAINS[0]: 1.0, **facts}
         n_samples, n_channels = _extent(header.shape, first)
         table, metadata = describe_channels(n_channels, facts, options)
         rate_hz = find_rate(facts, options, path.name)
@@ -245,7 +228,7 @@ def _npz(path: Path) -> tuple[str, Header, dict[str, Any]]:
                 if member.endswith(".npy"):
                     with archive.open(member) as file:
                         headers[member[:-4]] = _header(file)
-        wanted = {*GAINS, *NAMES, *POSITIONS}
+        wanted = {*GAINS, *NAMES, *POSITIONS, *FACTS}
         wanted |= {rate + unit for rate in RATES for unit in ("", "_hz", "_khz")}
         with np.load(path, allow_pickle=False) as archive:
             for key, header in headers.items():
@@ -259,8 +242,9 @@ def _npz(path: Path) -> tuple[str, Header, dict[str, Any]]:
 
 
 def _samples_key(headers: Mapping[str, Header], path: Path) -> str:
-    named = [key for key in headers if key.lower() in SAMPLES]
+    named = [key for key in headers if key.lower() in (*SAMPLES, *MOVIES)]
     likely = [k for k, h in headers.items() if 1 <= len(h.shape) <= 2 and h.dtype.kind in "iuf"]
+    likely = [k for k, h in headers.items() if len(h.shape) > 2] or likely
     for candidates in (named, likely):
         if len(candidates) == 1:
             return candidates[0]

@@ -1,11 +1,12 @@
-"""NWB files (HDF5): every ElectricalSeries, and time series in volts, as a stream.
+"""NWB files (HDF5): electrical series and series in volts as streams, series of images as movies.
 
 They are read through h5py, piece by piece. Streams have the names of the series (their paths
 where two share a name). Positions are ``rel_x`` and ``rel_y`` of the electrodes, shanks their
 groups; groups that lie upon each other are laid side by side. Time stamps that leave out
-samples make gaps. Of subject and session the ids, species, sex, age, genotype and the day are
-read, and pass through `nissl.data.privacy`; experimenters, descriptions, notes, the date of
-birth and the file's identifier are not read at all.
+samples make gaps. Movies are those of `nissl.data.nwb_movies`. Of subject and session the ids,
+species, sex, age, genotype and the day are read, and pass through `nissl.data.privacy`;
+experimenters, descriptions, notes, the date of birth and the file's identifier are not read at
+all.
 """
 
 from __future__ import annotations
@@ -22,12 +23,18 @@ from nissl.clock import Clock, Segment
 from nissl.data.arrays import Hdf5Reader
 from nissl.data.channels import ChannelTable
 from nissl.data.electrodes import kind_by_names
+from nissl.data.nwb_movies import nwb_movies
 from nissl.data.privacy import protect
 from nissl.data.probes import Geometry, side_by_side
 from nissl.data.readers import Opened, ReadOptions
 from nissl.data.recording import UNKNOWN, Session, Subject
 from nissl.data.signal import Signal
-from nissl.errors import BadMetadataError, CorruptSourceError, UnknownFormatError
+from nissl.errors import (
+    BadArgumentError,
+    BadMetadataError,
+    CorruptSourceError,
+    UnknownFormatError,
+)
 
 _ELECTRODES = "general/extracellular_ephys/electrodes"
 _TIMES_BLOCK = 1 << 20
@@ -39,7 +46,7 @@ class NwbReader:
     """Reads ``.nwb``."""
 
     name = "nwb"
-    takes: frozenset[str] = frozenset()
+    takes = frozenset({"rate_hz"})
 
     def matches(self, path: Path) -> bool:
         """Whether the suffix is .nwb."""
@@ -51,11 +58,18 @@ class NwbReader:
 
         with h5py.File(path, "r") as file:
             found = _series(file)
-            if not found:
+            movies, notes = nwb_movies(path, file, options)
+            if not found and not movies:
                 raise UnknownFormatError(
-                    f"an ElectricalSeries in {path.name}",
-                    f"only {sorted(file)}",
+                    f"an ElectricalSeries, TwoPhotonSeries or OnePhotonSeries in {path.name}",
+                    "; ".join(notes) or f"only {sorted(file)}",
                     "Without raw data, import its units: nissl add reads them.",
+                )
+            if options.rate_hz is not None and not movies:
+                raise BadArgumentError(
+                    f"no rate_hz for {path.name}, which states it",
+                    f"{options.rate_hz}",
+                    "Leave it out.",
                 )
             names = _names(found)
             streams = [
@@ -63,7 +77,7 @@ class NwbReader:
             ]
             subject, session = _subject(file), _session(file)
         subject, session = protect(subject, session, keep_identifiers=options.keep_identifiers)
-        return Opened(tuple(streams), (path,), (), subject, session)
+        return Opened(tuple(streams), (path,), (), subject, session, notes=notes, movies=movies)
 
 
 def _series(file: Any) -> list[str]:

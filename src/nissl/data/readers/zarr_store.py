@@ -2,7 +2,9 @@
 
 A plain array, or the only array of a group (or the one named data, traces, ...), is one stream;
 its attributes are searched for rate, gain and names as those of an npz are (see
-`nissl.data.readers.numpy_arrays`). Arrays that would be unpickled are refused.
+`nissl.data.readers.numpy_arrays`). An array of three dimensions or more is a movie (see
+`nissl.data.array_movies`), and so is the finest image of an OME-Zarr folder (version 0.4). Arrays
+that would be unpickled are refused.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ from typing import Any
 import numpy as np
 
 from nissl.clock import Clock
+from nissl.data.array_frames import ArrayFrames
+from nissl.data.array_movies import MOVIES, array_movies
 from nissl.data.arrays import ZarrReader
+from nissl.data.movie import Movie
 from nissl.data.readers import Opened, ReadOptions
 from nissl.data.readers.numpy_arrays import (
     SAMPLES,
@@ -40,7 +45,7 @@ class ZarrStoreReader:
         return path.is_dir() and any((path / mark).is_file() for mark in _MARKS)
 
     def open(self, path: Path, options: ReadOptions) -> Opened:
-        """Open the store as one stream, named "signal"."""
+        """Open the store as one stream, named "signal", or as a movie."""
         import zarr
 
         store = zarr.open(str(path), mode="r")
@@ -51,9 +56,15 @@ class ZarrStoreReader:
             raise UnknownFormatError(
                 "a recording in Zarr", "an NWB file in Zarr", "Convert it to HDF5 (.nwb) first."
             )
-        name = _array_name(store, path) if isinstance(store, zarr.Group) else ""
+        pyramid = _multiscales(store.attrs)
+        name = pyramid.get("name") or (
+            _array_name(store, path) if isinstance(store, zarr.Group) else ""
+        )
         array = _numbers(store[name] if name else store, name or path.name)
         facts = {str(k).lower(): v for k, v in {**store.attrs, **array.attrs}.items()}
+        if array.ndim > 2:
+            facts |= pyramid
+            return Opened((), files, movies=_movies(path, name, array, facts, options))
         first = channels_first(array.shape, options.n_channels)
         n_samples, n_channels = array.shape[::-1] if first else (*array.shape, 1)[:2]
         reader = ZarrReader(str(path), (name,), (n_samples,), array.dtype.str, first)
@@ -94,15 +105,50 @@ def _saved(path: Path, store: Any, options: ReadOptions) -> Signal:
     return Signal("signal", reader, table, clock, metadata)
 
 
+def _movies(
+    path: Path, name: str, array: Any, facts: Mapping[str, Any], options: ReadOptions
+) -> tuple[Movie, ...]:
+    sample_type = array.dtype.newbyteorder("=").str
+
+    def reader(axes: str, channel: int) -> ArrayFrames:
+        return ArrayFrames(str(path), "zarr", name, sample_type, axes, channel)
+
+    return array_movies(path.name, array.shape, facts, options, reader)
+
+
+def _multiscales(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Name, axes and scale of the finest image of an OME-Zarr folder; {} for others."""
+    try:
+        image = attributes["multiscales"][0]
+        finest = image["datasets"][0]
+        axes = [axis["name"] for axis in image["axes"]]
+        units = {axis["name"]: axis.get("unit") for axis in image["axes"]}
+        steps = {}
+        for transform in finest.get("coordinateTransformations", ()):
+            if transform.get("type") == "scale":
+                steps = dict(zip(axes, map(float, transform["scale"]), strict=True))
+    except (KeyError, IndexError, TypeError, ValueError):
+        return {}
+    found: dict[str, Any] = {"name": str(finest["path"]), "axes": axes}
+    space = [axis for axis in "zyx" if axis in steps and units.get(axis) == "micrometer"]
+    if space[-2:] == ["y", "x"]:
+        found["spacing_um"] = [steps[axis] for axis in space]
+    if units.get("t") == "second" and steps.get("t", 0) > 0:
+        found["frame_rate"] = 1 / steps["t"]
+    return found
+
+
 def _array_name(group: Any, path: Path) -> str:
-    arrays = {name: array for name, array in group.arrays() if array.ndim in (1, 2)}
+    arrays = {name: array for name, array in group.arrays() if array.ndim > 0}
+    movies = {name: array for name, array in arrays.items() if array.ndim > 2}
+    arrays = movies or arrays
     if not arrays:
         raise UnknownFormatError(
             f"an array of samples in {path.name}",
             f"only {sorted(str(key) for key in group)}",
             "Give the folder of the recording itself.",
         )
-    named = [name for name in arrays if name.lower() in SAMPLES]
+    named = [name for name in arrays if name.lower() in (*SAMPLES, *MOVIES)]
     for candidates in (named, list(arrays)):
         if len(candidates) == 1:
             return str(candidates[0])
