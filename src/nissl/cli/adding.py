@@ -13,8 +13,13 @@ from nissl.errors import BadArgumentError
 ProjectPath = Annotated[Path, typer.Argument(help="Project folder; created when absent.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 Probe = Annotated[Path | None, typer.Option(help="probeinterface JSON of the probe.")]
-Rate = Annotated[float | None, typer.Option("--rate", help="Sampling rate in Hz, raw files.")]
-Channels = Annotated[int | None, typer.Option("--channels", help="Channel count, raw files.")]
+Rate = Annotated[
+    float | None, typer.Option("--rate", help="Samples or frames per second, where not stated.")
+]
+Channels = Annotated[
+    int | None, typer.Option("--channels", help="Channel count, raw files and stacks.")
+]
+Planes = Annotated[int | None, typer.Option("--planes", help="Planes that take turns in a stack.")]
 Dtype = Annotated[str | None, typer.Option(help="Sample type, raw files (int16, float32).")]
 Gain = Annotated[float | None, typer.Option("--gain-uv", help="uV per step, raw files.")]
 Format = Annotated[
@@ -38,6 +43,7 @@ def add(
     probe: Probe = None,
     rate: Rate = None,
     channels: Channels = None,
+    planes: Planes = None,
     dtype: Dtype = None,
     gain_uv: Gain = None,
     format: Format = None,
@@ -58,6 +64,7 @@ def add(
         probe=probe,
         rate_hz=rate,
         n_channels=channels,
+        n_planes=planes,
         dtype=dtype,
         gain_uv=gain_uv,
         format=format,

@@ -19,13 +19,14 @@ from nissl.cli.output import show
 
 _EXTRAS = {
     "ephys": ("spikeinterface", "neo", "probeinterface", "sklearn", "numba", "hdbscan", "pynwb"),
+    "imaging": ("tifffile", "skimage", "h5py", "av", "roifile", "pynwb", "onnxruntime"),
     "train": ("torch",),
     "dask": ("dask", "distributed"),
     "postgresql": ("psycopg",),
     "sorters": ("mountainsort5",),
     "interop": ("pynapple", "mne"),
 }
-_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image"}
 
 
 def doctor(

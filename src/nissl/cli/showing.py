@@ -7,8 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from nissl.cli.adding import AsJson, Channels, Dtype, Format, Gain, Probe, Rate, reader_options
-from nissl.cli.output import say, show
+from nissl.cli.adding import (
+    AsJson,
+    Channels,
+    Dtype,
+    Format,
+    Gain,
+    Planes,
+    Probe,
+    Rate,
+    reader_options,
+)
+from nissl.cli.output import say, show, show_json
 
 
 def show_path(
@@ -17,6 +27,7 @@ def show_path(
     probe: Probe = None,
     rate: Rate = None,
     channels: Channels = None,
+    planes: Planes = None,
     dtype: Dtype = None,
     gain_uv: Gain = None,
     format: Format = None,
@@ -30,6 +41,7 @@ def show_path(
             probe=probe,
             rate_hz=rate,
             n_channels=channels,
+            n_planes=planes,
             dtype=dtype,
             gain_uv=gain_uv,
             format=format,
@@ -52,7 +64,10 @@ def show_path(
 
 
 def _recording(path: Path, options: dict[str, Any], *, as_json: bool) -> None:
-    """Streams of a recording; for people also how the names of its channels were understood."""
+    """Streams of a recording; for people also how the names of its channels were understood.
+
+    Movies are in a table of their own for people, and among the streams in JSON.
+    """
     from nissl.annotators.eeg_checks import FORMATS
     from nissl.data.electrodes import electrodes
     from nissl.data.read import read
@@ -73,8 +88,18 @@ def _recording(path: Path, options: dict[str, Any], *, as_json: bool) -> None:
     named = {n: electrodes(s.channels.ids, s.channels.types) for n, s in recording.items()}
     if as_json and recording.format in FORMATS:
         rows = [r | {"electrodes": [vars(e) for e in named[str(r["stream"])]]} for r in rows]
-    show(str(path), rows, as_json=as_json)
-    if as_json or recording.format not in FORMATS:
+    if as_json:
+        movies = [_movie_facts(recording, movie) for movie in recording.movies.values()]
+        show_json([*rows, *movies])
+        return
+    movies = [_movie_row(recording, movie) for movie in recording.movies.values()]
+    if rows or not movies:
+        show(str(path), rows, as_json=False)
+    if movies:
+        show(f"movies of {path}", movies, as_json=False)
+    for note in recording.notes:
+        say(note)
+    if recording.format not in FORMATS:
         return
     for name, found in named.items():
         meanings = [
@@ -87,8 +112,39 @@ def _recording(path: Path, options: dict[str, Any], *, as_json: bool) -> None:
             for e in found
         ]
         show(f"\nchannels of {name}", meanings, as_json=False)
-    for note in recording.notes:
-        say(note)
+
+
+def _movie_facts(recording: Any, movie: Any) -> dict[str, Any]:
+    return {
+        "stream": movie.name,
+        "frames": movie.n_frames,
+        "rate_hz": movie.rate_hz,
+        "seconds": movie.duration_s,
+        "shape": movie.shape,
+        "spacing_um": movie.spacing_um,
+        "dtype": str(movie.dtype),
+        "gaps": len(movie.clock.segments) - 1,
+        "metadata": dict(movie.metadata),
+        "subject": recording.subject.id,
+    }
+
+
+def _movie_row(recording: Any, movie: Any) -> dict[str, Any]:
+    planes, height, width = movie.shape
+    spacing = movie.spacing_um
+    return {
+        "stream": movie.name,
+        "frames": movie.n_frames,
+        "rate_hz": movie.rate_hz,
+        "seconds": movie.duration_s,
+        "planes": planes,
+        "pixels": f"{height} x {width}",
+        "pixel_um": None if spacing is None else f"{spacing[1]:.3g} x {spacing[2]:.3g}",
+        "step_um": None if spacing is None or planes == 1 else spacing[0],
+        "dtype": str(movie.dtype),
+        "gaps": len(movie.clock.segments) - 1,
+        "subject": recording.subject.id,
+    }
 
 
 def _source_row(source: Any) -> dict[str, Any]:

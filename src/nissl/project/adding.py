@@ -10,6 +10,7 @@ from typing import Any
 
 from nissl.annotators.clock_checks import clock_findings
 from nissl.annotators.eeg_checks import source_findings
+from nissl.annotators.movie_checks import movie_findings
 from nissl.data import Recording
 from nissl.data.read import matching_reader, read
 from nissl.errors import BadArgumentError, CorruptSourceError, InputError, UnknownFormatError
@@ -103,7 +104,7 @@ def _claims(recording: Recording | None) -> tuple[Claims, tuple[Finding, ...]]:
     """Annotations in the file of a recording as labels, and findings about the recording."""
     if recording is None:
         return NO_CLAIMS, ()
-    findings = source_findings(recording)
+    findings = [*source_findings(recording), *movie_findings(recording)]
     if recording.annotations.bytes_to_read > _CHEAP_BYTES:
         sentence = "Its annotations would cost a pass over a large file and were not read."
         return NO_CLAIMS, (*findings, Finding("annotations", "warning", sentence))

@@ -43,7 +43,7 @@ class TiffReader:
     def open(self, path: Path, options: ReadOptions) -> Opened:
         """Open every channel as a movie."""
         files = files_of(path) if path.is_dir() else (path,)
-        chain = walk(files[0])
+        chain = walk(files[0], most=1)
         facts = facts_of(chain)
         plan = _plan(files, facts, chain, options)
         stack = stack_of(plan)

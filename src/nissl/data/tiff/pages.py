@@ -36,6 +36,9 @@ Y_RESOLUTION, PLANAR, RESOLUTION_UNIT, SOFTWARE, PREDICTOR = 283, 284, 296, 305,
 TILE_WIDTH, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, FILL_ORDER = 322, 324, 325, 339, 266
 _NEEDED = frozenset((SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, OFFSETS, SAMPLES, COUNTS))
 _NEEDED |= {PLANAR, PREDICTOR, TILE_WIDTH, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, FILL_ORDER}
+_DESCRIBING = tuple(sorted(_NEEDED - {OFFSETS, TILE_OFFSETS}))
+_PLACES = (3, 4, 16)
+"""Types of offsets: 16, 32 and 64 bits."""
 _ABOUT = (DESCRIPTION, SOFTWARE, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT)
 
 
@@ -134,7 +137,7 @@ def is_tiff(path: Path) -> bool:
         return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def walk(path: Path, *, descriptions: bool = False) -> Chain:
+def walk(path: Path, *, descriptions: bool = False, most: int | None = None) -> Chain:
     """Walk the chain of a file's pages; thumbnails are left out.
 
     Parameters
@@ -142,6 +145,8 @@ def walk(path: Path, *, descriptions: bool = False) -> Chain:
     path : Path
     descriptions : bool
         Read the description of every page.
+    most : int, optional
+        Stop after so many pages.
 
     Raises
     ------
@@ -151,7 +156,7 @@ def walk(path: Path, *, descriptions: bool = False) -> Chain:
         Pages that differ in size or type, or that hold no numbers nissl reads.
     """
     with path.open("rb", buffering=0) as file:
-        return _Walk(file, path, descriptions).walk()
+        return _Walk(file, path, descriptions).walk(most)
 
 
 class _Walk:
@@ -159,27 +164,30 @@ class _Walk:
         self.file, self.path, self.descriptions = file, path, descriptions
         self.size = os.fstat(file.fileno()).st_size
         self.layout, self.first = self._head()
+        self.known: dict[Any, Look] = {}
 
-    def walk(self) -> Chain:
+    def walk(self, most: int | None) -> Chain:
         look: Look | None = None
-        ifds, data, texts = [], [], []
+        ifds: list[int] = []
+        data: list[int] = []
+        texts: list[str] = []
         about: Mapping[int, Any] = {}
         seen: set[int] = set()
         offset, number = self.first, 0
-        while offset:
+        while offset and (most is None or len(ifds) < most):
             if offset in seen:
                 raise self.broken(number, "a chain of pages that runs in a circle")
             seen.add(offset)
             tags, following = self._page(offset, number)
-            if not _one(tags, SUBFILE, 0) & 1:
-                found = self._look(tags, number)
+            found, place = self._known(tags) or self._found(tags, number)
+            if found is not None:
                 if look is None:
                     look = found
                     about = self._values(tags, _ABOUT, number)
                 elif found != look:
                     raise self._mixed(number, look, found)
                 ifds.append(offset)
-                data.append(self._data(tags, found, number))
+                data.append(place)
                 if self.descriptions:
                     said = self._values(tags, (DESCRIPTION,), number)
                     texts.append(str(said.get(DESCRIPTION, "")))
@@ -188,6 +196,29 @@ class _Walk:
             raise self.broken(0, "no page")
         where = np.asarray(ifds, np.int64), np.asarray(data, np.int64)
         return Chain(self.path, look, *where, about, tuple(texts))
+
+    def _known(self, tags: Mapping[int, Any]) -> tuple[Look | None, int] | None:
+        """Look of a page that is described as an earlier one was, and where its pixels lie.
+
+        Nearly all pages of a movie are such, and nothing but their header is read.
+        """
+        look = self.known.get(_description(tags))
+        entry = tags.get(OFFSETS)
+        if look is None or entry is None or entry[1] != 1 or entry[0] not in _PLACES:
+            return None
+        place = int(struct.unpack_from(self.layout.order + _TYPES[entry[0]], entry[2])[0])
+        return (look, place) if place + look.page_bytes <= self.size else None
+
+    def _found(self, raw: Mapping[int, Any], number: int) -> tuple[Look | None, int]:
+        """Look of a page, None for a thumbnail, and where its pixels lie in one piece, or -1."""
+        tags = self._values(raw, _NEEDED & raw.keys(), number)
+        if _one(tags, SUBFILE, 0) & 1:
+            return None, -1
+        look = self._look(tags, number)
+        place = self._data(tags, look, number)
+        if place >= 0 and look.samples == 1:
+            self.known[_description(raw)] = look
+        return look, place
 
     def broken(self, number: int, got: str) -> CorruptSourceError:
         """Error for a chain that cannot be followed beyond a page."""
@@ -228,7 +259,7 @@ class _Walk:
         return Layout(order, False), struct.unpack(order + "I", head[4:8])[0]
 
     def _page(self, offset: int, number: int) -> tuple[dict[int, Any], int]:
-        """Entries of a page's header by tag, and where the next header lies."""
+        """Entries of a page's header (type, count, value) by tag, and where the next lies."""
         layout = self.layout
         block = self._bytes(offset, min(_CHUNK, max(0, self.size - offset)), number)
         width = struct.calcsize(layout.count)
@@ -245,13 +276,12 @@ class _Walk:
         raw = {}
         for tag, kind, count, value in struct.iter_unpack(entry, block[width:end]):
             raw[tag] = (kind, count, value)
-        needed = self._values(raw, _NEEDED & raw.keys(), number)
-        return {**raw, **needed}, struct.unpack_from(layout.word, block, end)[0]
+        return raw, struct.unpack_from(layout.word, block, end)[0]
 
     def _values(self, raw: Mapping[int, Any], tags: Any, number: int) -> dict[int, Any]:
         found = {}
         for tag in tags:
-            if tag in raw and isinstance(raw[tag], tuple) and len(raw[tag]) == 3:
+            if tag in raw:
                 kind, count, inline = raw[tag]
                 found[tag] = self._value(kind, count, inline, number)
         return found
@@ -335,6 +365,11 @@ def expanded(chain: Chain, n_pages: int) -> Chain:
     data = first + np.arange(n_pages, dtype=np.int64) * look.page_bytes
     ifd = np.full(n_pages, chain.ifd[0])
     return Chain(chain.path, look, ifd, data, chain.about, chain.descriptions)
+
+
+def _description(raw: Mapping[int, Any]) -> tuple[Any, ...]:
+    """What a page's header says, but for where its pixels lie."""
+    return tuple(raw.get(tag) for tag in _DESCRIBING)
 
 
 def _one(tags: Mapping[int, Any], tag: int, default: int) -> int:

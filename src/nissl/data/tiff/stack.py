@@ -134,7 +134,7 @@ def _order(plan: Plan, n_pages: int, numbers: npt.NDArray[np.int64]) -> npt.NDAr
     n_frames, rest = divmod(n_pages, per_frame * plan.n_planes)
     if n_frames == 0 or (rest and plan.writer != "ScanImage"):
         raise BadMetadataError(
-            f"a multiple of {per_frame} channels x {plan.n_planes} planes",
+            f"a multiple of {per_frame * plan.n_planes} images (channels x planes)",
             f"{n_pages} images in {Path(plan.files[0]).name}"
             + (" and the files after it" if len(plan.files) > 1 else ""),
             "Check --channels and --planes; a stack that was broken off lacks its last images.",
