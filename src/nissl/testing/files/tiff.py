@@ -19,8 +19,8 @@ def write_stack(path: Path, frames: npt.NDArray[Any], **options: Any) -> Path:
     frames : ndarray, shape (..., y, x)
         All axes before the last two are written in C order.
     **options
-        Of tifffile's `TiffWriter.write` (compression, tile, rowsperstrip, byteorder through
-        `big_endian=True`, `bigtiff=True`).
+        Of tifffile's `TiffWriter.write` (compression, tile, rowsperstrip); description, of the
+        first page alone; big_endian and bigtiff, True or False.
     """
     import tifffile
 
@@ -28,7 +28,9 @@ def write_stack(path: Path, frames: npt.NDArray[Any], **options: Any) -> Path:
     big = options.pop("bigtiff", False)
     images = frames.reshape(-1, *frames.shape[-2:])
     with tifffile.TiffWriter(path, bigtiff=big, byteorder=order) as file:
-        for image in images:
+        for k, image in enumerate(images):
+            if k == 1:
+                options.pop("description", None)
             plain = {"metadata": None, "contiguous": False, "photometric": "minisblack"}
             file.write(image, **{**plain, **options})
     return path
