@@ -77,7 +77,9 @@ def write_nwb_movie(
         spacing = {"grid_spacing": list(spacing_um), "grid_spacing_unit": "micrometers"}
     plane = file.create_imaging_plane(
         name="plane",
-        optical_channel=OpticalChannel("green", "a channel", 510.0),
+        optical_channel=OpticalChannel(
+            name="green", description="a channel", emission_lambda=510.0
+        ),
         description="",
         device=file.create_device(name="microscope"),
         excitation_lambda=920.0,
