@@ -366,7 +366,8 @@ def unspiking(
     steps = np.arange(common.neuropil.size) * common.step_s
     keep = np.exp(-common.step_s / cell.decay_s)
     glow = lfilter([1 - keep], [1.0, -keep], common.neuropil)
-    out = between(besides.neuropil, rng) * np.interp(t, steps, glow / max(float(glow.std()), 1e-9))
+    glow /= max(float(glow.std()), 1e-9)
+    out: Values = between(besides.neuropil, rng) * np.interp(t, steps, glow)
     every_s = 10 ** rng.uniform(1.0, 2.0)
     knots = np.arange(0.0, t[-1] + every_s, every_s / 10)
     out += between(besides.drift, rng) * np.interp(t, knots, wandering(knots.size, 10.0, rng))
