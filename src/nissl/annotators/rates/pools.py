@@ -1,0 +1,104 @@
+"""Non-negative deconvolution of first order, exact and in one pass: pools of adjacent violators.
+
+The problem: calcium `c` decays by a factor `g` a frame and jumps up by ``s[t] = c[t] - g c[t-1]``,
+never down. Minimise ``sum (y - c)^2 / 2 + penalty (1 - g) sum c`` under ``s >= 0``; but for the
+last frame, that penalty is `penalty` times the sum of `s`. Friedrich, Zhou and Paninski 2017
+(PLoS Computational Biology 13, e1005423) solve it as isotonic regression is solved: frames
+stand in pools along which calcium only decays, and a pool that begins lower than its forerunner
+has decayed to is merged with it. Each frame is merged once, so time is linear in frames.
+
+With `least` above 0 a jump has to be at least so large (their hard minimal size; greedy, no longer
+convex). Values that are NaN count nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+
+
+def _push(
+    value: float,
+    g: float,
+    least: float,
+    level: Any,
+    weight: Any,
+    length: Any,
+    n_pools: int,
+) -> int:
+    """Add one frame to the pools and merge what violates; return how many pools there are.
+
+    `level` is calcium at a pool's first frame, `weight` the sum of ``g^(2k)`` over its frames `k`
+    that count, `length` its frames. All three are changed in place.
+    """
+    counts = not np.isnan(value)
+    level[n_pools] = value if counts else 0.0
+    weight[n_pools] = 1.0 if counts else 0.0
+    length[n_pools] = 1
+    n_pools += 1
+    while n_pools > 1:
+        k = n_pools - 2
+        decayed = g ** length[k]
+        # a pool begins where calcium jumps, or with the first frame that counts
+        jumps = weight[k] == 0 or level[k + 1] >= decayed * max(level[k], 0.0) + least
+        if weight[k + 1] > 0 and jumps:
+            break
+        both = weight[k] + decayed * decayed * weight[k + 1]
+        if both > 0:
+            level[k] = (weight[k] * level[k] + decayed * weight[k + 1] * level[k + 1]) / both
+        weight[k] = both
+        length[k] += length[k + 1]
+        n_pools -= 1
+    return n_pools
+
+
+push = numba.njit(cache=True)(_push)
+
+
+def _calcium(y: Any, g: float, penalty: float, least: float) -> Any:
+    n = y.size
+    level, weight = np.zeros(n + 1), np.zeros(n + 1)
+    length = np.zeros(n + 1, np.int64)
+    n_pools = 0
+    for t in range(n):
+        n_pools = push(y[t] - penalty * (1 - g), g, least, level, weight, length, n_pools)
+    c = np.empty(n)
+    t = 0
+    for k in range(n_pools):
+        now = max(level[k], 0.0)
+        for _ in range(length[k]):
+            c[t] = now
+            now *= g
+            t += 1
+    return c
+
+
+_compiled = numba.njit(cache=True)(_calcium)
+
+
+def calcium(y: Values, g: float, penalty: float = 0.0, least: float = 0.0) -> Values:
+    """Solve the problem of this module.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_frames,), float64
+        Fluorescence over its baseline.
+    g : float
+        What remains of calcium after a frame, ``0 <= g < 1``.
+    penalty : float
+        In the unit of `y`.
+    least : float
+        Smallest jump, in the unit of `y`.
+
+    Returns
+    -------
+    ndarray, shape (n_frames,), float64
+        Calcium, not negative.
+    """
+    out: Values = _compiled(np.ascontiguousarray(y, np.float64), g, penalty, least)
+    return out
