@@ -385,7 +385,12 @@ def photons(dff: Values, noise_level: float, rate_hz: float, rng: np.random.Gene
     if noise_level <= 0:
         return dff
     per_frame = (PER_SD * 100 / (noise_level * np.sqrt(rate_hz))) ** 2
-    out: Values = rng.poisson(per_frame * np.maximum(1 + dff, 0.0)) / per_frame - 1.0
+    return photons_of(1 + dff, per_frame, rng) - 1.0
+
+
+def photons_of(light: Values, per_frame: float, rng: np.random.Generator) -> Values:
+    """Light as counted where 1 means `per_frame` photons in a frame."""
+    out: Values = rng.poisson(per_frame * np.maximum(light, 0.0)) / per_frame
     return out
 
 
