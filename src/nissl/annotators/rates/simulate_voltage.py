@@ -130,7 +130,7 @@ def voltage(
     times, heights = _spikes(slow, duration_s, how, rng)
     pulse = Pulse.drawn(how, rng)
     amplitude = between(how.amplitude, rng)
-    middle = (np.arange(n_frames) + 0.5) / rate_hz
+    middle: Values = (np.arange(n_frames, dtype=np.float64) + 0.5) / rate_hz
     under = amplitude * between(how.subthreshold, rng) * np.interp(middle, *slow)
     glow = under + amplitude * pulse.frames(times, heights, rate_hz, n_frames)
     glow += between(how.heart, rng) * np.sin(2 * np.pi * between((7.0, 12.0), rng) * middle)
@@ -266,4 +266,5 @@ def _bleaching(t: Values, lost: float, rng: np.random.Generator) -> Values:
     fast, slow = t[-1] * 10 ** rng.uniform(-1.5, -0.7), t[-1] * 10 ** rng.uniform(-0.3, 0.5)
     part = rng.uniform(0.1, 0.6)
     fall = part * -np.expm1(-t / fast) + (1 - part) * -np.expm1(-t / slow)
-    return 1 - lost * fall / fall[-1]
+    out: Values = 1 - lost * fall / fall[-1]
+    return out
