@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from nissl.data import Signal
 from nissl.data.recording import UNKNOWN
 from nissl.errors import BadArgumentError
 from nissl.labels import ItemTable, Kind, LabelSet
@@ -46,6 +47,8 @@ class Imported:
     facts : mapping
         Further JSON facts: "rate_hz", "clock" (segments of the stream's clock), "channels" (as
         `ChannelTable.to_json`).
+    signals : mapping of str to Signal
+        Derived signals of the items of the main set (traces), channels named by item.
     """
 
     labels: tuple[LabelSet, ...]
@@ -58,6 +61,7 @@ class Imported:
     session: str = UNKNOWN
     events: Mapping[str, LabelSet] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    signals: Mapping[str, Signal] = field(default_factory=dict)
 
     def dossier(self) -> Dossier:
         """Return what reports and exporters need, without the raw data."""
@@ -94,6 +98,7 @@ class Imported:
                 "streams": {stream: known} if known else {},
             },
             reviewed=len(by_person & set(main.items.tolist())) / max(main.items.size, 1),
+            signals=dict(self.signals),
         )
 
 

@@ -1,7 +1,8 @@
 """The subfolder `nissl/` of a folder export: what the format itself has no field for.
 
 `facts.json` (see `nissl.io.manifest`), the item table, the CLASSES sets and the session's
-events as Parquet, and columns of the spikes beyond time, unit and amplitude. An importer takes
+events as Parquet, and columns of the spikes beyond time, unit and amplitude; labels that are no
+EVENTS are there whole. An importer takes
 them as they are while the format's own files still agree with them; where somebody has changed
 those (merged units in phy), the files win and the old set is named as the parent.
 """
@@ -20,11 +21,11 @@ from nissl.errors import CorruptSourceError, NisslError
 from nissl.io.files import corrupt, load_json, load_npy
 from nissl.io.manifest import checked, describe, restore_set, write_facts
 from nissl.io.spikes import extra_columns
-from nissl.labels import ItemTable, LabelSet
+from nissl.labels import ItemTable, Kind, LabelSet
 from nissl.labels.serialise import read_items, read_labels, write_items, write_labels
 from nissl.tasks import Dossier
 
-FOLDER = "nissl"
+FOLDER, LABELS = "nissl", "labels.parquet"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Sidecar:
     events : mapping of str to LabelSet
     extra : mapping of str to ndarray, each of shape (n_spikes,)
         Further columns of the spikes.
+    labels : LabelSet, optional
+        Where they are no spikes.
     """
 
     facts: Mapping[str, Any]
@@ -48,6 +51,7 @@ class Sidecar:
     classes: tuple[LabelSet, ...]
     events: Mapping[str, LabelSet]
     extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    labels: LabelSet | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -109,8 +113,11 @@ def write_sidecar(
     home = folder / FOLDER
     home.mkdir()
     write_facts(home / "facts.json", {**describe(dossier), **(more or {})})
-    for name, values in extra_columns(dossier.labels).items():
-        np.save(home / f"spikes.{name}.npy", values)
+    if dossier.labels.kind is Kind.EVENTS:
+        for name, values in extra_columns(dossier.labels).items():
+            np.save(home / f"spikes.{name}.npy", values)
+    else:
+        write_labels(dossier.labels, home / LABELS)
     if dossier.items is not None:
         rest = {n: a for n, a in dossier.items.arrays.items() if n not in held}
         write_items(replace(dossier.items, arrays=rest), home / "items.parquet")
@@ -147,7 +154,10 @@ def read_sidecar(folder: Path) -> Sidecar | None:
         }
         if not isinstance(facts["source"]["fingerprint"], str):
             raise TypeError("the fingerprint is not text")
-    return Sidecar(facts, items, classes, events, extra)
+        labels = read_labels(home / LABELS) if (home / LABELS).is_file() else None
+        if labels is not None and labels.digest != facts["labels"]["digest"]:
+            raise ValueError("other labels than were exported")
+    return Sidecar(facts, items, classes, events, extra, labels)
 
 
 def readable_sidecar(folder: Path) -> tuple[Sidecar | None, tuple[str, ...]]:

@@ -65,6 +65,8 @@ def clock_of(dossier: Dossier) -> Clock:
     recording, stream = dossier.recording, dossier.stream
     if recording is not None and (stream in recording.streams or len(recording) == 1):
         return (recording[stream] if stream in recording.streams else recording.signal).clock
+    if recording is not None and stream in recording.movies:
+        return recording.movies[stream].clock
     described = _described_stream(dossier)
     if described.get("clock"):
         return Clock.from_json(described["clock"])

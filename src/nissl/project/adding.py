@@ -21,6 +21,7 @@ from nissl.io.lines import recording_lines
 from nissl.io.registries import ANNOTATIONS
 from nissl.labels import LabelSet
 from nissl.labels.remap import Target, remap
+from nissl.project.deriving import keep_derived
 from nissl.project.source import (
     Source,
     describe_labels,
@@ -137,7 +138,7 @@ def add(store: Store, prepared: Prepared) -> Source:
         keep(store, labels)
     _keep_claims(store, prepared.claims)
     if prepared.imported is not None:
-        _keep_imported(store, prepared.imported)
+        _keep_imported(Source(kept, store), prepared.imported)
     return Source(kept, store)
 
 
@@ -171,7 +172,8 @@ def _keep_claims(store: Store, claims: Claims) -> None:
             store.record_findings(digest, [f.to_json() for f in claims.findings])
 
 
-def _keep_imported(store: Store, imported: Imported) -> None:
+def _keep_imported(source: Source, imported: Imported) -> None:
+    store = source.store
     tables = {table.of: table for table in imported.items}
     notes = [
         Finding("missing", "note", sentence).to_json() for sentence in imported.what_is_missing
@@ -183,6 +185,9 @@ def _keep_imported(store: Store, imported: Imported) -> None:
             store.record_findings(digest, notes)
     for labels in imported.events.values():
         keep(store, labels)
+    for signal in imported.signals.values():
+        about = {"labels": imported.labels[0].digest, "source": source.fingerprint}
+        keep_derived(store, source, signal, about)
 
 
 def _row(prepared: Prepared) -> SourceRow:

@@ -9,6 +9,7 @@ from typing import Any
 from nissl.data import Signal
 from nissl.data.read import read
 from nissl.data.recording import Session, Subject
+from nissl.labels import LabelSet
 from nissl.labels.digest import plain_json
 from nissl.project.source import Source, describe_streams
 from nissl.store import SourceRow, Store
@@ -47,3 +48,34 @@ def keep_derived(store: Store, source: Source, signal: Signal, made_from: Mappin
         streams=describe_streams(recording),
     )
     return store.add_source(row).name
+
+
+def derived_signals(store: Store, source: Source, labels: LabelSet) -> dict[str, Signal]:
+    """Signals that were derived with a set of labels, or with one that it was made from, by name.
+
+    Those of the newest such set that has any; sources whose files are gone are left out.
+    """
+    runs = {row.digest: row.run for row in store.label_sets(source=source.fingerprint)}
+    found: dict[str, dict[str, Signal]] = {}
+    for row in store.sources():
+        path = store.locate(row)
+        if row.format != "derived" or not path.exists():
+            continue
+        signal = read(path).signal
+        made = signal.metadata.get("made_from", {})
+        if made.get("source") == source.fingerprint:
+            for key in ("job", "labels"):
+                if made.get(key):
+                    found.setdefault(str(made[key]), {})[signal.name] = signal
+    waiting = [labels.digest, *labels.provenance.made_from]
+    seen: set[str] = set()
+    while waiting:
+        digest = waiting.pop(0)
+        if digest in seen or digest not in runs:
+            continue
+        seen.add(digest)
+        here = found.get(digest) or found.get(str(runs[digest]))
+        if here:
+            return here
+        waiting += store.get_labels(digest).provenance.made_from
+    return {}

@@ -14,6 +14,7 @@ from nissl.errors import BadArgumentError, MissingInputError, SourceNotFoundErro
 from nissl.labels import Edit, ItemTable, Kind, LabelSet
 from nissl.labels.replay import Reviewed, Rule, replay, retarget
 from nissl.project.annotating import current, findings_of, items_of
+from nissl.project.deriving import derived_signals
 from nissl.project.source import Source
 from nissl.project.syncing import session_events
 from nissl.review.decided import DECIDED
@@ -81,6 +82,7 @@ def gather(
             for item, names in outcome.reviewer.items()
             if outcome.state.get(item) in DECIDED
         },
+        signals=derived_signals(store, source, outcome.base),
     )
 
 

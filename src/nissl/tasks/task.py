@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nissl.data import Recording
+from nissl.data import Recording, Signal
 from nissl.data.channels import SPIKING
 from nissl.labels import Edit, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.run.context import Context
@@ -110,6 +110,8 @@ class Dossier:
         Of the set that people decided on, where `labels` is what became of it.
     decided_by : mapping of int to str
         Who decided on an item of `labels`; items that nobody decided on are absent.
+    signals : mapping of str to Signal
+        Derived signals of the items (traces, rates) by name; channels are named by item.
     """
 
     labels: LabelSet
@@ -125,6 +127,7 @@ class Dossier:
     draft: bool = True
     proposed: Provenance | None = None
     decided_by: Mapping[int, str] = field(default_factory=dict)
+    signals: Mapping[str, Signal] = field(default_factory=dict)
 
     @property
     def made_by(self) -> Provenance:
