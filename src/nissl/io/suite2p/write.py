@@ -88,7 +88,9 @@ def write_suite2p(dossier: Dossier, folder: Path) -> None:
                 empty = np.zeros((rows.size, n_frames), np.float32)
                 np.save(home / f"{file}.npy", empty if traces is None else traces[rows])
         absent = [file for file, traces in held.items() if traces is None]
-        save(home / "ops.npy", _ops(footprints.take(rows), z, rate_hz, n_frames, absent))
+        ops = _ops(footprints.take(rows), z, rate_hz, n_frames, absent)
+        for file in ("ops", "db", "settings"):  # one of Suite2p before 1.0, two since
+            save(home / f"{file}.npy", ops)
     write_sidecar(folder, dossier, more={"traces": {n: f for f, n in names.items() if n}})
 
 
