@@ -396,18 +396,20 @@ def section(results: Mapping[str, Any], picture: str) -> list[str]:
 
 
 def _saved(asked: Mapping[str, Any]) -> str:
-    """What a policy saves against random, in words."""
+    """What policies save against random, in words; all of them, for the best is known too late."""
     said = []
     control = asked["reached"]["random"]
     for metric, words in (("balanced_accuracy", "balanced accuracy"), ("log_loss", "log-loss")):
-        known = {h: g[metric] for h, g in asked["reached"].items() if h != "random" and g[metric]}
-        if not known or not control[metric]:
-            said.append(f"Not every curve reaches the aim in {words}.")
+        others = [g[metric] for h, g in asked["reached"].items() if h != "random"]
+        if not control[metric] or not any(others):
+            said.append(f"In {words} no policy reaches the aim before random does.")
             continue
-        how = min(known, key=lambda h: known[h])
-        saved = 1 - known[how] / control[metric]
-        what = f"saves {saved:.0%} of the decisions" if saved > 0 else "saves none"
-        said.append(f"In {words} the best policy ({how}) {what} against random.")
+        saved = [1 - n / control[metric] for n in others if n]
+        lost = len(others) - len(saved)
+        said.append(
+            f"In {words} the policies save {min(saved):+.0%} to {max(saved):+.0%} of the decisions"
+            + (f"; {lost} do not reach the aim." if lost else ".")
+        )
     return " ".join(said)
 
 

@@ -10,17 +10,20 @@ import pytest
 from nissl.errors import BadArgumentError, SourceNotFoundError, UnknownFormatError
 from nissl.io import EXPORTERS, IMPORTERS, find_importer, import_labels
 from nissl.io.contracts import Exporter, Imported, Importer
+from nissl.io.registries import REGIONS
 from nissl.testing.exporters import example_dossier
 from nissl.testing.marks import CHANNELS, RATE_HZ, rows_of, span_dossier
 
 NAMES = ["alf", "csv", "nwb", "parquet", "phy", "spikeinterface"]
 ANNOTATIONS = ["bids", "dreams", "edf-annotations", "hypnogram", "luna", "mne", "szcore", "wonambi"]
+CELLS = ["suite2p"]
 FREE = ["bids", "edf-annotations", "luna", "mne", "wonambi"]
 
 
 def test_every_format_goes_both_ways():
-    every = sorted(NAMES + ANNOTATIONS)
-    assert sorted(EXPORTERS) == sorted(IMPORTERS) == every
+    every = sorted(NAMES + ANNOTATIONS + CELLS)
+    assert sorted(EXPORTERS) == every
+    assert sorted(IMPORTERS) == sorted([*every, *REGIONS])
     for name in every:
         assert isinstance(EXPORTERS.get(name), Exporter)
         assert isinstance(IMPORTERS.get(name), Importer)

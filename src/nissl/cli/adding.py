@@ -102,7 +102,9 @@ def add(
 def import_table(
     project: ProjectPath,
     source: Annotated[str, typer.Argument(help="Name of the source the labels belong to.")],
-    path: Annotated[Path, typer.Argument(help="Annotations, a hypnogram, or a table of trials.")],
+    path: Annotated[
+        Path, typer.Argument(help="Annotations, a hypnogram, a table of trials, or regions.")
+    ],
     name: Annotated[
         str | None, typer.Option(help="Task of the labels ('sleep', 'trials').")
     ] = None,
@@ -133,17 +135,21 @@ def import_table(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import annotations, hypnograms, trials or behaviour labels on the clock of a source."""
+    """Import annotations, hypnograms, trials, behaviour labels or regions to a source."""
     from nissl.project import open_project
     from nissl.project.adding import Frames
     from nissl.project.importing import annotation_format
+    from nissl.project.regions import FORMATS, region_format
 
     numbers = _numbers(frame_numbers) if frame_numbers is not None else None
     clocked = Frames(frames, n_frames, numbers) if frames is not None else None
     options = reader_options(name=name, author=author, stream=stream)
     reading = reader_options(start=start, epoch_s=epoch, coding=coding)
     with open_project(project, create=False) as study:
-        if format_ or reading or (clocked is None and annotation_format(path) is not None):
+        if format_ in FORMATS or (format_ is None and region_format(path) is not None):
+            about = reader_options(author=author, stream=stream, format=format_)
+            sets = study.add_regions(source, path, **about)
+        elif format_ or reading or (clocked is None and annotation_format(path) is not None):
             reading |= reader_options(format=format_, outside=outside, together=together)
             sets = study.add_annotations(source, path, **options, **reading)
         else:

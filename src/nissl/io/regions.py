@@ -7,7 +7,9 @@ whose channels are named by item.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,9 @@ from nissl.annotators.cells.vocabulary import CELL, CELLS, NOT_CELL
 from nissl.clock import Clock
 from nissl.data import ChannelTable, Signal
 from nissl.data.signal import ArrayReader, SampleReader
-from nissl.errors import ExportError
+from nissl.errors import ExportError, SourceNotFoundError
+from nissl.io.contracts import Imported
+from nissl.io.rates import positive_rate
 from nissl.io.verifying import same_values
 from nissl.labels import Author, ItemTable, Kind, LabelSet, Provenance
 from nissl.tasks import Dossier
@@ -215,3 +219,105 @@ def rate_of(dossier: Dossier) -> float:
     stated = context.get("rate_hz") or dict(streams.get(dossier.stream) or {}).get("rate_hz")
     stated = stated or dossier.source.get("rate_hz")
     return float(stated) if stated else float("nan")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Regions of a file that names no more than itself.
+
+    Parameters
+    ----------
+    footprints : Footprints
+    author : Author
+    cell : ndarray, shape (n,), bool, optional
+        What the author calls them; all cells by default.
+    facts : mapping of str to ndarray, each of shape (n,)
+        Columns of the item table.
+    traces : mapping of str to ndarray, each of shape (n_frames, n)
+    rate_hz : float
+        NaN where the file says none.
+    n_frames : int
+        0 where nothing says.
+    notes : tuple of str
+        What is missing or uncertain.
+    """
+
+    footprints: Footprints
+    author: Author
+    cell: npt.NDArray[np.bool_] | None = None
+    facts: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    traces: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    rate_hz: float = float("nan")
+    n_frames: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RegionFile:
+    """Importer of files in which others keep regions.
+
+    Parameters
+    ----------
+    name : str
+    recogniser : callable
+        ``(path) -> bool``; cheap, never raises for existing paths.
+    finder : callable
+        ``(path, reviewer) -> Found``.
+    """
+
+    name: str
+    recogniser: Callable[[Path], bool]
+    finder: Callable[[Path, str | None], Found]
+
+    def matches(self, path: Path) -> bool:
+        """Whether `path` looks like this format."""
+        return self.recogniser(Path(path))
+
+    def read(
+        self,
+        path: Path,
+        *,
+        reviewer: str | None = None,
+        source: str | None = None,
+        rate_hz: float | None = None,
+    ) -> Imported:
+        """Read a file; see `nissl.io.contracts.Importer.read`."""
+        path = Path(path)
+        if not path.exists():
+            raise SourceNotFoundError("a file of regions", f"nothing at {path}", "Check the path.")
+        found = self.finder(path, reviewer)
+        rate = found.rate_hz if rate_hz is None else positive_rate(rate_hz, path)
+        return imported(found, self.name, fingerprint=source, rate_hz=rate)
+
+
+def imported(found: Found, name: str, *, fingerprint: str | None, rate_hz: float) -> Imported:
+    """Labels, facts and traces of what was found in a file of format `name`."""
+    shape, n = found.footprints.shape, len(found.footprints)
+    n_frames = max([found.n_frames, *(len(t) for t in found.traces.values())])
+    mark = fingerprint or fingerprint_of(found.footprints, n_frames)
+    made = Provenance(
+        task="cells",
+        source=mark,
+        author=found.author,
+        stream=STREAM,
+        parameters={"imported_from": name, "shape": list(shape)},
+    )
+    labels = regions(found.footprints, made, cell=found.cell)
+    known = bool(np.isfinite(rate_hz))
+    context: dict[str, Any] = {"shape": list(shape)} | ({"rate_hz": rate_hz} if known else {})
+    notes = list(found.notes)
+    signals = {}
+    if known:
+        signals = {k: trace_array(k, v, range(n), rate_hz) for k, v in found.traces.items()}
+    elif found.traces:
+        notes.append("The frame rate is not known, so traces were left out; give it with --rate.")
+    clock = [[0, n_frames, 0.0, rate_hz]] if known and n_frames else None
+    return Imported(
+        labels=(labels,),
+        items=(facts_table(labels, found.facts, context=context),),
+        what_is_missing=(*notes, "The file names no movie that was opened; add the movie."),
+        format=name,
+        fingerprint=mark,
+        facts={"rate_hz": rate_hz, "clock": clock} if known else {},
+        signals=signals,
+    )

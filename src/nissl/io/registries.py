@@ -36,6 +36,14 @@ EXPORTERS: Registry[Exporter] = Registry(
     },
 )
 
+REGIONS = {
+    "caiman": "nissl.io.caiman:CAIMAN",
+    "cellpose": "nissl.io.label_images:CELLPOSE",
+    "label-image": "nissl.io.label_images:LABEL_IMAGE",
+    "neurofinder": "nissl.io.neurofinder:NEUROFINDER",
+}
+"""Files of regions that are only read."""
+
 IMPORTERS: Registry[Importer] = Registry(
     "importers",
     {
@@ -46,6 +54,7 @@ IMPORTERS: Registry[Importer] = Registry(
         "alf": "nissl.io.alf:ALF",
         "suite2p": "nissl.io.suite2p:SUITE2P",
         "nwb": "nissl.io.nwb:NWB",
+        **REGIONS,
         **ANNOTATIONS,
     },
 )

@@ -15,7 +15,16 @@ from nissl.labels import Edit, LabelSet
 from nissl.labels.atomic import make_folder
 from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, Rule, replay
-from nissl.project import adding, exporting, importing, learning, libraries, syncing, tagging
+from nissl.project import (
+    adding,
+    exporting,
+    importing,
+    learning,
+    libraries,
+    regions,
+    syncing,
+    tagging,
+)
 from nissl.project import evoked as evoking
 from nissl.project.annotating import Draft, Resources, annotate, current
 from nissl.project.dossier import gather, nothing_to_show
@@ -119,6 +128,26 @@ class Project:
             One for each author, kind and task in the file; the largest first.
         """
         return importing.add_annotations(self.store, self.source(source), Path(path), **options)
+
+    def add_regions(
+        self, source: Source | str, path: str | Path, **options: Any
+    ) -> tuple[LabelSet, ...]:
+        """Import regions of a movie (Suite2p, CaImAn, Cellpose, ImageJ, label images, Neurofinder).
+
+        Parameters
+        ----------
+        source : Source or str
+            The movie.
+        path : str or Path
+        **options
+            `format`, `author` (who outlined or judged them) and `stream`.
+
+        Returns
+        -------
+        tuple of LabelSet
+            What a program found, then what a person made of it; traces become sources.
+        """
+        return regions.add_regions(self.store, self.source(source), Path(path), **options)
 
     def suspicious_spans(
         self, source: Source | str, task: str, *, author: str | None = None
