@@ -16,7 +16,7 @@ from nissl.testing.marks import CHANNELS, RATE_HZ, rows_of, span_dossier
 
 NAMES = ["alf", "csv", "nwb", "parquet", "phy", "spikeinterface"]
 ANNOTATIONS = ["bids", "dreams", "edf-annotations", "hypnogram", "luna", "mne", "szcore", "wonambi"]
-CELLS = ["suite2p"]
+CELLS = ["imagej", "suite2p"]
 FREE = ["bids", "edf-annotations", "luna", "mne", "wonambi"]
 
 

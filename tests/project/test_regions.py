@@ -71,3 +71,14 @@ def test_work_is_moved_to_a_stream_whole(tmp_path):
     assert moved.labels[0].provenance.stream == "green"
     assert moved.items[0].of == moved.labels[0].digest
     assert on_stream(found, "movie") == found
+
+
+def test_rois_of_imagej_take_the_movies_size(study, tmp_path):
+    from roifile import ImagejRoi
+
+    path = tmp_path / "one.roi"
+    ImagejRoi.frompoints([[3, 2], [7, 2], [7, 5], [3, 5]]).tofile(path)
+    (labels,) = study.add_regions("film", path, author="A")
+    wanted = [y * 64 + x for y in range(2, 5) for x in range(3, 7)]
+    assert labels.table.column("pixels")[0].as_py() == wanted
+    assert labels.provenance.author.name == "A"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from nissl.annotators.cells.footprints import Footprints
 from nissl.data.channels import MOVIE
 from nissl.errors import BadArgumentError, SourceNotFoundError, UnknownFormatError
 from nissl.io import IMPORTERS, find_importer
 from nissl.io.contracts import Imported, Importer
+from nissl.io.regions import regions
 from nissl.io.registries import REGIONS
 from nissl.labels import Kind, LabelSet
 from nissl.project.adding import keep
@@ -16,7 +21,7 @@ from nissl.project.deriving import keep_derived
 from nissl.project.source import Source
 from nissl.store import Store
 
-FORMATS = (*REGIONS, "suite2p")
+FORMATS = (*REGIONS, "suite2p", "imagej")
 
 
 def region_format(path: Path, name: str | None = None) -> Importer | None:
@@ -47,6 +52,8 @@ def add_regions(
     chosen = source.stream(stream, (MOVIE,))
     rate_hz = source.row.streams[chosen].get("rate_hz")
     found = importer.read(path, reviewer=author, source=source.fingerprint, rate_hz=rate_hz)
+    if found.facts.get("field_guessed"):
+        found = in_field(found, source.row.streams[chosen].get("shape"))
     _check_field(found, source, chosen)
     found = on_stream(found, chosen)
     tables = {table.of: table for table in found.items}
@@ -74,6 +81,25 @@ def on_stream(imported: Imported, stream: str) -> Imported:
         sets.append(moved)
     items = tuple(replace(table, of=names.get(table.of, table.of)) for table in imported.items)
     return replace(imported, labels=tuple(sets), items=items)
+
+
+def in_field(imported: Imported, shape: Sequence[int] | None) -> Imported:
+    """Regions of a field whose size was guessed, in the field of a known size they fit into."""
+    labels = imported.labels[0]
+    before = tuple(int(n) for n in labels.provenance.parameters["shape"])
+    if shape is None or any(a > b for a, b in zip(before, shape, strict=True)):
+        return imported
+    after = (int(shape[0]), int(shape[1]), int(shape[2]))
+    drawn = Footprints.from_labels(labels, (before[0], before[1], before[2]))
+    moved = [np.ravel_multi_index(np.unravel_index(p, before), after) for p in drawn.pixels]
+    made = labels.provenance
+    stated = replace(made, parameters={**made.parameters, "shape": list(after)})
+    placed = regions(Footprints.build(after, moved, drawn.weights), stated)
+    items = tuple(
+        replace(t, of=placed.digest, context={**t.context, "shape": list(after)})
+        for t in imported.items
+    )
+    return replace(imported, labels=(placed,), items=items)
 
 
 def _check_field(found: Imported, source: Source, stream: str) -> None:
