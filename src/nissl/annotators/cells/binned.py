@@ -100,8 +100,13 @@ def block_means(values: npt.NDArray[Any], frames: int, factor: int) -> npt.NDArr
 
 
 def _sums(values: npt.NDArray[Any], frames: int, factor: int) -> npt.NDArray[np.float32]:
-    out = np.add.reduceat(values, np.arange(0, values.shape[0], frames), axis=0, dtype=np.float32)
+    whole = len(values) // frames
+    blocks = values[: whole * frames].reshape(whole, frames, *values.shape[1:])
+    out = blocks.sum(axis=1, dtype=np.float32)
+    if whole * frames < len(values):
+        rest = values[whole * frames :].sum(axis=0, dtype=np.float32)
+        out = np.concatenate([out, rest[None]])
     if factor > 1:
         out = np.add.reduceat(out, np.arange(0, values.shape[2], factor), axis=2)
         out = np.add.reduceat(out, np.arange(0, values.shape[3], factor), axis=3)
-    return out
+    return np.asarray(out, np.float32)

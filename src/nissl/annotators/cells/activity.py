@@ -1,0 +1,216 @@
+"""Cells that only their transients show, found tile by tile in a movie that was made smaller."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.cells.binned import binned
+from nissl.annotators.cells.footprints import Footprints
+from nissl.annotators.cells.joining import merged_duplicates
+from nissl.annotators.cells.sources import SourceSettings, find_sources, standardised
+from nissl.data import Movie
+from nissl.labels.digest import digest_json
+from nissl.run.chunks import Chunk
+from nissl.run.context import Context
+from nissl.run.execute import run_chunks
+from nissl.run.results import stage_key
+
+MOST_BLOCKS = 4000
+TILE_BYTES = 48 * 10**6
+
+
+@dataclass(frozen=True)
+class ActivitySettings:
+    """How active cells are looked for.
+
+    Parameters
+    ----------
+    modality : {"two-photon", "one-photon"}
+        Background is taken off as a mean over the neighbourhood, or as the ring model predicts.
+    diameter_px : float
+        Of a cell.
+    block_s : float
+        Frames are averaged over this time: about the decay of a transient.
+    slow_s : float
+        What changes more slowly is no activity.
+    active, energy, edge : float
+        See `nissl.annotators.cells.sources.SourceSettings`.
+    """
+
+    modality: str = "two-photon"
+    diameter_px: float = 12.0
+    block_s: float = 0.4
+    slow_s: float = 40.0
+    active: float = 2.5
+    energy: float = 3.5
+    edge: float = 0.3
+
+    @property
+    def sources(self) -> SourceSettings:
+        """What counts as a source in a tile."""
+        return SourceSettings(self.diameter_px, self.active, self.energy, self.edge)
+
+
+def find_active(
+    movie: Movie, context: Context, settings: ActivitySettings | None = None
+) -> Footprints:
+    """Footprints of all that lights up at the size of a cell.
+
+    The movie is read once; its means over blocks of time lie in a file of the job's folder, of
+    which a tile at a time is in memory.
+
+    Parameters
+    ----------
+    movie : Movie
+        Corrected for motion.
+    context : Context
+    settings : ActivitySettings, optional
+
+    Returns
+    -------
+    Footprints
+        Of origin "activity"; `score` is the energy of the transients above noise. In the order
+        of their places.
+    """
+    chosen = ActivitySettings() if settings is None else settings
+    frames = max(round(chosen.block_s * movie.rate_hz), -(-movie.n_frames // MOST_BLOCKS), 1)
+    small = binned(movie, context, frames, on_disk=True)
+    tiles = plan_tiles(movie.shape, len(small), chosen.diameter_px)
+    shared = (
+        str(small.filename),  # type: ignore[attr-defined]
+        tiles,
+        chosen,
+        max(chosen.slow_s * movie.rate_hz / frames, 3.0),
+    )
+    chunks = tuple(Chunk(k, k, k + 1, k, k + 1) for k in range(len(tiles)))
+    key = stage_key(
+        "active",
+        {
+            "settings": vars(chosen).copy(),
+            "frames": frames,
+            "shape": list(movie.shape),
+            "n_frames": movie.n_frames,
+            "movie": digest_json({"name": movie.name}),
+        },
+    )
+    largest = max((b - t) * (r - le) for _, (t, b), (le, r), _, _ in tiles)
+    found = run_chunks(
+        _tile,
+        chunks,
+        shared,
+        context,
+        key=key,
+        memory_per_chunk=6 * 4 * len(small) * largest,
+        stage="active cells",
+    )
+    pixels: list[Any] = []
+    weights: list[Any] = []
+    traces: list[Any] = []
+    energy: list[float] = []
+    for arrays in found:
+        if arrays["length"].size:
+            cuts = np.cumsum(arrays["length"])[:-1]
+            pixels += np.split(arrays["pixels"], cuts)
+            weights += np.split(arrays["weights"], cuts)
+            traces += list(arrays["traces"])
+            energy += arrays["energy"].tolist()
+    cells = Footprints.build(movie.shape, pixels, weights, score=energy, origin="activity")
+    return merged_duplicates(cells, np.array(traces, np.float32).reshape(len(cells), len(small)))
+
+
+Tile = tuple[int, tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+def plan_tiles(shape: tuple[int, int, int], n_blocks: int, diameter_px: float) -> list[Tile]:
+    """Tiles that fit in memory, each with a halo of two and a half cells.
+
+    Returns
+    -------
+    list of (plane, rows read, columns read, rows answered for, columns answered for)
+        From the shape alone, so that the result is the same on every machine.
+    """
+    depth, height, width = shape
+    halo = round(2.5 * diameter_px)
+    side = int(np.sqrt(TILE_BYTES / (4 * max(n_blocks, 1))))
+    core = max(side - 2 * halo, 2 * halo)
+    tiles: list[Tile] = []
+    for plane in range(depth):
+        for a, b in _cuts(height, core):
+            for c, d in _cuts(width, core):
+                rows = max(a - halo, 0), min(b + halo, height)
+                columns = max(c - halo, 0), min(d + halo, width)
+                tiles.append((plane, rows, columns, (a, b), (c, d)))
+    return tiles
+
+
+def _cuts(length: int, most: int) -> list[tuple[int, int]]:
+    """Half-open intervals of nearly equal length, none longer than `most`."""
+    edges = np.linspace(0, length, -(-length // most) + 1).round().astype(int).tolist()
+    return list(itertools.pairwise(edges))
+
+
+def _tile(shared: Any, chunk: Chunk) -> dict[str, npt.NDArray[Any]]:
+    """Sources of a tile whose centre lies in the part that it answers for."""
+    path, tiles, settings, slow_blocks = shared
+    plane, rows, columns, own_rows, own_columns = tiles[chunk.index]
+    movie = np.load(path, mmap_mode="r")
+    block = np.array(movie[:, plane, slice(*rows), slice(*columns)], np.float32)
+    values = without_background(standardised(block, slow_blocks), settings)
+    height, width = movie.shape[2:]
+    kept, pixels = [], []
+    for source in find_sources(values, settings.sources):
+        y, x = np.divmod(source.pixels, columns[1] - columns[0])
+        y, x = y + rows[0], x + columns[0]
+        middle_y, middle_x = (np.average(each, weights=source.weights) for each in (y, x))
+        if own_rows[0] <= middle_y < own_rows[1] and own_columns[0] <= middle_x < own_columns[1]:
+            kept.append(source)
+            pixels.append((plane * height + y) * width + x)
+    order = np.argsort([p[0] for p in pixels], kind="stable").tolist()
+    none = np.zeros(0, np.float32)
+    return {
+        "length": np.array([pixels[k].size for k in order], np.int64),
+        "pixels": np.concatenate([np.zeros(0, np.int64), *(pixels[k] for k in order)]),
+        "weights": np.concatenate([none, *(kept[k].weights for k in order)]),
+        "traces": np.array([kept[k].trace for k in order], np.float32),
+        "energy": np.array([kept[k].energy for k in order], np.float32),
+    }
+
+
+def without_background(
+    values: npt.NDArray[np.float32], settings: ActivitySettings
+) -> npt.NDArray[np.float32]:
+    """Fluctuations of each pixel beyond those of what lies around it, (n_blocks, y, x)."""
+    from scipy.ndimage import uniform_filter
+
+    if settings.modality == "one-photon":
+        return values - ring_background(values, settings.diameter_px)
+    width = round(3.5 * settings.diameter_px)
+    values -= uniform_filter(values, (1, width, width), mode="nearest")
+    return values
+
+
+def ring_background(values: npt.NDArray[np.float32], diameter_px: float) -> npt.NDArray[np.float32]:
+    """Background that the ring model predicts at every pixel, (n_blocks, y, x)."""
+    from nissl.annotators.cells.ring import (
+        RING_RADII,
+        coarse_factor,
+        coarse_means,
+        coarse_places,
+        ring_weights,
+    )
+
+    n, height, width = values.shape
+    factor = coarse_factor(diameter_px)
+    size = (height, width)
+    small = (coarse_means(size, factor) @ values.reshape(n, -1).T).T
+    coarse = (n, -(-height // factor), -(-width // factor))
+    step = max(n // 500, 1)
+    radius = RING_RADII * diameter_px / factor
+    weights = ring_weights(small.reshape(coarse)[::step], radius)
+    predicted = coarse_places(size, factor) @ (weights @ np.ascontiguousarray(small.T))
+    return np.ascontiguousarray(predicted.T, np.float32).reshape(values.shape)
