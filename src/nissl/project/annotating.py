@@ -22,6 +22,7 @@ from nissl.run.context import Context
 from nissl.run.job import JobSpec
 from nissl.run.progress import Progress, Silent
 from nissl.store import Store
+from nissl.store.images import keep_images
 from nissl.tasks import TASKS, Annotator, Finding, Inputs, Learner, Result, Task, resolve
 
 
@@ -121,6 +122,7 @@ def annotate(
             made_from = {"job": job.hash, "source": source.fingerprint, "stream": chosen}
             names = [keep_derived(store, source, each, made_from) for each in result.sources]
             draft = replace(draft, derived=tuple(names))
+            keep_images(store, draft.labels.digest, result.images)
             _keep(store, job.hash, draft)
         except (NisslError, KeyboardInterrupt) as error:
             store.fail_run(job.hash, str(error) or "interrupted")

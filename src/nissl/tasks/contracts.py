@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+import numpy.typing as npt
+
 from nissl.data import Movie, Recording, Signal
 from nissl.errors import BadArgumentError
 from nissl.labels import ItemTable, LabelSet
@@ -125,6 +127,9 @@ class Result:
         Facts about the items of those sets.
     sources : tuple of Signal
         Derived streams (rates, embeddings, traces).
+    images : mapping of str to ndarray, shape (y, x) or (z, y, x)
+        Pictures of the whole field that items lie in ("mean", "max", "correlation", "active"),
+        on the grid that `pixels` of REGIONS count on; review shows them without the movie.
     log : mapping
         JSON values that the report tells: preprocessing steps with their numbers, bad
         channels, wall time, peak memory.
@@ -135,6 +140,7 @@ class Result:
     labels: tuple[LabelSet, ...]
     items: tuple[ItemTable, ...] = ()
     sources: tuple[Signal, ...] = ()
+    images: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     log: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
