@@ -40,6 +40,7 @@ TASKS: Registry[Task] = Registry(
             "events",
             "components",
             "decoding",
+            "cells",
         )
     },
 )
@@ -62,6 +63,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "sleep/combined": "nissl.annotators.sleep.combined:COMBINED",
         "components/icalabel": "nissl.annotators.components.icalabel:ICALABEL",
         "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
+        "cells/nissl": "nissl.annotators.cells.method:NISSL",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {

@@ -221,7 +221,10 @@ def digests(labels: tuple[LabelSet, ...]) -> list[str]:
 
 
 def samples_digest(inputs: Inputs) -> str:
-    """Hash of (up to a second of) the samples and of the channel table."""
+    """Hash of (up to a second of) the samples and of the channel table, or of 16 frames."""
+    if inputs.stream in inputs.recording.movies:
+        frames = inputs.movie.read(0, min(inputs.movie.clock.segments[0].stop, 16))
+        return hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest()
     signal = inputs.signal
     raw = signal.read_raw(0, min(signal.clock.segments[0].stop, round(signal.rate_hz)))
     table = json.dumps(signal.channels.to_json(), sort_keys=True)

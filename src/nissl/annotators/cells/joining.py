@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,28 @@ def overlaps(a: Footprints, b: Footprints) -> tuple[Any, npt.NDArray[Any], npt.N
     return coo_array(first @ second.T), sizes[0], sizes[1]
 
 
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Cells of two lists, with what each list thought of them.
+
+    Parameters
+    ----------
+    cells : Footprints
+    shape_score, activity_score : ndarray, shape (n_cells,), float32
+        Scores in either list; NaN for cells that it does not have.
+    """
+
+    cells: Footprints
+    shape_score: npt.NDArray[np.float32]
+    activity_score: npt.NDArray[np.float32]
+
+
 def union(shapes: Footprints, active: Footprints) -> Footprints:
+    """Cells of both lists, those found twice once; see `joined`."""
+    return joined(shapes, active).cells
+
+
+def joined(shapes: Footprints, active: Footprints) -> Joined:
     """Cells of both lists; those found twice once, of origin "both".
 
     Two cells are the same when they share `SAME_IOU` of their union or one holds `SAME_PART` of
@@ -41,23 +63,29 @@ def union(shapes: Footprints, active: Footprints) -> Footprints:
 
     Returns
     -------
-    Footprints
+    Joined
         The cells of `shapes` in their order, then what only activity showed.
     """
     partner = partners(shapes, active)
-    pixels, weights = list(shapes.pixels), list(shapes.weights)
-    origin = list(shapes.origin)
+    weights, origin = list(shapes.weights), list(shapes.origin)
+    energy = np.full(len(shapes), np.nan, np.float32)
     for k, other in partner.items():
         weights[k] = _lit(shapes.pixels[k], active.pixels[other], active.weights[other])
         origin[k] = "both"
-    alone = [k for k in range(len(active)) if k not in set(partner.values())]
-    rest = active.take(np.array(alone, np.int64))
-    return Footprints.build(
+        energy[k] = active.score[other]
+    used = set(partner.values())
+    alone = np.array([k for k in range(len(active)) if k not in used], np.int64)
+    rest = active.take(alone)
+    cells = Footprints.build(
         shapes.shape,
-        [*pixels, *rest.pixels],
+        [*shapes.pixels, *rest.pixels],
         [*weights, *rest.weights],
         score=np.concatenate([shapes.score, rest.score]),
         origin=[*origin, *rest.origin],
+    )
+    unseen = np.full(len(rest), np.nan, np.float32)
+    return Joined(
+        cells, np.concatenate([shapes.score, unseen]), np.concatenate([energy, rest.score])
     )
 
 

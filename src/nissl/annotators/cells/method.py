@@ -1,0 +1,294 @@
+"""`cells/nissl`: from a movie to cells with traces.
+
+Motion is taken out; pictures of the field are made; cells are found by their shape in the
+pictures and by their transients in the movie, and joined; each gets a trace, and facts by which
+people and classifiers judge it. Every stage goes through the movie chunk by chunk and is kept
+in the job's folder, from where an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.cells.activity import ActivitySettings, find_active
+from nissl.annotators.cells.describing import field_images, item_table
+from nissl.annotators.cells.footprints import Footprints
+from nissl.annotators.cells.joining import Joined, joined
+from nissl.annotators.cells.traces import MODALITIES, Traces, TraceSettings, extract
+from nissl.clock import Clock
+from nissl.data import ChannelTable, Movie, Signal
+from nissl.errors import BadArgumentError
+from nissl.labels import Author, LabelSet, Provenance
+from nissl.run.context import Context
+from nissl.run.memory import measure_peak
+from nissl.tasks import Finding, Inputs, Promises, Result
+
+DIAMETER_UM = 11.0
+"""Of a soma, where the movie says how large its pixels are but nobody how large its cells."""
+SOURCES = {"fluorescence": "dff", "raw": "raw", "neuropil": "neuropil"}
+"""Names of derived signals, and the traces that they hold."""
+
+
+@dataclass(frozen=True)
+class CellsMethod:
+    """Cells by shape and activity, with traces."""
+
+    name: str = "cells/nissl"
+    version: str = "1"
+    promises: Promises = Promises(chunked=True, deterministic=True, memory="measured")
+
+    def missing(self) -> Mapping[str, str]:
+        """Packages that are not installed, with the command that installs each."""
+        try:
+            version("onnxruntime")
+        except PackageNotFoundError:
+            return {"onnxruntime": "pip install 'nissl[imaging]'"}
+        return {}
+
+    def packages(self) -> Mapping[str, str]:
+        """Versions of the packages that compute."""
+        found = {}
+        for name in ("numpy", "scipy", "onnxruntime"):
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                found[name] = ""
+        return found
+
+    def defaults(self) -> Mapping[str, Any]:
+        """Parameters with their default values.
+
+        `modality`: "two-photon" or "one-photon". `diameter_px`: of a soma; null looks for it.
+        `motion`, `shape`, `activity`: which stages run. `baseline_s`: window of the running
+        baseline. `coefficient`: part of the neuropil to take off; null fits it for each cell.
+        """
+        return {
+            "modality": "two-photon",
+            "diameter_px": None,
+            "motion": True,
+            "shape": True,
+            "activity": True,
+            "baseline_s": 60.0,
+            "coefficient": None,
+        }
+
+    def annotate(self, inputs: Inputs, parameters: Mapping[str, Any], context: Context) -> Result:
+        """Find the cells of a movie and extract their traces.
+
+        Raises
+        ------
+        BadArgumentError
+            An option outside its values.
+        BadSamplesError
+            A movie without a frame.
+        InterruptedRunError
+            Ctrl-C; finished chunks are kept.
+        """
+        began = time.perf_counter()
+        require_sound(parameters)
+        seconds: dict[str, float] = {}
+        with measure_peak() as peak:
+            found = _found(inputs.movie, parameters, context, seconds)
+            labels = self._labels(found.joined.cells, inputs, parameters, context)
+        known = np.isfinite(found.traces.coefficient_error)
+        field = float(np.median(found.traces.coefficient[known])) if known.any() else None
+        scores = {
+            "shape_score": found.joined.shape_score,
+            "activity_score": found.joined.activity_score,
+        }
+        items = item_table(
+            labels,
+            found.joined.cells,
+            found.traces,
+            found.images,
+            found.movie,
+            scores=scores,
+            field=field,
+        )
+        origin = found.joined.cells.origin
+        log = {
+            "n_cells": len(origin),
+            "found_by": {name: origin.count(name) for name in ("shape", "activity", "both")},
+            "diameter_px": found.diameter_px,
+            "neuropil_coefficient": field,
+            "stages_s": {name: round(value, 3) for name, value in seconds.items()},
+            "wall_s": time.perf_counter() - began,
+            "peak_memory_bytes": peak.bytes,
+        }
+        return Result(
+            labels=(labels,),
+            items=(items,),
+            sources=(*sources(found.traces, labels, inputs.movie.clock), *found.motion),
+            images=found.images,
+            log=log,
+            findings=tuple(_doubts(found.traces, labels)),
+        )
+
+    def _labels(
+        self,
+        cells: Footprints,
+        inputs: Inputs,
+        parameters: Mapping[str, Any],
+        context: Context,
+    ) -> LabelSet:
+        made_by = Provenance(
+            task="cells",
+            source=inputs.recording.fingerprint,
+            stream=inputs.stream,
+            author=Author("model", self.name, self.version),
+            parameters=dict(parameters),
+            seed=context.seed,
+            packages=dict(self.packages()),
+        )
+        return cells.to_labels(made_by)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the stages gave."""
+
+    movie: Movie
+    motion: tuple[Signal, ...]
+    images: Mapping[str, npt.NDArray[np.float32]]
+    diameter_px: float
+    joined: Joined
+    traces: Traces
+
+
+def require_sound(parameters: Mapping[str, Any]) -> None:
+    """Raise `BadArgumentError` for parameters outside their values."""
+    diameter, part = parameters["diameter_px"], parameters["coefficient"]
+    if parameters["modality"] not in MODALITIES:
+        TraceSettings(modality=parameters["modality"])
+    if diameter is not None and not (isinstance(diameter, (int, float)) and 3 <= diameter <= 200):
+        raise BadArgumentError(
+            "diameter_px from 3 to 200, or null",
+            repr(diameter),
+            "Measure a soma in the mean image, in pixels.",
+        )
+    if part is not None and not (isinstance(part, (int, float)) and 0 <= part <= 1):
+        raise BadArgumentError(
+            "coefficient from 0 to 1, or null", repr(part), "Leave it out: it is then fitted."
+        )
+    if not (parameters["shape"] or parameters["activity"]):
+        raise BadArgumentError(
+            "shape, activity, or both", "neither", "Leave them out: both are then looked for."
+        )
+
+
+def _found(
+    raw: Movie, parameters: Mapping[str, Any], context: Context, seconds: dict[str, float]
+) -> Found:
+    began = time.perf_counter()
+
+    def lap(name: str) -> None:
+        nonlocal began
+        seconds[name] = time.perf_counter() - began
+        began = time.perf_counter()
+
+    movie, motion = raw, ()
+    lap("motion")
+    images = field_images(movie, context)
+    lap("pictures")
+    diameter = _diameter(movie, images, parameters)
+    shapes = _by_shape(movie, images, diameter) if parameters["shape"] else _none(movie)
+    lap("shapes")
+    settings = ActivitySettings(modality=parameters["modality"], diameter_px=diameter)
+    active = find_active(movie, context, settings) if parameters["activity"] else _none(movie)
+    both = joined(shapes, active)
+    lap("activity")
+    traces = extract(
+        movie,
+        both.cells,
+        context,
+        TraceSettings(
+            modality=parameters["modality"],
+            baseline_s=float(parameters["baseline_s"]),
+            coefficient=parameters["coefficient"],
+            diameter_px=diameter,
+        ),
+    )
+    lap("traces")
+    return Found(movie, motion, images, diameter, both, traces)
+
+
+def _diameter(
+    movie: Movie, images: Mapping[str, npt.NDArray[np.float32]], parameters: Mapping[str, Any]
+) -> float:
+    """Diameter of a soma in pixels: as told, from the size of a pixel, or as the pictures say."""
+    if parameters["diameter_px"] is not None:
+        return float(parameters["diameter_px"])
+    if movie.spacing_um is not None:
+        return float(np.clip(DIAMETER_UM / movie.spacing_um[2], 3.0, 200.0))
+    from nissl.annotators.cells.network import likely_diameter
+
+    return float(likely_diameter({name: image[0] for name, image in images.items()}))
+
+
+def _by_shape(
+    movie: Movie, images: Mapping[str, npt.NDArray[np.float32]], diameter: float
+) -> Footprints:
+    """Cells of all planes by their shape."""
+    from nissl.annotators.cells.network import detect
+
+    pixels: list[Any] = []
+    weights: list[Any] = []
+    score: list[float] = []
+    _, height, width = movie.shape
+    for z in range(movie.n_planes):
+        summary = {name: image[z] for name, image in images.items()}
+        found = detect(summary, diameter_px=diameter)
+        pixels += [p + z * height * width for p in found.pixels]
+        weights += list(found.weights)
+        score += found.score.tolist()
+    return Footprints.build(movie.shape, pixels, weights, score=score, origin="shape")
+
+
+def _none(movie: Movie) -> Footprints:
+    return Footprints.build(movie.shape, [])
+
+
+def sources(traces: Traces, labels: LabelSet, clock: Clock) -> tuple[Signal, ...]:
+    """Derived signals, one channel per cell, named by its item."""
+    ids = [str(item) for item in labels.column("item").tolist()]
+    if not ids:
+        return ()
+    table = ChannelTable.plain(ids, kind="fluorescence")
+    made = []
+    for name, attribute in SOURCES.items():
+        values = np.ascontiguousarray(getattr(traces, attribute), np.float32)
+        signal = Signal.from_array(values, clock.rate_hz, name=name, channels=table, clock=clock)
+        unit = "dF/F, a fraction" if attribute == "dff" else "as the movie"
+        made.append(replace(signal, metadata={"unit": unit}))
+    return tuple(made)
+
+
+def _doubts(traces: Traces, labels: LabelSet) -> list[Finding]:
+    """What extraction itself found doubtful."""
+    found = []
+    for flags, check, sentence in (
+        (
+            traces.floored,
+            "low_baseline",
+            "Without neuropil its fluorescence at rest is close to nothing: its dF/F is a bound.",
+        ),
+        (
+            ~traces.told_apart,
+            "coincides",
+            "It has the pixels of another cell: their traces cannot be told apart.",
+        ),
+    ):
+        for row in np.flatnonzero(flags).tolist():
+            item = int(labels.column("item")[row])
+            found.append(Finding(check, "warning", sentence, item=item))
+    return found
+
+
+NISSL = CellsMethod()
