@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nissl.errors import BadArgumentError, BadEditError
 from nissl.labels import Author, Edit, EditKind, ItemTable, Kind, LabelSet, Provenance
 from nissl.labels.replay import (
+    Live,
     adjudicated,
     by_reviewer,
     majority,
@@ -239,6 +240,48 @@ def test_regions_are_reshaped():
     assert reviewed.labels.table.column("pixels").to_pylist() == [[7, 8, 9], [4]]
     assert reviewed.labels.table.column("weights").to_pylist() == [None, [2.0]]
     assert len(reviewed.questions) == 1
+
+
+def test_merged_regions_are_one_row_of_all_their_pixels():
+    pixels, weights = [[1, 2], [2, 5], [9], [4]], [[0.5, 1.0], [2.0, 0.25], None, None]
+    regions = build(Kind.REGIONS, pixels=pixels, weights=weights)
+    pen = Pen(regions)
+    pen("merge", 0, 1)
+    pen("merge", 0, 2)
+    pen("merge", 0, 3)
+    pen("undo", target=str(pen.edits[-1].uuid))
+    pen("reshape", 0, pixels=[1, 2, 3])
+    live = Live(regions, "ana", pen.edits[:2])
+    (row,) = live.rows(0)
+    assert live.draft.columns_at(live.rows(0)).to_pylist()[0]["pixels"] == [1, 2, 5, 9]
+    weights = replay(regions, pen.edits[:2]).labels.table.column("weights").to_pylist()
+    assert weights == [[0.5, 2.0, 0.25, 1.0], None]
+    reviewed = replay(regions, pen.edits)
+    assert reviewed.labels.table.column("pixels").to_pylist() == [[1, 2, 3], [4]]
+    assert reviewed.old_to_new == {0: (0,), 1: (0,), 2: (0,), 3: (3,)}
+    assert reviewed.state == {0: "changed", 3: "untouched"}
+    assert not reviewed.questions
+
+
+def test_merged_spans_lose_their_probabilities_and_no_others_do():
+    columns = {"start": [0, 5, 9], "stop": [1, 6, 10], "probabilities": np.full((3, 2), 0.5)}
+    spans = build(Kind.SPANS, **columns)
+    pen = Pen(spans)
+    pen("merge", 0, 1)
+    table = replay(spans, pen.edits).labels.table
+    assert table.column("item").to_pylist() == [0, 0, 2]
+    assert table.column("probabilities").to_pylist() == [None, None, [0.5, 0.5]]
+
+
+def test_merged_regions_keep_a_row_for_every_frame():
+    columns = {"item": [0, 0, 1, 1], "frame": [0, 1, 1, 2], "pixels": [[1], [2], [3], [4]]}
+    regions = build(Kind.REGIONS, **columns)
+    pen = Pen(regions)
+    pen("merge", 1, 0)
+    table = replay(regions, pen.edits).labels.table
+    assert table.column("frame").to_pylist() == [0, 1, 2]
+    assert table.column("pixels").to_pylist() == [[1], [2, 3], [4]]
+    assert table.column("weights").to_pylist() == [None] * 3
 
 
 def test_links_notes_and_flags(spikes):

@@ -167,12 +167,19 @@ def _repeat(values: npt.NDArray[np.int64]) -> bool:
     return bool(np.unique(values).size != values.size)
 
 
+def _shared(items: npt.NDArray[np.int64], probabilities: pa.ChunkedArray) -> bool:
+    """Whether a row with probabilities shares its item with another row."""
+    _, inverse, counts = np.unique(items, return_inverse=True, return_counts=True)
+    return bool(np.any((counts[inverse] > 1) & np.asarray(probabilities.is_valid())))
+
+
 def _probability_faults(table: pa.Table) -> list[str]:
     column = table.column("probabilities")
     if column.null_count == table.num_rows:
         return []
     faults = []
-    if _repeat(table.column("item").to_numpy()):
+    items = table.column("item").to_numpy()
+    if _repeat(items) and _shared(items, column):
         faults.append("probabilities on rows of items with several rows")
     size = column.type.list_size
     flat = column.combine_chunks().drop_null().flatten()

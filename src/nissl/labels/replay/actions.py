@@ -199,8 +199,41 @@ def _merge(draft: Draft, edit: Edit) -> None:
         draft.rows[item] = np.empty(0, np.intp)
         draft.gone[item] = f"was merged into {target} by {edit.reviewer}"
         draft.carry_remarks(item, (target,))
-    draft.set_rows(target, np.sort(np.concatenate(rows)))
+    together = np.sort(np.concatenate(rows))
+    if draft.labels.kind is Kind.REGIONS:
+        together = _fused(draft, together)
+    draft.set_rows(target, together)
     _changed(draft, edit, target)
+
+
+def _fused(draft: Draft, rows: Rows) -> Rows:
+    """The rows of one region: those of a frame become one, of all their pixels.
+
+    A pixel of several rows keeps the largest of its weights; where some rows have weights, the
+    pixels of the others weigh 1.
+    """
+    frames = draft.values("frame", rows)
+    kept = []
+    for frame in np.unique(frames):
+        first, *others = rows[frames == frame].tolist()
+        kept.append(first)
+        if not others:
+            continue
+        same = np.asarray([first, *others], np.intp)
+        table = draft.columns_at(same)
+        heavy: dict[int, float] = {}
+        weighted = table.column("weights").null_count < same.size
+        for pixels, weights in zip(
+            table.column("pixels").to_pylist(), table.column("weights").to_pylist(), strict=True
+        ):
+            for pixel, weight in zip(pixels, weights or [1.0] * len(pixels), strict=True):
+                heavy[pixel] = max(weight, heavy.get(pixel, weight))
+        pixels = sorted(heavy)
+        weights = [heavy[pixel] for pixel in pixels] if weighted else None
+        draft.move(first, {"pixels": pixels, "weights": weights})
+        draft.alive[others] = False
+        draft.fused |= dict.fromkeys(others, first)
+    return np.sort(np.asarray(kept, np.intp))
 
 
 def _split(draft: Draft, edit: Edit) -> None:

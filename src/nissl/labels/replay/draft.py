@@ -60,6 +60,7 @@ class Draft:
     rows: dict[int, Rows] = field(default_factory=dict)  # of items that are not as in the base
     gone: dict[int, str] = field(default_factory=dict)
     moved: dict[str, dict[int, Any]] = field(default_factory=dict)
+    fused: dict[int, int] = field(default_factory=dict)  # rows whose pixels went into another
     notes: list[Remark] = field(default_factory=list)
     flags: list[Remark] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
@@ -141,8 +142,16 @@ class Draft:
         if item not in self.rows:
             return (item,)
         rows = self.labels.rows_of(item)
+        if self.fused:
+            rows = np.asarray([self._standing(row) for row in rows.tolist()], np.intp)
         found = np.unique(self.item[rows][self.alive[rows]])
         return tuple(found.tolist()) or None
+
+    def _standing(self, row: int) -> int:
+        """The row that has a row's pixels now."""
+        while row in self.fused:
+            row = self.fused[row]
+        return row
 
     def columns_at(self, rows: Rows) -> pa.Table:
         """Rows at these positions, with every change made."""
