@@ -127,22 +127,22 @@ class Result:
         Facts about the items of those sets.
     sources : tuple of Signal
         Derived streams (rates, embeddings, traces).
-    images : mapping of str to ndarray, shape (y, x) or (z, y, x)
-        Pictures of the whole field that items lie in ("mean", "max", "correlation", "active"),
-        on the grid that `pixels` of REGIONS count on; review shows them without the movie.
     log : mapping
         JSON values that the report tells: preprocessing steps with their numbers, bad
         channels, wall time, peak memory.
     findings : tuple of Finding
         What the method itself found doubtful, beside the task's checks.
+    images : mapping of str to ndarray, shape (y, x) or (z, y, x)
+        Pictures of the whole field that items lie in ("mean", "max", "correlation", "active"),
+        on the grid that `pixels` of REGIONS count on; review shows them without the movie.
     """
 
     labels: tuple[LabelSet, ...]
     items: tuple[ItemTable, ...] = ()
     sources: tuple[Signal, ...] = ()
-    images: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     log: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    images: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 @runtime_checkable
