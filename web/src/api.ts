@@ -121,19 +121,25 @@ function plainValue(value: unknown): unknown {
 export function createApi(reader: () => string, blind: () => boolean): Api {
   const get = (path: string, query: Query | undefined, signal: AbortSignal | undefined) =>
     request(urlOf(path, reader(), { ...(blind() ? { blind: true } : {}), ...query }), signal ? { signal } : {});
-  const send = async <T>(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<T> => {
+  const answer = (method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> => {
     const init: RequestInit = {
       method,
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
       ...(signal ? { signal } : {}),
     };
-    return (await (await request(urlOf(path, reader()), init)).json()) as T;
+    return request(urlOf(path, reader()), init);
   };
+  const send = async <T>(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<T> =>
+    (await (await answer(method, path, body, signal)).json()) as T;
   return {
     json: async <T>(path: string, query?: Query, signal?: AbortSignal) =>
       (await (await get(path, query, signal)).json()) as T,
     post: (path, body, signal) => send("POST", path, body, signal),
+    postArray: async (path, body) => {
+      const response = await answer("POST", path, body);
+      return decodeArray(await response.arrayBuffer(), response.headers);
+    },
     put: (path, body) => send("PUT", path, body),
     array: async (path, query, signal) => {
       const response = await get(path, query, signal);

@@ -128,6 +128,8 @@ export type Query = Record<string, string | number | boolean | null | undefined>
 export interface Api {
   json<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T>;
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>;
+  /** A question too long for an address, answered with an array. */
+  postArray(path: string, body: unknown): Promise<NdArray>;
   put<T>(path: string, body: unknown): Promise<T>;
   array(path: string, query?: Query, signal?: AbortSignal): Promise<NdArray>;
   table(path: string, query?: Query, signal?: AbortSignal): Promise<Columns>;

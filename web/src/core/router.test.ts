@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pixelPlaces, widthOf } from "../views/plain/grid.ts";
 import { withColours } from "./colours.ts";
 import { itemAddress, parseRoute } from "./router.ts";
 import { DEFAULTS, readSettings } from "./settings.ts";
@@ -26,10 +25,4 @@ test("classes without a colour get one of their own", () => {
   const colours = withColours({ vocabulary } as DeskInfo).vocabulary.map((entry) => entry.colour);
   assert.equal(new Set(colours).size, 3);
   assert.equal(colours[2], "#123456");
-});
-
-test("flat pixels and their places", () => {
-  assert.equal(widthOf({ grid: [2, 48, 64] }), 64);
-  assert.equal(widthOf({}), null);
-  assert.deepEqual(pixelPlaces([0, 63, 64, 130], 64), { x: [0, 63, 0, 2], y: [0, 0, 1, 2] });
 });

@@ -9,7 +9,7 @@ const VIEWS: Record<string, () => Promise<ViewModule>> = {
   classes: () => import("./classes/index.tsx"),
   celltypes: () => import("./celltypes/index.ts"),
   points: () => import("./plain/points.tsx"),
-  regions: () => import("./plain/regions.tsx"),
+  regions: () => import("./regions/index.ts"),
   links: () => import("./plain/links.tsx"),
 };
 

@@ -1,4 +1,4 @@
-// Numbers on a canvas: a line, an image, points and pixels in their own coordinates.
+// Numbers on a canvas: a line, an image, points in their own coordinates.
 import { cssColour } from "../../theme.ts";
 import type { NdArray } from "../../view.ts";
 
@@ -60,28 +60,21 @@ function drawImage(canvas: HTMLCanvasElement, values: number[], rows: number, co
 export interface Dots {
   x: ArrayLike<number>;
   y: ArrayLike<number>;
-  /** Drawn as squares of one pixel of the data, not as dots. */
-  pixels: boolean;
   /** Index of the dot to mark, or -1. */
   marked: number;
-  weights?: ArrayLike<number>;
 }
 
 /** Image coordinates: y grows downward, one scale for both axes. */
 export function drawDots(canvas: HTMLCanvasElement, dots: Dots): void {
   const { brush, width, height } = prepare(canvas);
   const [left, right] = range(dots.x), [low, high] = range(dots.y);
-  const margin = 26, spare = dots.pixels ? 1 : 0;
-  const scale = Math.min((width - 2 * margin) / (right - left + spare), (height - 2 * margin) / (high - low + spare));
+  const margin = 26;
+  const scale = Math.min((width - 2 * margin) / (right - left), (height - 2 * margin) / (high - low));
   const px = (x: number) => margin + (x - left) * scale, py = (y: number) => margin + (y - low) * scale;
-  frame(brush, [left, right + spare], [low, high + spare], px, py);
-  const most = dots.weights ? Math.max(1e-12, ...Array.from(dots.weights)) : 1;
+  frame(brush, [left, right], [low, high], px, py);
   brush.fillStyle = cssColour("--series-1");
-  for (let i = 0; i < dots.x.length; i++) {
-    brush.globalAlpha = dots.weights ? 0.15 + (0.85 * Math.max(0, dots.weights[i]!)) / most : 0.75;
-    if (dots.pixels) brush.fillRect(px(dots.x[i]!), py(dots.y[i]!), Math.max(1, scale), Math.max(1, scale));
-    else dot(brush, px(dots.x[i]!), py(dots.y[i]!), 2.5);
-  }
+  brush.globalAlpha = 0.75;
+  for (let i = 0; i < dots.x.length; i++) dot(brush, px(dots.x[i]!), py(dots.y[i]!), 2.5);
   brush.globalAlpha = 1;
   if (dots.marked >= 0 && dots.marked < dots.x.length) {
     brush.fillStyle = cssColour("--series-2");

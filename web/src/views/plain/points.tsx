@@ -13,7 +13,7 @@ function Points(props: DetailProps) {
   const [row, setRow] = useState(0);
   const at = Math.min(row, rows.n - 1);
   const x = rows.numbers("x"), y = rows.numbers("y"), frame = rows.numbers("frame");
-  const paint = useCallback((canvas: HTMLCanvasElement) => drawDots(canvas, { x, y, pixels: false, marked: at }), [x, y, at]);
+  const paint = useCallback((canvas: HTMLCanvasElement) => drawDots(canvas, { x, y, marked: at }), [x, y, at]);
   if (rows.n === 0) return <p>This track has no points any more.</p>;
   const first = Math.max(0, Math.min(at - LISTED / 2, rows.n - LISTED));
   return (
