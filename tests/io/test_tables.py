@@ -129,3 +129,22 @@ def test_damaged_tables_yield_only_our_errors(tmp_path, seed, to):
     path = FORMATS[to].write(example_dossier(n_spikes=30), tmp_path / "out")
     damage(path, np.random.default_rng(seed))
     read_or_refuse(FORMATS[to], path)
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_regions_travel_with_their_traces(name, tmp_path):
+    from nissl.io import EXPORTERS
+    from nissl.testing.regions import example_region_dossier
+
+    dossier = example_region_dossier()
+    tables = EXPORTERS.get(name)
+    path = tables.write(dossier, tmp_path / "out")
+    tables.verify(dossier, path)
+    back = tables.read(path)
+    assert back.labels == (dossier.labels,)
+    assert set(back.signals) == {"raw", "neuropil", "deconvolved"}
+    assert back.signals["raw"].channels.kind == "fluorescence"
+    header = path / f"traces_raw.{name}"
+    header.write_bytes(header.read_bytes()[:200])
+    with pytest.raises(CorruptSourceError, match="traces_raw"):
+        tables.read(path)

@@ -1,7 +1,7 @@
 """Labels of every kind as CSV or Parquet, with all facts beside them.
 
-A folder with `facts.json`, `labels`, `items`, `classes_<n>` and `events_<n>`. Parquet holds
-everything. In CSV the class stands by name, lists are JSON in one cell, an empty cell is
+A folder with `facts.json`, `labels`, `items`, `classes_<n>`, `events_<n>` and `traces_<name>`.
+Parquet holds everything. In CSV the class stands by name, lists are JSON in one cell, an empty cell is
 null, floats have all their digits; arrays of the item table are .npy files; item tables with
 nested columns are refused.
 """
@@ -32,6 +32,7 @@ from nissl.io.manifest import (
     write_facts,
 )
 from nissl.io.targets import new_folder
+from nissl.io.trace_tables import read_traces, trace_differences, write_traces
 from nissl.io.verifying import (
     classes_differences,
     item_differences,
@@ -75,6 +76,8 @@ class Tables:
                 write_set(labels, folder / f"{name}.{self.name}")
             if dossier.items is not None:
                 write_table(dossier.items, folder / f"items.{self.name}")
+            if dossier.signals:
+                more["traces"] = write_traces(dossier.signals, folder, self.name)
             write_facts(folder / FACTS, {**describe(dossier), **more})
         return Path(path)
 
@@ -90,6 +93,7 @@ class Tables:
             for name, events in dossier.events.items():
                 if back.events.get(name) != events:
                     differences.append(f"events: {name}")
+            differences += trace_differences(dossier.signals, back.signals)
         report(differences, Path(path))
 
     def matches(self, path: Path) -> bool:
@@ -133,6 +137,7 @@ class Tables:
                 session=str(facts["source"]["session"].get("id", "unknown")),
                 events=events,
                 facts={"clock": facts.get("clock")},
+                signals=read_traces(path, facts.get("traces") or {}),
             )
 
 

@@ -1,4 +1,4 @@
-"""NWB files with sorted units: written with pynwb, read from anybody's.
+"""NWB files with sorted units or segmented cells: written with pynwb, read from anybody's.
 
 Written: the units table (spike times in seconds of the stream's clock beside the exact
 samples, templates in volts, electrodes, quality with probabilities, metrics, confidence),
@@ -7,6 +7,8 @@ own in the processing module "nissl", and the provenance of all of it as JSON in
 space. It cannot hold raw data, probabilities on single spikes or item tables with nested
 columns. Two exports of the same labels differ in the object ids and times that HDF5 and
 pynwb put in.
+
+Segmented cells are told in `nissl.io.nwb.regions`.
 
 A file whose session start is not known says 1970-01-01 and tells so in its notes.
 """
@@ -54,7 +56,7 @@ class Nwb:
         verify_nwb(dossier, Path(path))
 
     def matches(self, path: Path) -> bool:
-        """Whether `path` is an HDF5 file named .nwb with spike times of units."""
+        """Whether `path` is an HDF5 file named .nwb with units' spike times or segmented cells."""
         path = Path(path)
         if path.suffix != ".nwb" or not path.is_file():
             return False
@@ -62,7 +64,7 @@ class Nwb:
             import h5py
 
             with h5py.File(path, "r") as file:
-                return "units/spike_times" in file
+                return "units/spike_times" in file or has_segmentation(file)
         except (ImportError, OSError, RuntimeError, KeyError, ValueError):
             return False
 
@@ -79,6 +81,17 @@ class Nwb:
         from nissl.io.nwb.read import read_nwb
 
         return read_nwb(Path(path), reviewer=reviewer, source=source, rate_hz=rate_hz)
+
+
+def has_segmentation(file: Any) -> bool:
+    """Whether an open HDF5 file holds a plane segmentation in a processing module."""
+    modules = file.get("processing")
+    for module in modules.values() if modules is not None else ():
+        for held in module.values():
+            kind = held.attrs.get("neurodata_type", "")
+            if kind == "ImageSegmentation" and len(held):
+                return True
+    return False
 
 
 def _need_pynwb() -> None:

@@ -53,20 +53,39 @@ def read_nwb(
     Raises
     ------
     SourceNotFoundError
-        No file, or no units with spike times in it.
+        No file, or neither units with spike times nor segmented cells in it.
     CorruptSourceError
         Damaged, or an export of nissl that was changed.
     """
     with opened(path) as nwbfile:
+        facts = manifest_of(nwbfile)
+        found = _regions(nwbfile, path, facts, (reviewer, source, rate_hz))
+        if found is not None:
+            return found
         units = nwbfile.units
         if units is None or "spike_times" not in units.colnames or not len(units.id):
             raise SourceNotFoundError(
                 "a units table with spike times", f"none in {path}", "Export the units to it."
             )
-        facts = manifest_of(nwbfile)
         if facts is not None:
             return _ours(nwbfile, facts)
         return _foreign(nwbfile, path, (reviewer, source, rate_hz))
+
+
+def _regions(
+    nwbfile: Any,
+    path: Path,
+    facts: Mapping[str, Any] | None,
+    given: tuple[str | None, str | None, float | None],
+) -> Imported | None:
+    """Segmented cells of a file without units; None where there are none."""
+    from nissl.io.nwb.regions import read_others, read_ours
+
+    if facts is not None:
+        return read_ours(nwbfile, facts) if facts["labels"]["kind"] == Kind.REGIONS else None
+    units = nwbfile.units
+    has_units = units is not None and "spike_times" in units.colnames and len(units.id)
+    return None if has_units else read_others(nwbfile, path, given)
 
 
 def manifest_of(nwbfile: Any) -> dict[str, Any] | None:

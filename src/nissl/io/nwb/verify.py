@@ -9,6 +9,7 @@ import numpy as np
 
 from nissl.io.nwb.read import manifest_of, opened, our_items, our_spikes, ragged
 from nissl.io.nwb.tables import read_classes, read_events
+from nissl.io.regions import signal_differences
 from nissl.io.spikes import channels_of, clock_of, rows_of_units, spread, templates_of, units_of
 from nissl.io.verifying import (
     classes_differences,
@@ -18,6 +19,7 @@ from nissl.io.verifying import (
     same_values,
     set_differences,
 )
+from nissl.labels import Kind
 from nissl.tasks import Dossier
 
 
@@ -26,7 +28,9 @@ def verify_nwb(dossier: Dossier, path: Path) -> None:
     with readable(path), opened(path) as nwbfile:
         facts = manifest_of(nwbfile)
         differences = ["provenance: none in the file"] if facts is None else []
-        if facts is not None:
+        if facts is not None and dossier.labels.kind is Kind.REGIONS:
+            differences += _regions(dossier, nwbfile, facts)
+        elif facts is not None:
             back = our_spikes(nwbfile, facts)
             differences += set_differences("spikes", dossier.labels, back)
             differences += _what_others_read(dossier, nwbfile)
@@ -39,6 +43,21 @@ def verify_nwb(dossier: Dossier, path: Path) -> None:
                 if events.get(name) != labels
             ]
     report(differences, path)
+
+
+def _regions(dossier: Dossier, nwbfile: Any, facts: Any) -> list[str]:
+    from nissl.io.nwb.regions import differences, read_ours
+
+    back = read_ours(nwbfile, facts)
+    wanted = {n: s for n, s in dossier.signals.items() if n in facts["traces"]}
+    return [
+        *set_differences("regions", dossier.labels, back.labels[0]),
+        *item_differences(dossier.items, back.items[0] if back.items else None),
+        *classes_differences(dossier.classes, back.labels[1:]),
+        *(f"events: {n}" for n, each in dossier.events.items() if back.events.get(n) != each),
+        *signal_differences(wanted, back.signals, dossier.labels.column("item")),
+        *differences(dossier, nwbfile, back),
+    ]
 
 
 def _what_others_read(dossier: Dossier, nwbfile: Any) -> list[str]:

@@ -18,10 +18,15 @@ from nissl.io.names import plain_name
 from nissl.io.nwb.tables import add_classes, add_events
 from nissl.io.nwb.units import item_columns, units_table
 from nissl.io.spikes import channels_of, check_no_row_probabilities, clock_of, spikes_of, units_of
+from nissl.labels import Kind
 from nissl.tasks import Dossier
 
 SCRATCH = "nissl_provenance"
 UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
+_ABOUT = {
+    True: ("sorted units", ["spike sorting", "extracellular electrophysiology"]),
+    False: ("segmented cells", ["calcium imaging", "segmentation"]),
+}
 _SPACE = uuid.UUID("6f0f1f0e-3d4c-5a57-9a0c-6e6973736c00")
 
 
@@ -43,6 +48,8 @@ def build(dossier: Dossier, *, session_start: str | None = None) -> Any:
     ExportError
         No spikes, no sampling rate, or columns that NWB cannot hold.
     """
+    if dossier.labels.kind is Kind.REGIONS:
+        return _with_regions(dossier, session_start)
     labels = spikes_of(dossier)
     check_no_row_probabilities(labels)
     clock_of(dossier)
@@ -54,13 +61,31 @@ def build(dossier: Dossier, *, session_start: str | None = None) -> Any:
     nwbfile.units = units_table(dossier, nwbfile, facts)
     add_classes(nwbfile, dossier.classes)
     add_events(nwbfile, dossier, facts["event_names"])
+    _add_facts(nwbfile, facts)
+    return nwbfile
+
+
+def _with_regions(dossier: Dossier, session_start: str | None) -> Any:
+    """File of segmented cells; see `nissl.io.nwb.regions`."""
+    from nissl.io.nwb.regions import add_regions
+
+    names = _event_names(dossier)
+    facts = {**describe(dossier), "event_names": names, **describe_columns(dossier.items)}
+    nwbfile = _file(dossier, session_start)
+    facts |= add_regions(nwbfile, dossier)
+    add_classes(nwbfile, dossier.classes)
+    add_events(nwbfile, dossier, names)
+    _add_facts(nwbfile, facts)
+    return nwbfile
+
+
+def _add_facts(nwbfile: Any, facts: dict[str, Any]) -> None:
     nwbfile.add_scratch(
         json.dumps(facts, ensure_ascii=False, allow_nan=False),
         name=SCRATCH,
         description="JSON by nissl: authors, methods, parameters, versions and digests of all "
         "labels of this file, and what its tables cannot say.",
     )
-    return nwbfile
 
 
 def save(nwbfile: Any, path: Path) -> None:
@@ -83,14 +108,20 @@ def save(nwbfile: Any, path: Path) -> None:
     path.write_bytes(image)
 
 
-def _places(dossier: Dossier) -> dict[str, Any]:
-    """Where in the file each column, row and event of the dossier stands."""
+def _event_names(dossier: Dossier) -> dict[str, str]:
+    """Name in the file of each of the session's events."""
     names: dict[str, str] = {}
     for name in dossier.events:
         base = plain_name(name)
         while base in names.values():
             base += "_"
         names[name] = base
+    return names
+
+
+def _places(dossier: Dossier) -> dict[str, Any]:
+    """Where in the file each column, row and event of the dossier stands."""
+    names = _event_names(dossier)
     facts: dict[str, Any] = {"event_names": names, **describe_columns(dossier.items)}
     if dossier.items is not None:
         units = units_of(dossier)
@@ -107,11 +138,13 @@ def _file(dossier: Dossier, session_start: str | None) -> Any:
     name = str(session.get("id") or "unknown")
     provenance = dossier.labels.provenance
     author = provenance.author
+    spikes = dossier.labels.kind is Kind.EVENTS
+    noun = "units" if spikes else "regions"
     notes = [
-        f"{dossier.labels.items.size} units of the task {provenance.task!r} by {author.kind} "
+        f"{dossier.labels.items.size} {noun} of the task {provenance.task!r} by {author.kind} "
         f"{author.name} {author.version}".strip()
         + ".",
-        f"{dossier.reviewed:.0%} of the units were decided on by a person"
+        f"{dossier.reviewed:.0%} of the {noun} were decided on by a person"
         + ("; this is an unreviewed draft." if dossier.draft else "."),
     ]
     if not dated:
@@ -121,13 +154,13 @@ def _file(dossier: Dossier, session_start: str | None) -> Any:
         )
     key = f"{dossier.labels.digest} {name} {start.isoformat()}"
     nwbfile = NWBFile(
-        session_description=f"Session {name}: sorted units with their provenance.",
+        session_description=f"Session {name}: {_ABOUT[spikes][0]} with their provenance.",
         identifier=str(uuid.uuid5(_SPACE, key)),
         session_start_time=start,
         session_id=name,
         notes=" ".join(notes),
         data_collection=f"Labels exported by nissl {__version__}.",
-        keywords=["spike sorting", "extracellular electrophysiology"],
+        keywords=_ABOUT[spikes][1],
     )
     nwbfile.subject = _subject(dossier.source.get("subject") or {})
     return nwbfile
