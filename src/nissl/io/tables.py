@@ -1,9 +1,9 @@
 """Labels of every kind as CSV or Parquet, with all facts beside them.
 
 A folder with `facts.json`, `labels`, `items`, `classes_<n>`, `events_<n>` and `traces_<name>`.
-Parquet holds everything. In CSV the class stands by name, lists are JSON in one cell, an empty cell is
-null, floats have all their digits; arrays of the item table are .npy files; item tables with
-nested columns are refused.
+Parquet holds everything. In CSV the class stands by name, lists are JSON in one cell, an empty
+cell is null, floats have all their digits; arrays of the item table are .npy files; item tables
+with nested columns are refused.
 """
 
 from __future__ import annotations
