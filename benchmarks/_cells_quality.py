@@ -71,7 +71,8 @@ class Curated:
         """Rows as what a learner learns from."""
         values = np.full((len(rows), len(NAMES)), np.nan)
         for k, name in enumerate(COLUMNS):
-            values[:, NAMES.index(OURS[name])] = self.values[rows, k]
+            own = self.values[rows, k]  # Suite2p's compactness grows where ours falls
+            values[:, NAMES.index(OURS[name])] = 1 / own if name == "compact" else own
         ids, group = np.arange(len(rows)), tuple(self.group[rows].tolist())
         features = FeatureTable(ids, NAMES, values, UNITS, group, group)
         label = np.where(self.cell[rows], CELL, NOT_CELL).astype(np.int64)

@@ -64,6 +64,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "components/icalabel": "nissl.annotators.components.icalabel:ICALABEL",
         "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
         "cells/nissl": "nissl.annotators.cells.method:NISSL",
+        "cells/quality": "nissl.annotators.cells.learner:LEARNER",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {

@@ -37,7 +37,7 @@ def test_facts_have_words_and_no_name_twice():
     assert isinstance(LEARNER, Learner)
     assert set(SAYS) == set(NAMES)
     assert all(text.format(1.0) for text in SAYS.values())
-    every = [n for fact in FACTS for n in (fact.name, *fact.also)]
+    every = [n for fact in FACTS for n in (fact.name, *fact.also, *fact.upside_down)]
     assert len(every) == len(set(every))
 
 
@@ -48,6 +48,7 @@ def test_features_are_found_under_the_names_of_others(regions):
     at = {name: table.values[:, k] for k, name in enumerate(NAMES)}
     assert np.array_equal(at["skewness"], items.table.column("skew").to_numpy())
     assert np.isclose(np.median(at["n_pixels|field"]), 1)
+    assert np.allclose(at["compactness"], 1 / items.table.column("compact").to_numpy())
     assert np.isnan(at["snr"]).all()
 
 

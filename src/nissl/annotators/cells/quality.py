@@ -33,6 +33,8 @@ class Fact:
         What others call it.
     scaled : bool
         Whether its multiple of the set's median is a feature too.
+    upside_down : tuple of str
+        What others call its reciprocal.
     """
 
     name: str
@@ -40,12 +42,13 @@ class Fact:
     unit: str = ""
     also: tuple[str, ...] = ()
     scaled: bool = False
+    upside_down: tuple[str, ...] = ()
 
 
 FACTS = (
     Fact("n_pixels", "{:.0f} pixels", "px", ("npix", "size_px", "area_px"), scaled=True),
     Fact("radius", "radius {:.1f} pixels", "px", ("radius_px",), scaled=True),
-    Fact("compactness", "compactness {:.2f}", also=("compact",)),
+    Fact("compactness", "compactness {:.2f}", upside_down=("compact",)),
     Fact("aspect_ratio", "{:.1f} times as long as wide", also=("elongation",)),
     Fact("solidity", "fills {:.0%} of its hull"),
     Fact("footprint", "footprint {:.2f}"),
@@ -58,6 +61,8 @@ FACTS = (
     Fact("activity_score", "activity like a cell's: {:.2f}", also=("r_values",)),
     Fact("contrast", "{:.2f} brighter than its surroundings"),
     Fact("correlation", "its pixels correlate at {:.2f}", also=("pixel_correlation",)),
+    Fact("peak_to_noise", "peaks {:.1f} over the noise of its pixels"),
+    Fact("neighbour_correlation", "correlates with a neighbour at {:.2f}"),
     Fact("neuropil_correlation", "correlates with its neuropil at {:.2f}"),
 )
 SCALED = "|field"
@@ -114,10 +119,13 @@ def _held(items: ItemTable, ids: npt.NDArray[np.int64]) -> dict[str, Values]:
     there[there] = items.items[row[there]] == ids[there]
     out: dict[str, Values] = {}
     for fact in FACTS:
-        name = next((n for n in (fact.name, *fact.also) if n in items.table.column_names), None)
+        every = (fact.name, *fact.also, *fact.upside_down)
+        name = next((n for n in every if n in items.table.column_names), None)
         if name is None or not _numeric(items.table.schema.field(name).type):
             continue
         column = items.table.column(name).cast(pa.float64()).to_numpy()
+        if name in fact.upside_down:
+            column = np.where(column > 0, 1 / np.where(column > 0, column, 1.0), np.nan)
         out[fact.name] = np.full(ids.size, np.nan)
         out[fact.name][there] = column[row[there]]
     return out

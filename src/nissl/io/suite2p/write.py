@@ -152,6 +152,12 @@ def _statistics(
             value = float(_column(dossier.items, item, name)[0])
             if np.isfinite(value) and name != "npix":
                 stat[name] = value
+        ours = float(_column(dossier.items, item, "compactness")[0])
+        if ours > 0 and "compact" not in dossier.items.table.column_names:
+            stat["compact"] = 1 / ours  # Suite2p's grows where ours falls
+        skew = float(_column(dossier.items, item, "skewness")[0])
+        if np.isfinite(skew) and "skew" not in dossier.items.table.column_names:
+            stat["skew"] = skew
     return stat
 
 
