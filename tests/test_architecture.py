@@ -11,6 +11,8 @@ SOURCE = Path(nissl.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 # Pickle goes between our own processes here, and into a hash; it is never read from a file.
 PICKLE_IN_MEMORY = {"run/executors.py", "run/statistics.py"}
+# Files of other programs that are pickles by their own definition: written here, never read so.
+PICKLES_FOR_OTHERS = {"io/pickled.py"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
@@ -26,7 +28,8 @@ def test_files_hold_one_idea_and_no_forbidden_calls(path: Path):
             assert "pickle" not in names or name in PICKLE_IN_MEMORY, f"line {node.lineno}"
         if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
             assert isinstance(node.value, ast.Constant)
-            assert node.value.value is False, f"allow_pickle, line {node.value.lineno}"
+            ours = node.value.value is False or name in PICKLES_FOR_OTHERS
+            assert ours, f"allow_pickle, line {node.value.lineno}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import nissl
+from nissl.data.plain_pickle import read_plain
 from nissl.errors import BadMetadataError, CorruptSourceError, ExportError, NisslError
-from nissl.io.pickled import load, save
+from nissl.io.pickled import save
 from nissl.io.regions import traces_of
 from nissl.io.suite2p import SUITE2P
 from nissl.testing.exporters import damage, read_or_refuse
@@ -164,7 +165,7 @@ def test_dff_stands_in_for_raw_traces(tmp_path):
     SUITE2P.verify(only, folder)
     assert set(SUITE2P.read(folder).signals) == {"fluorescence"}
     assert not np.load(folder / "Fneu.npy").any()
-    assert "Fneu" in load(folder / "ops.npy")["nissl_absent"]
+    assert "Fneu" in read_plain(folder / "ops.npy")["nissl_absent"]
 
 
 def test_a_project_takes_labels_traces_and_flips_and_gives_them_back(tmp_path):

@@ -1,311 +1,407 @@
-"""Plain values out of a pickle, without running it.
+"""Pickled NumPy files (Suite2p, Cellpose) read as data, without unpickling.
 
-Suite2p and others keep dictionaries of numbers in ``.npy`` files, which are pickles inside.
-Unpickling runs whatever the file says. Here the opcodes are read as data (``pickletools``
-decodes them) on a stack machine that knows numbers, texts, containers and NumPy's arrays,
-scalars and dtypes; nothing is imported and nothing is called. Any other object is an `Opaque`
-that says only what it would have been.
+A pickle is a program, and running a stranger's is running their code. Here its opcodes are read
+with `pickletools` and interpreted by a small machine that knows numbers, text, lists, tuples,
+dictionaries, sets and NumPy arrays. Whatever else a file names is never imported, called or made:
+an `Opaque` stands in its place, so that a strange entry that nobody asks for costs nothing and
+one that is asked for is seen.
 """
 
 from __future__ import annotations
 
-import io
 import pickletools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from nissl.errors import CorruptSourceError, NisslError
+from nissl.errors import CorruptSourceError, NisslError, SourceNotFoundError
 
-MOST_OPCODES = 50_000_000
-_HEAD = b"\x93NUMPY"
-_MARK = object()
-_NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
-_TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE")
-_BYTES = ("BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8")
-_PUSH = frozenset((*_NUMBERS, *_TEXTS, *_BYTES))
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_EMPTY: dict[str, Callable[[], Any]] = {
-    "EMPTY_DICT": dict,
-    "EMPTY_LIST": list,
-    "EMPTY_SET": set,
-    "EMPTY_TUPLE": tuple,
-}
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_LARGEST_BYTES = 8 * 2**30
+_DEEPEST = 100
+_KINDS = "biufcSUO"
+_OPEN = object()  # stands for a value that is being made
 
 
-@dataclass
+@dataclass(frozen=True)
 class Opaque:
-    """An object that was not made.
+    """Something that a file names and that was not made.
 
     Parameters
     ----------
     name : str
-        ``"module attribute"`` of its class or function.
-    arguments : object
-        What it would have been called with.
-    state : object
-        What would have been put into it.
+        As the file names it.
     """
 
     name: str
-    arguments: Any = None
+
+
+class _Mark:
+    """Where a group of values on the stack begins."""
+
+
+@dataclass(eq=False)
+class _Array:
+    """An array that is being put together; the memo may know it before its content is there."""
+
     state: Any = None
+    given: npt.NDArray[Any] | None = None
+
+
+@dataclass(eq=False)
+class _Dtype:
+    text: str
+    order: str = "="
+
+
+@dataclass(eq=False)
+class _Machine:
+    stack: list[Any] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+
+    def pop(self) -> Any:
+        return self.stack.pop()
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def since_mark(self) -> list[Any]:
+        """Values above the last mark, which is taken away with them."""
+        place = len(self.stack) - 1
+        while not isinstance(self.stack[place], _Mark):
+            place -= 1
+            if place < 0:
+                raise ValueError("a group without a beginning")
+        values = self.stack[place + 1 :]
+        del self.stack[place:]
+        return values
 
 
 def read_plain(path: Path) -> Any:
-    """Value of an ``.npy`` file: an array of numbers, or what its pickle holds.
+    """Content of a .npy file, pickled or not.
 
-    A zero-dimensional array of one object gives that object; other arrays of objects give a
-    list of them.
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ndarray, or what stands in an array without axes
+        Arrays of objects hold dictionaries, lists, text, numbers, arrays, None and `Opaque`.
 
     Raises
     ------
-    CorruptSourceError
-        Not an npy file; truncated; it holds something that is not plain.
+    SourceNotFoundError, CorruptSourceError
+        No such file; damaged, or built of opcodes that plain data do not need.
     """
     try:
-        with path.open("rb") as file:
-            return _value(file)
+        return _content(path)
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(
+            f"a NumPy file at {path}", "no such file", "Check the path."
+        ) from error
     except NisslError:
         raise
     except Exception as error:  # whatever a damaged file leads to
         said = " ".join(str(error).split())[:120]
         raise CorruptSourceError(
-            f"plain values in {path.name}",
+            f"a NumPy file of plain data at {path}",
             f"{type(error).__name__}{f' ({said})' if said else ''}",
             "The file is damaged, or holds objects; it is not unpickled here.",
         ) from error
 
 
-def loads(data: bytes) -> Any:
-    """Value of a pickle; objects of unknown kinds are `Opaque`."""
-    return _Machine().run(data)
-
-
-def _value(file: io.BufferedReader) -> Any:
-    version = np.lib.format.read_magic(file)
-    header = np.lib.format.read_array_header_1_0
-    if version != (1, 0):
-        header = np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(file)
-    if not dtype.hasobject:
-        file.seek(0)
-        return np.load(file, allow_pickle=False)
-    inside = loads(file.read())
-    if isinstance(inside, np.ndarray):
-        inside = inside.tolist()
-    if shape == () and isinstance(inside, list) and len(inside) == 1:
-        return inside[0]
-    return inside
-
-
-class _Machine:
-    """The stack of an unpickler, for plain values."""
-
-    def __init__(self) -> None:
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
-
-    def run(self, data: bytes) -> Any:
-        for number, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if number > MOST_OPCODES:
-                raise ValueError("too long")
-            if opcode.name == "STOP":
-                return _made(self.stack.pop())
-            self.step(opcode.name, argument)
-        raise ValueError("no end")
-
-    def step(self, name: str, argument: Any) -> None:
-        stack = self.stack
-        if name in _PUSH:
-            stack.append(argument)
-        elif name in _CONSTANTS:
-            stack.append(_CONSTANTS[name])
-        elif name in _EMPTY:
-            stack.append(_EMPTY[name]())
-        elif name == "MARK":
-            stack.append(_MARK)
-        elif name in _TUPLES:
-            n = _TUPLES[name]
-            stack[-n:] = [tuple(stack[-n:])]
+def _content(path: Path) -> Any:
+    with open(path, "rb") as file:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise ValueError(f"{path.stat().st_size} bytes")
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else _header_2
+        shape, _, dtype = header(file)
+        if not dtype.hasobject:
+            array = np.load(path, allow_pickle=False)
         else:
-            handler = getattr(self, f"on_{name.lower()}", None)
-            if handler is None:
-                raise ValueError(f"the opcode {name}")
-            handler(argument)
-
-    def marked(self) -> list[Any]:
-        """Take what lies above the last mark."""
-        place = len(self.stack) - 1
-        while self.stack[place] is not _MARK:
-            place -= 1
-            if place < 0:
-                raise ValueError("no mark")
-        taken = self.stack[place + 1 :]
-        del self.stack[place:]
-        return taken
-
-    def on_proto(self, argument: Any) -> None:
-        pass
-
-    def on_frame(self, argument: Any) -> None:
-        pass
-
-    def on_tuple(self, argument: Any) -> None:
-        self.stack.append(tuple(self.marked()))
-
-    def on_list(self, argument: Any) -> None:
-        self.stack.append(self.marked())
-
-    def on_dict(self, argument: Any) -> None:
-        values = self.marked()
-        self.stack.append(dict(zip(map(_made, values[::2]), values[1::2], strict=True)))
-
-    def on_append(self, argument: Any) -> None:
-        value = self.stack.pop()
-        _as(list, self.stack[-1]).append(value)
-
-    def on_appends(self, argument: Any) -> None:
-        values = self.marked()
-        _as(list, self.stack[-1]).extend(values)
-
-    def on_setitem(self, argument: Any) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        _as(dict, self.stack[-1])[_made(key)] = value
-
-    def on_setitems(self, argument: Any) -> None:
-        values = self.marked()
-        pairs = zip(map(_made, values[::2]), values[1::2], strict=True)
-        _as(dict, self.stack[-1]).update(pairs)
-
-    def on_additems(self, argument: Any) -> None:
-        _as(set, self.stack[-1]).update(self.marked())
-
-    def on_pop(self, argument: Any) -> None:
-        self.stack.pop()
-
-    def on_dup(self, argument: Any) -> None:
-        self.stack.append(self.stack[-1])
-
-    def on_memoize(self, argument: Any) -> None:
-        self.memo[len(self.memo)] = self.stack[-1]
-
-    def on_binput(self, argument: int) -> None:
-        self.memo[argument] = self.stack[-1]
-
-    on_long_binput = on_put = on_binput
-
-    def on_binget(self, argument: int) -> None:
-        self.stack.append(self.memo[argument])
-
-    on_long_binget = on_get = on_binget
-
-    def on_global(self, argument: str) -> None:
-        self.stack.append(Opaque(argument))
-
-    def on_stack_global(self, argument: Any) -> None:
-        attribute, module = self.stack.pop(), self.stack.pop()
-        self.stack.append(Opaque(f"{module} {attribute}"))
-
-    def on_reduce(self, argument: Any) -> None:
-        arguments, function = self.stack.pop(), self.stack.pop()
-        self.stack.append(Opaque(_as(Opaque, function).name, arguments))
-
-    on_newobj = on_reduce
-
-    def on_build(self, argument: Any) -> None:
-        state = self.stack.pop()
-        _as(Opaque, self.stack[-1]).state = state
+            value = _interpreted(file)
+            array = value if isinstance(value, np.ndarray) else boxed(value)
+            if array.shape != shape:
+                raise ValueError(f"an array of shape {array.shape}, its header says {shape}")
+        return array.item() if array.shape == () else array
 
 
-def _as(kind: type, value: Any) -> Any:
-    if not isinstance(value, kind):
-        raise ValueError(f"a {type(value).__name__} where a {kind.__name__} should be")
-    return value
+def boxed(value: Any) -> npt.NDArray[Any]:
+    """Any value as an array of objects without axes."""
+    box = np.empty((), object)
+    box[()] = value
+    return box
 
 
-def _made(value: Any, seen: dict[int, Any] | None = None) -> Any:
-    """Replace what stands for NumPy's objects by arrays and numbers, in containers too.
-
-    `seen` keeps what was made of each object: a value that is named twice is made once, or a
-    file of a hundred bytes could stand for any number of values.
-    """
-    seen = {} if seen is None else seen
-    if not isinstance(value, Opaque | dict | list | tuple):
-        return value
-    if id(value) not in seen:
-        if isinstance(value, Opaque):
-            made = _numpy(value, seen)
-        elif isinstance(value, dict):
-            made = {key: _made(each, seen) for key, each in value.items()}
-        else:
-            made = type(value)(_made(each, seen) for each in value)
-        seen[id(value)] = made
-    return seen[id(value)]
+def _header_2(file: BinaryIO) -> Any:
+    return np.lib.format.read_array_header_2_0(file)
 
 
-def _numpy(value: Opaque, seen: dict[int, Any]) -> Any:
-    module, _, name = value.name.partition(" ")
-    if module.split(".")[0] != "numpy":
-        return _other(value, module, name)
-    if name == "scalar" and isinstance(value.arguments, tuple) and len(value.arguments) == 2:
-        dtype, data = value.arguments
-        return np.frombuffer(_bytes(data), _dtype(dtype), 1)[0].item()
-    if name == "_reconstruct" and isinstance(value.state, tuple) and len(value.state) == 5:
-        _, shape, dtype, fortran, data = value.state
-        return _array(data, _dtype(dtype), shape, "F" if fortran else "C", seen)
-    if name == "_frombuffer" and isinstance(value.arguments, tuple):
-        data, dtype, shape, order = value.arguments
-        return _array(data, _dtype(dtype), shape, order, seen)
-    return value
+def _interpreted(file: BinaryIO) -> Any:
+    machine = _Machine()
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name == "STOP":
+            return _resolved(machine.pop(), {}, 0)
+        step = _STEPS.get(opcode.name)
+        if step is None:
+            raise ValueError(f"the opcode {opcode.name}, which plain data do not need")
+        step(machine, argument)
+    raise ValueError("no end")
 
 
-def _other(value: Opaque, module: str, name: str) -> Any:
-    """Bytes as protocol 2 keeps them, and paths as texts."""
-    arguments = value.arguments if isinstance(value.arguments, tuple) else ()
-    if (module, name) == ("_codecs", "encode") and len(arguments) == 2:
-        return str(arguments[0]).encode("latin-1")
-    if (module, name) == ("__builtin__", "bytes") and not arguments:
-        return b""
-    if module.startswith("pathlib") and all(isinstance(each, str) for each in arguments):
-        return "/".join(arguments)
-    return value
+def _push(machine: _Machine, argument: Any) -> None:
+    machine.push(argument)
+
+
+def _constant(value: Any) -> Callable[[_Machine, Any], None]:
+    return lambda machine, _: machine.push(value)
+
+
+def _fresh(kind: type) -> Callable[[_Machine, Any], None]:
+    return lambda machine, _: machine.push(kind())
+
+
+def _tuple(n: int) -> Callable[[_Machine, Any], None]:
+    def step(machine: _Machine, _: Any) -> None:
+        values = [machine.pop() for _ in range(n)]
+        machine.push(tuple(reversed(values)))
+
+    return step
+
+
+def _grouped(kind: Callable[[list[Any]], Any]) -> Callable[[_Machine, Any], None]:
+    return lambda machine, _: machine.push(kind(machine.since_mark()))
+
+
+def _pop_mark(machine: _Machine, _: Any) -> None:
+    machine.since_mark()
+
+
+def _append(machine: _Machine, _: Any) -> None:
+    value = machine.pop()
+    _extend(machine.stack[-1], [value])
+
+
+def _appends(machine: _Machine, _: Any) -> None:
+    values = machine.since_mark()
+    _extend(machine.stack[-1], values)
+
+
+def _extend(target: Any, values: list[Any]) -> None:
+    if isinstance(target, list):
+        target.extend(values)
+    elif isinstance(target, set):
+        target.update(values)
+    elif not isinstance(target, Opaque):
+        raise ValueError("values for what is no list")
+
+
+def _set_item(machine: _Machine, _: Any) -> None:
+    value, key = machine.pop(), machine.pop()
+    _update(machine.stack[-1], [key, value])
+
+
+def _set_items(machine: _Machine, _: Any) -> None:
+    values = machine.since_mark()
+    _update(machine.stack[-1], values)
+
+
+def _update(target: Any, values: list[Any]) -> None:
+    if isinstance(target, dict):
+        target.update(_pairs(values))
+    elif not isinstance(target, Opaque):
+        raise ValueError("entries for what is no dictionary")
+
+
+def _pairs(values: list[Any]) -> dict[Any, Any]:
+    return dict(zip(values[::2], values[1::2], strict=True))
+
+
+def _global(machine: _Machine, argument: str) -> None:
+    machine.push(Opaque(argument.replace(" ", ".", 1)))
+
+
+def _stack_global(machine: _Machine, _: Any) -> None:
+    name, module = machine.pop(), machine.pop()
+    machine.push(Opaque(f"{module}.{name}"))
+
+
+def _reduce(machine: _Machine, _: Any) -> None:
+    """A call: arrays, types of numbers and numbers are made, all else is left opaque."""
+    arguments, function = machine.pop(), machine.pop()
+    name = function.name if isinstance(function, Opaque) else repr(function)[:80]
+    short = name.replace("numpy._core.", "numpy.core.")
+    made = _CALLS.get(short)
+    machine.push(Opaque(name) if made is None else made(*arguments))
+
+
+def _build(machine: _Machine, _: Any) -> None:
+    state = machine.pop()
+    target = machine.stack[-1]
+    if isinstance(target, _Array):
+        target.state = state
+    elif isinstance(target, _Dtype):
+        target.order = _text(state[1])
+        if state[2] is not None or state[3] is not None:
+            raise ValueError("an array of structures")
+    elif not isinstance(target, Opaque):
+        raise ValueError("a state for plain data")
+
+
+def _new_object(machine: _Machine, _: Any) -> None:
+    machine.pop()
+    kind = machine.pop()
+    machine.push(kind if isinstance(kind, Opaque) else Opaque("object"))
+
+
+def _remember(machine: _Machine, argument: int | None) -> None:
+    machine.memo[len(machine.memo) if argument is None else int(argument)] = machine.stack[-1]
+
+
+def _recall(machine: _Machine, argument: int) -> None:
+    machine.push(machine.memo[int(argument)])
+
+
+def _dtype(text: Any, *_: Any) -> _Dtype:
+    return _Dtype(_text(text))
+
+
+def _scalar(dtype: _Dtype, content: Any = b"") -> Any:
+    kind = _numpy_type(dtype)
+    return np.frombuffer(_bytes(content), kind, count=1)[0].item()
+
+
+def _buffer(content: Any, dtype: _Dtype, shape: tuple[int, ...], order: str = "C") -> _Array:
+    flat = np.frombuffer(_bytes(content), _numpy_type(dtype))
+    return _Array(given=flat.reshape(shape, order="F" if order == "F" else "C").copy())
+
+
+_CALLS: dict[str, Callable[..., Any]] = {
+    "numpy.core.multiarray._reconstruct": lambda *_: _Array(),
+    "numpy.core.multiarray.scalar": _scalar,
+    "numpy.core.numeric._frombuffer": _buffer,
+    "numpy.dtype": _dtype,
+    "collections.OrderedDict": lambda pairs=(): dict(pairs),
+    **dict.fromkeys(("builtins.set", "__builtin__.set"), lambda values=(): set(values)),
+    **dict.fromkeys(("builtins.bytes", "__builtin__.bytes"), lambda *_: b""),
+    "_codecs.encode": lambda text, *_: _text(text).encode("latin1"),
+}
+
+_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
+    **dict.fromkeys(("PROTO", "FRAME"), lambda *_: None),
+    **dict.fromkeys(
+        (
+            "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
+            "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE",
+            "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+            "BYTEARRAY8",
+        ),
+        _push,
+    ),
+    "NONE": _constant(None),
+    "NEWTRUE": _constant(True),
+    "NEWFALSE": _constant(False),
+    "MARK": lambda machine, _: machine.push(_Mark()),
+    "POP": lambda machine, _: machine.pop(),
+    "POP_MARK": _pop_mark,
+    "DUP": lambda machine, _: machine.push(machine.stack[-1]),
+    "EMPTY_LIST": _fresh(list),
+    "EMPTY_DICT": _fresh(dict),
+    "EMPTY_SET": _fresh(set),
+    "EMPTY_TUPLE": _constant(()),
+    "TUPLE1": _tuple(1),
+    "TUPLE2": _tuple(2),
+    "TUPLE3": _tuple(3),
+    "TUPLE": _grouped(tuple),
+    "LIST": _grouped(list),
+    "DICT": _grouped(_pairs),
+    "FROZENSET": _grouped(set),
+    "APPEND": _append,
+    "APPENDS": _appends,
+    "ADDITEMS": _appends,
+    "SETITEM": _set_item,
+    "SETITEMS": _set_items,
+    "GLOBAL": _global,
+    "STACK_GLOBAL": _stack_global,
+    "REDUCE": _reduce,
+    "BUILD": _build,
+    "NEWOBJ": _new_object,
+    "MEMOIZE": _remember,
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _remember),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _recall),
+}  # fmt: skip
+
+
+def _resolved(value: Any, done: dict[int, Any], depth: int) -> Any:
+    """The value with its arrays; what is named twice is made once."""
+    if depth > _DEEPEST:
+        raise ValueError(f"data nested more than {_DEEPEST} deep")
+    if not isinstance(value, _Array | list | tuple | dict):
+        return str(value.text) if isinstance(value, _Dtype) else value
+    if id(value) in done:
+        if done[id(value)] is _OPEN:
+            raise ValueError("a value within itself")
+        return done[id(value)]
+    done[id(value)] = _OPEN
+    made: Any
+    if isinstance(value, _Array):
+        made = _numpy_array(value, done, depth)
+    elif isinstance(value, dict):
+        made = {k: _resolved(v, done, depth + 1) for k, v in value.items()}
+    elif isinstance(value, list):
+        made = [_resolved(v, done, depth + 1) for v in value]
+    else:
+        made = tuple(_resolved(v, done, depth + 1) for v in value)
+    done[id(value)] = made
+    return made
+
+
+def _numpy_array(array: _Array, done: dict[int, Any], depth: int) -> npt.NDArray[Any]:
+    if array.given is not None:
+        return array.given
+    if array.state is None:
+        raise ValueError("an array without content")
+    _, shape, dtype, fortran, content = array.state
+    order = "F" if fortran else "C"
+    kind = _numpy_type(dtype)
+    if kind.hasobject:
+        if len(content) != int(np.prod(shape)):
+            raise ValueError(f"{len(content)} objects for an array of shape {shape}")
+        flat = np.empty(len(content), object)
+        for k, each in enumerate(content):
+            flat[k] = _resolved(each, done, depth + 1)
+        return flat.reshape(shape, order=order)  # type: ignore[call-overload,no-any-return]
+    raw = np.frombuffer(_bytes(content), kind)
+    return raw.reshape(shape, order=order).copy()  # type: ignore[call-overload,no-any-return]
+
+
+def _numpy_type(dtype: Any) -> np.dtype[Any]:
+    if not isinstance(dtype, _Dtype):
+        raise ValueError("an array of an unknown type")
+    kind = np.dtype(dtype.text)
+    if kind.kind not in _KINDS:
+        raise ValueError(f"an array of type {dtype.text!r}")
+    if dtype.order == ">":
+        return kind.newbyteorder(">")
+    return kind.newbyteorder("<") if dtype.order == "<" else kind
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin1") if isinstance(value, bytes) else str(value)
 
 
 def _bytes(value: Any) -> bytes:
-    made = _made(value)
-    if isinstance(made, str):  # protocol 2 of Python 2
-        made = made.encode("latin-1")
-    if not isinstance(made, bytes | bytearray):
-        raise ValueError("no bytes")
-    return bytes(made)
+    """Raw content; pickles of Python 2 hold it as text."""
+    if isinstance(value, str):
+        return value.encode("latin1")
+    if not isinstance(value, bytes | bytearray):
+        raise ValueError("an array whose content is no bytes")
+    return bytes(value)
 
 
-def _dtype(value: Any) -> np.dtype[Any]:
-    """Type of numbers, truth values, texts or objects."""
-    if not isinstance(value, Opaque) or value.name != "numpy dtype":
-        raise ValueError("no dtype")
-    order: Any = value.state[1] if isinstance(value.state, tuple) and len(value.state) > 1 else "|"
-    dtype = np.dtype(str(value.arguments[0]))
-    if dtype.fields is not None:
-        raise ValueError("a record")
-    return dtype.newbyteorder(order) if order in ("<", ">") else dtype
-
-
-def _array(
-    data: Any, dtype: np.dtype[Any], shape: Any, order: str, seen: dict[int, Any]
-) -> npt.NDArray[Any]:
-    shape = tuple(int(n) for n in shape)
-    if not dtype.hasobject:
-        flat = np.frombuffer(_bytes(data), dtype)
-        return flat.reshape(shape, order="F" if order == "F" else "C").copy()
-    values = _made(_as(list, data), seen)
-    array = np.empty(len(values), dtype=object)
-    for index, each in enumerate(values):
-        array[index] = each
-    return array.reshape(shape, order="F" if order == "F" else "C")
+__all__ = ["Opaque", "boxed", "read_plain"]

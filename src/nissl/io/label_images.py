@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.cells.footprints import Footprints
+from nissl.data.plain_pickle import read_plain
 from nissl.errors import CorruptSourceError
 from nissl.io.files import corrupt
-from nissl.io.pickled import load
 from nissl.io.regions import Found, RegionFile
 from nissl.labels import Author
 
@@ -53,7 +53,7 @@ def is_cellpose(path: Path) -> bool:
 
 def find_cellpose(path: Path, reviewer: str | None) -> Found:
     """Masks that Cellpose, or a person in its editor, left."""
-    held = load(path)
+    held = read_plain(path)
     masks = held.get("masks") if isinstance(held, dict) else None
     if not isinstance(masks, np.ndarray):
         raise CorruptSourceError(

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from nissl.annotators.cells.footprints import Footprints
 from nissl.data import Signal
+from nissl.data.plain_pickle import read_plain
 from nissl.errors import CorruptSourceError, SourceNotFoundError
 from nissl.io.contracts import Imported
 from nissl.io.files import corrupt, load_npy
-from nissl.io.pickled import load
 from nissl.io.rates import positive_rate
 from nissl.io.regions import (
     DECONVOLVED,
@@ -186,7 +186,7 @@ def read_suite2p(
 
 
 def _plane(folder: Path) -> Plane:
-    stat = load(folder / "stat.npy")
+    stat = read_plain(folder / "stat.npy")
     entries = stat.ravel().tolist() if isinstance(stat, np.ndarray) else [stat]
     if not entries or not all(isinstance(each, dict) for each in entries):
         raise CorruptSourceError(
@@ -195,7 +195,7 @@ def _plane(folder: Path) -> Plane:
     ops: dict[str, Any] = {}
     for name in _PARTS:
         if (folder / f"{name}.npy").is_file():
-            part = load(folder / f"{name}.npy")
+            part = read_plain(folder / f"{name}.npy")
             ops |= part if isinstance(part, dict) else {}
     flag, chance = np.ones(len(entries), bool), np.full(len(entries), np.nan)
     if (folder / "iscell.npy").is_file():
