@@ -21,7 +21,7 @@ from nissl.run.execute import run_chunks
 from nissl.run.results import stage_key
 
 MOST_BLOCKS = 4000
-TILE_BYTES = 48 * 10**6
+TILE_BYTES = 96 * 10**6
 
 
 @dataclass(frozen=True)

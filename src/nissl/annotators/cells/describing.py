@@ -18,6 +18,7 @@ from nissl.run.context import Context
 
 PATCH_PX = 41
 TRACE_POINTS = 400
+PICTURES = ("mean", "max", "std", "correlation", "peak_to_noise", "active")
 
 
 def item_table(
@@ -96,6 +97,6 @@ def field_images(movie: Movie, context: Context) -> dict[str, npt.NDArray[np.flo
     for z in range(movie.n_planes):
         own = context if movie.n_planes == 1 else replace(context, workdir=context.workdir / f"{z}")
         summary = summarise(movie.plane(z), own)
-        for name in ("mean", "max", "std", "correlation", "peak_to_noise"):
+        for name in PICTURES:
             planes.setdefault(name, []).append(np.asarray(getattr(summary, name), np.float32))
     return {name: np.stack(each) for name, each in planes.items()}

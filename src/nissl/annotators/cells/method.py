@@ -68,6 +68,7 @@ class CellsMethod:
         `modality`: "two-photon" or "one-photon". `diameter_px`: of a soma; null looks for it.
         `motion`, `shape`, `activity`: which stages run. `baseline_s`: window of the running
         baseline. `coefficient`: part of the neuropil to take off; null fits it for each cell.
+        `dark`: what the detector reads without light.
         """
         return {
             "modality": "two-photon",
@@ -77,6 +78,7 @@ class CellsMethod:
             "activity": True,
             "baseline_s": 60.0,
             "coefficient": None,
+            "dark": 0.0,
         }
 
     def annotate(self, inputs: Inputs, parameters: Mapping[str, Any], context: Context) -> Result:
@@ -212,6 +214,7 @@ def _found(
             modality=parameters["modality"],
             baseline_s=float(parameters["baseline_s"]),
             coefficient=parameters["coefficient"],
+            dark=float(parameters["dark"]),
             diameter_px=diameter,
         ),
     )

@@ -41,6 +41,9 @@ class TraceSettings:
         Of the window, that lies in the cell's rest.
     coefficient : float, optional
         Part of the neuropil to take off every cell; fitted for each by default.
+    dark : float
+        What the detector reads without light, in the movie's unit: taken off the fluorescence
+        at rest before dF/F is divided by it.
     diameter_px : float
         Of a cell; the ring of the ring model has this radius.
     """
@@ -49,6 +52,7 @@ class TraceSettings:
     baseline_s: float = 60.0
     quantile: float = 0.2
     coefficient: float | None = None
+    dark: float = 0.0
     diameter_px: float = 12.0
 
     def __post_init__(self) -> None:
@@ -277,6 +281,7 @@ def finished(
     rest = level
     if settings.modality == "one-photon":  # what the ring model leaves has no level of its own
         rest = running_baseline(whole, rate_hz, **window)
+    rest = rest - np.float32(settings.dark) * (1 - part * (settings.modality == "two-photon"))
     floor = np.maximum(
         _LEAST_SHARE * np.abs(np.median(whole, axis=0)) if len(whole) else np.zeros(n_cells),
         np.maximum(np.nan_to_num(noise_deviation(clean)), 1e-6),
