@@ -48,6 +48,13 @@ class TestNissl(AnnotatorContract):
     def inputs(self, filmed):  # type: ignore[no-untyped-def]
         return filmed[0]
 
+    def test_workers_change_nothing(self, annotator, inputs, parameters, run, tmp_path) -> None:  # type: ignore[no-untyped-def]
+        again = annotator.annotate(inputs, parameters, Context(tmp_path, seed=3, workers=2))
+        assert again.labels[0].digest == run[0].labels[0].digest
+        assert again.items[0].digest == run[0].items[0].digest
+        for one, other in zip(run[0].sources, again.sources, strict=True):
+            assert one.read().tobytes() == other.read().tobytes()
+
     def test_finds_most_cells_and_keeps_their_traces(self, run, filmed) -> None:  # type: ignore[no-untyped-def]
         result, truth = run[0], filmed[1]
         scores = CELLS.score(result.labels[0], truth)
