@@ -13,6 +13,7 @@ from nissl.annotators.cells.neuropil import annuli, coefficients
 from nissl.annotators.cells.noise import noise_level
 from nissl.annotators.cells.reextract import cut_patch, reextract
 from nissl.annotators.cells.traces import Traces, TraceSettings, extract
+from nissl.clock import Clock, Segment
 from nissl.data import Movie
 from nissl.errors import BadArgumentError
 from nissl.run.context import Context
@@ -160,6 +161,28 @@ def test_a_redrawn_cell_reads_as_in_the_whole_movie(tmp_path: Path) -> None:
         reextract(small, cells.pixels[2], None, cells.take(np.arange(2)))
     with pytest.raises(BadArgumentError, match="inside the field"):
         cut_patch(movie, np.array([6400]))
+
+
+def test_planes_and_gaps_are_read_through(tmp_path: Path) -> None:
+    movie, _ = filmed()
+    both = np.stack([movie.frames()[:600], movie.frames()[600:1200]], 1)
+    clock = Clock((Segment(0, 200, 0.0, RATE), Segment(200, 600, 30.0, RATE)))
+    volume = Movie.from_array(both, RATE, clock=clock)
+    cells = field()
+    deep = Footprints.build(volume.shape, [*cells.pixels[:2], cells.pixels[2] + 6400])
+    traces = extract(volume, deep, Context(tmp_path / "v"))
+    assert np.allclose(traces.raw[:, 2], both[:, 1].reshape(600, -1)[:, cells.pixels[2]].mean(1))
+    ring = annuli(deep)[2]
+    assert ring.min() >= 6400
+
+
+def test_the_dark_level_is_taken_off_the_rest(tmp_path: Path) -> None:
+    movie, _ = filmed(part=0.0)
+    lifted = Movie.from_array(movie.frames() + np.float32(100), RATE)
+    settings = TraceSettings(coefficient=0.0, dark=100.0)
+    known = extract(lifted, field(), Context(tmp_path / "1"), settings)
+    plain = extract(movie, field(), Context(tmp_path / "2"), TraceSettings(coefficient=0.0))
+    assert np.allclose(known.dff, plain.dff, atol=1e-3)
 
 
 def test_other_fields_and_settings_are_refused(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from nissl.tasks import Finding, Inputs, Promises, Result
 
 DIAMETER_UM = 11.0
 """Of a soma, where the movie says how large its pixels are but nobody how large its cells."""
+WHOLE = Promises(chunked=True, deterministic=True, memory="measured")
 SOURCES = {"fluorescence": "dff", "raw": "raw", "neuropil": "neuropil"}
 """Names of derived signals, and the traces that they hold."""
 
@@ -42,7 +43,7 @@ class CellsMethod:
 
     name: str = "cells/nissl"
     version: str = "1"
-    promises: Promises = Promises(chunked=True, deterministic=True, memory="measured")
+    promises: Promises = WHOLE
 
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""

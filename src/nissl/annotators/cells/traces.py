@@ -24,6 +24,7 @@ from nissl.run.results import stage_key
 MODALITIES = ("two-photon", "one-photon")
 _CHUNK_BYTES = 64 * 10**6
 _LEAST_SHARE = 0.05
+_CELLS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -263,11 +264,9 @@ def finished(
     field : float, optional
         See `extract`.
     """
-    unknown = ~np.isfinite(raw)
+    n_frames, n_cells = raw.shape
     whole, beside = _bridged(raw), _bridged(around)
-    n_cells = raw.shape[1]
     error = np.full(n_cells, np.nan, np.float32)
-    window = {"window_s": settings.baseline_s, "quantile": settings.quantile}
     if settings.modality == "one-photon":
         part = np.ones(n_cells, np.float32)
     elif settings.coefficient is not None:
@@ -276,33 +275,61 @@ def finished(
         fit = coefficients(whole, beside, rate_hz, slow_s=settings.baseline_s, field=field)
         part, error = fit.value, fit.error
     part = np.where(bare, np.float32(0), part)
-    clean = whole - part * beside
-    level = running_baseline(clean, rate_hz, **window)
-    rest = level
-    if settings.modality == "one-photon":  # what the ring model leaves has no level of its own
-        rest = running_baseline(whole, rate_hz, **window)
-    rest = rest - np.float32(settings.dark) * (1 - part * (settings.modality == "two-photon"))
-    floor = np.maximum(
-        _LEAST_SHARE * np.abs(np.median(whole, axis=0)) if len(whole) else np.zeros(n_cells),
-        np.maximum(np.nan_to_num(noise_deviation(clean)), 1e-6),
-    )
-    change, raised = relative(clean - level + rest, rest, floor.astype(np.float32))
-    level_at_rest = np.median(rest, axis=0) if len(rest) else np.full(n_cells, np.nan)
-    noise = noise_level(np.where(unknown, np.nan, change), rate_hz)
-    change[unknown] = np.nan
+    dff = np.empty((n_frames, n_cells), np.float32)
+    facts = np.full((4, n_cells), np.nan, np.float32)
+    raised = np.zeros(n_cells, bool)
+    for start in range(0, n_cells, _CELLS_AT_ONCE):
+        some = slice(start, start + _CELLS_AT_ONCE)
+        clean = whole[:, some] - part[some] * beside[:, some]
+        rest = _at_rest(whole[:, some], clean, part[some], rate_hz, settings)
+        dff[:, some], raised[some] = rest.relative
+        unknown = ~np.isfinite(raw[:, some])
+        dff[:, some][unknown] = np.nan
+        facts[0, some] = np.median(rest.level, axis=0) if n_frames else np.nan
+        facts[1, some] = bleaching(rest.level)
+        facts[2, some] = noise_level(dff[:, some], rate_hz)
+        facts[3, some] = unknown.mean(axis=0) if n_frames else 1.0
     return Traces(
-        raw=raw,
-        neuropil=beside,
-        dff=change,
+        raw=np.ascontiguousarray(raw),
+        neuropil=np.ascontiguousarray(beside),
+        dff=dff,
         coefficient=part,
         coefficient_error=error,
-        baseline=level_at_rest.astype(np.float32),
-        bleached=bleaching(rest),
-        noise=np.asarray(noise, np.float32).reshape(n_cells),
+        baseline=facts[0],
+        bleached=facts[1],
+        noise=facts[2],
         floored=raised,
         told_apart=told_apart,
-        missing=unknown.mean(axis=0, dtype=np.float32) if len(raw) else np.ones(n_cells, "f4"),
+        missing=facts[3],
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Rest:
+    """Level at rest by which is divided, and dF/F with whose level had to be raised."""
+
+    level: npt.NDArray[np.float32]
+    relative: tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]
+
+
+def _at_rest(
+    whole: npt.NDArray[np.float32],
+    clean: npt.NDArray[np.float32],
+    part: npt.NDArray[np.float32],
+    rate_hz: float,
+    settings: TraceSettings,
+) -> _Rest:
+    """Take the baseline off some cells, and divide by it."""
+    window = {"window_s": settings.baseline_s, "quantile": settings.quantile}
+    level = running_baseline(clean, rate_hz, **window)
+    two = settings.modality == "two-photon"
+    # what the ring model leaves of a one-photon movie has no level of its own
+    rest = level if two else running_baseline(whole, rate_hz, **window)
+    rest = rest - np.float32(settings.dark) * (1 - part if two else np.ones_like(part))
+    floor = np.maximum(np.nan_to_num(noise_deviation(clean)), np.float32(1e-6))
+    if len(whole):
+        floor = np.maximum(floor, np.float32(_LEAST_SHARE) * np.abs(np.median(whole, axis=0)))
+    return _Rest(rest, relative(clean - level + rest, rest, floor.astype(np.float32)))
 
 
 def _bridged(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
