@@ -138,18 +138,6 @@ def kind_by_names(ids: Sequence[str], otherwise: str) -> str:
     return "eeg" if not unknown(found) and stream_kind(found) == "eeg" else otherwise
 
 
-def mapping_table(found: Sequence[Electrode]) -> str:
-    """Given name, electrode, type and reference of each channel as aligned lines of text."""
-    rows = [("given", "electrode", "type", "reference")]
-    rows += [(e.given, e.name, e.type if e.known else "misc?", e.reference) for e in found]
-    widths = [max(len(row[k]) for row in rows) for k in range(4)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    lost = unknown(found)
-    if lost:
-        lines.append(f"unknown names, kept as they are: {', '.join(lost)}")
-    return "\n".join(lines)
-
-
 def _electrode(given: str, stated: str, shafts: dict[str, str]) -> Electrode:
     bare, prefixed = _without_prefix(given)
     if stated in INTRACRANIAL or stated == "meg":

@@ -6,9 +6,6 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
-import numpy as np
-import numpy.typing as npt
-
 from nissl.labels import Edit, EditKind
 from nissl.labels.replay import journal
 from nissl.review.desk import Desk
@@ -176,9 +173,3 @@ def _labels_of(
         rows = [row for row in edit.payload.get("rows") or () if isinstance(row, dict)]
         return [(int(r["target"]), str(r.get("label"))) for r in rows if "target" in r]
     return []
-
-
-def decision_times(edits: Iterable[Edit]) -> npt.NDArray[np.float64]:
-    """How long decisions took, seconds, where the client told; in the order given."""
-    told = [edit.took_s for edit in edits if edit.took_s is not None and edit.took_s > 0]
-    return np.asarray(told, dtype=np.float64)

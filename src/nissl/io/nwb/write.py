@@ -12,7 +12,7 @@ import numpy as np
 
 from nissl import __version__
 from nissl.data import ChannelTable
-from nissl.errors import BadArgumentError, ExportError
+from nissl.errors import BadArgumentError
 from nissl.io.manifest import describe, describe_columns
 from nissl.io.names import plain_name
 from nissl.io.nwb.tables import add_classes, add_events
@@ -221,10 +221,3 @@ def _add_electrodes(nwbfile: Any, channels: ChannelTable, dossier: Dossier) -> N
         nwbfile.add_electrode(
             group=groups[shank], location=location, channel_name=name, shank=shank, **geometry
         )
-
-
-def check_name(name: str) -> str:
-    """Return a name that HDF5 can hold; `ExportError` otherwise."""
-    if "/" in name or ":" in name or not name:
-        raise ExportError("names without slashes", repr(name), "Rename the column.")
-    return name
