@@ -6,7 +6,8 @@ is read whole: planes become z. Suite2p's flags of cells are its classifier's un
 one; from then on they count as what the person left.
 
 Suite2p's stat.npy and ops.npy are pickles. They are read as data, never unpickled (see
-`nissl.data.plain_pickle`); they are written by NumPy from plain values of ours, as Suite2p itself does.
+`nissl.data.plain_pickle`); they are written by NumPy from plain values of ours, as Suite2p itself
+does.
 """
 
 from __future__ import annotations
