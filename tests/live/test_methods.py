@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nissl.annotators.events.microstates import MICROSTATES, maps_of
+from nissl.annotators.events.simulate import simulate
 from nissl.annotators.sleep.causal import causal_context
 from nissl.annotators.sleep.learner import LEARNER
 from nissl.clock import Clock
@@ -18,6 +20,7 @@ from nissl.data.channels import ChannelTable
 from nissl.errors import BadArgumentError, BadMetadataError, MissingInputError
 from nissl.live import LIVE, LiveMethod, StreamInfo, live_method, offline
 from nissl.live.contract import Claim
+from nissl.tasks import ANNOTATORS
 
 RATE = 100.0
 IDS = ["Fpz-Cz", "Pz-Oz", "C3"]
@@ -212,3 +215,49 @@ def test_what_a_search_finds_is_claimed_at_its_time_however_long_it_took():
     assert wanted
     assert repr(said) == repr(wanted)
     assert np.median(waited[210:]) < 0.02
+
+
+def test_what_the_detector_finds_in_the_file_is_found_over_windows_once():
+    recording, _ = simulate(
+        3, kinds={"spindle": 6.0}, duration_s=120.0, rate_hz=128.0, n_channels=1, snr=8.0
+    )
+    signal = recording.signal
+    method = live_method("events/spindles", StreamInfo.of(signal), {"windowed": True})
+    live = [(c.start, c.stop) for c in offline(method, signal)]
+    assert all(b <= c for (_, b), (c, _) in itertools.pairwise(live))
+    whole = ANNOTATORS.get("events/spindles")
+    found = whole.detect(signal, 0, signal.n_samples, [0], whole.defaults())
+    last = signal.n_samples - round(method.latency_s * signal.rate_hz)
+    due = [(a, b) for a, b in zip(found.start, found.stop, strict=True) if b <= last]
+    hit = [any(min(b, d) - max(a, c) > 0.5 * (b - a) for c, d in live) for a, b in due]
+    assert len(due) >= 8
+    assert np.mean(hit) >= 0.9
+    assert len(live) <= 1.3 * len(due)
+
+
+def test_microstates_of_a_stream_are_those_of_the_maps_of_a_recording():
+    rng = np.random.default_rng(0)
+    maps = rng.standard_normal((4, 12))
+    maps -= maps.mean(axis=1, keepdims=True)
+    state = np.repeat(rng.integers(0, 4, 160), rng.integers(15, 40, 160))[:3000]
+    course = np.sin(2 * np.pi * 10 * np.arange(len(state)) / 125)
+    x = 20 * course[:, None] * maps[state] + rng.standard_normal((len(state), 12))
+    names = ["Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "F7", "F8"]
+    stream = StreamInfo.plain(names, 125.0)
+    signal = Signal.from_array(x.astype(np.float32), 125.0, channels=stream.channels)
+    with pytest.raises(MissingInputError, match="--teach"):
+        live_method("events/microstates", stream)
+    fitted = maps_of(signal, range(12), MICROSTATES.defaults()).maps.tolist()
+    method = live_method("events/microstates", stream, {"maps": fitted})
+    claims = offline(method, signal)
+    whole = MICROSTATES.detect(signal, 0, len(x), range(12), MICROSTATES.defaults())
+    said, true = np.full((2, len(x)), -1)
+    for claim in claims:
+        said[claim.start : claim.stop] = int(claim.label.split()[-1]) - 1
+    for a, b, label in zip(whole.start, whole.stop, whole.label, strict=True):
+        true[a:b] = label
+    known = said >= 0
+    assert known[200:2600].mean() > 0.9
+    assert (said == true)[known].mean() > 0.95
+    with pytest.raises(BadArgumentError, match="12 channels"):
+        offline(live_method("events/microstates", stream, {"maps": [[1.0]]}), signal)

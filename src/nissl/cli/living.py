@@ -39,7 +39,8 @@ def live(
         float | None, typer.Option(help="End after so many seconds of samples.")
     ] = None,
     teach: Annotated[
-        str | None, typer.Option(help="Of decoding: source whose trials teach the decoder.")
+        str | None,
+        typer.Option(help="Source whose trials teach the decoder, or whose maps are microstates."),
     ] = None,
     markers: Annotated[
         str | None, typer.Option(help="Of decoding: LSL stream of markers at each trial's onset.")
@@ -135,9 +136,11 @@ def _method(
 ) -> tuple[LiveMethod, Callable[[], list[int]] | None]:
     from nissl.live import live_method
     from nissl.live.decoding import LiveDecoder
-    from nissl.project.living import learnt, taught
+    from nissl.project.living import learnt, microstates_of, taught
 
     if not task.startswith("decoding"):
+        if task == "events/microstates" and teach is not None:
+            parameters = {"maps": microstates_of(study.source(teach))} | parameters
         own = learnt(study.store, task) if task in ("events/nissl", "sleep/nissl") else None
         return live_method(task, info, parameters, learnt=own), None
     if teach is None:

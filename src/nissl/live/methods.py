@@ -16,6 +16,7 @@ import numpy as np
 
 from nissl.annotators.events.learner import EventLearner
 from nissl.annotators.events.method import BRAIN, SpanMethod, chosen
+from nissl.annotators.events.microstates import MICROSTATES
 from nissl.annotators.events.slow_waves import SLOW_WAVES
 from nissl.annotators.sleep.learner import SleepLearner
 from nissl.data import Signal
@@ -35,6 +36,7 @@ _LONG: Mapping[str, Mapping[str, float]] = {
     "events/respiration": {"window_s": 180.0, "every_s": 5.0, "margin_s": 5.0},
     "events/arousals": {"window_s": 60.0, "every_s": 5.0, "margin_s": 2.0},
     "events/background": {"window_s": 120.0, "every_s": 5.0, "margin_s": 0.0},
+    "events/microstates": {"window_s": 10.0, "every_s": 0.5, "margin_s": 0.5},
 }
 """Windows of detectors of what lasts long, or needs a long baseline."""
 
@@ -139,6 +141,12 @@ def _windowed(name: str) -> Build:
             method = method.detector(float(p["threshold"]))
         if not isinstance(method, SpanMethod):
             raise BadArgumentError("a detector of spans", name, "Choose another method.")
+        if name == MICROSTATES.name and p["maps"] is None:
+            raise MissingInputError(
+                "maps that were fitted to a recording with the channels of the stream",
+                "none",
+                "Name the recording: --teach SOURCE, or give them: --set maps=[[...], ...]",
+            )
         columns = _columns(stream, p["channels"], method.types)
         return LiveWindows(stream, columns, method, p, weights=weights)
 
@@ -146,11 +154,7 @@ def _windowed(name: str) -> Build:
 
 
 LIVE: Mapping[str, Build] = {
-    **{
-        f"events/{name}": _windowed(f"events/{name}")
-        for name in EVENTS
-        if name not in ("microstates",)  # fitted to a whole record
-    },
+    **{f"events/{name}": _windowed(f"events/{name}") for name in EVENTS},
     "sleep/nissl": _sleep,
     "events/spindles": _oscillation(SPINDLES),
     "events/bursts": _oscillation(BURSTS),

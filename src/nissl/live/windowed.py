@@ -2,8 +2,8 @@
 
 Detectors of `nissl.annotators.events` look at a whole stretch with filters that run both ways.
 Here they look at the last `window_s` seconds, every `every_s` seconds, and what they find is
-claimed once it has ended `margin_s` before the end of the window, where what is still to come can
-change it little. Channels take turns within `every_s`; by default one channel is searched every
+claimed once, when it has ended `margin_s` before the end of the window, where what is still to come
+can change it little (or up to twice that, where an earlier window saw it end later). Channels take turns within `every_s`; by default one channel is searched every
 0.1 s, and no channel more often than once a second.
 
 A search runs beside the stream, in a thread of its own, and what it finds is claimed `lag_s` after
@@ -115,7 +115,7 @@ class LiveWindows(Blocks):
                 "Change them: --set window_s=30 --set every_s=1 --set margin_s=1 --set lag_s=0.5",
             )
         self.name = method.name
-        self.version = f"{method.version}-windowed-2"
+        self.version = f"{method.version}-windowed-3"
         self._method = method
         self._own = {k: v for k, v in parameters.items() if k not in WINDOW}
         rate = stream.rate_hz
@@ -135,8 +135,8 @@ class LiveWindows(Blocks):
 
     @property
     def latency_s(self) -> float:
-        """Margin, the turn of the channel, and the time that is left for a search."""
-        return (self._margin + (self._turns + self._lag) * self._hop) / self.stream.rate_hz
+        """Twice the margin, the turn of the channel, and the time that is left for a search."""
+        return (2 * self._margin + (self._turns + self._lag) * self._hop) / self.stream.rate_hz
 
     def edge(self, k: int) -> int:
         """Blocks of one length."""
@@ -148,7 +148,8 @@ class LiveWindows(Blocks):
         self._spoilt = _Last(self._length, len(self.columns), np.bool_)
         self._blocks = 0
         self._searches: deque[_Search] = deque()
-        self._claimed = dict.fromkeys(range(len(self._groups)), -1)
+        self._judged: dict[int, int] = {}
+        self._claimed: dict[tuple[int, int | None, str], int] = {}
 
     def step(self, block: Samples, missing: Mask, first: int) -> list[Claim]:
         """Begin the searches whose turn it is, and claim what those of `lag_s` ago found."""
@@ -181,15 +182,15 @@ class LiveWindows(Blocks):
 
     def _ended(self, search: _Search, known_at: int) -> list[Claim]:
         g, begin = search.group, search.stop - self._length
-        until = search.stop - self._margin
-        claims = [
-            claim
-            for claim in self._claims(search.found.result(), search.seen, begin, known_at)
-            if self._claimed[g] < claim.stop <= until
-            and claim.start >= self._claimed[g]
-            and not search.spoilt[claim.start - begin : claim.stop - begin].any()
-        ]
-        self._claimed[g] = max([until, *(claim.stop for claim in claims)])
+        since, until = self._judged.get(g, begin), search.stop - self._margin
+        self._judged[g] = until - self._margin  # edges move a little from window to window
+        claims = []
+        for claim in self._claims(search.found.result(), search.seen, begin, known_at):
+            which = (g, claim.channel, claim.label)
+            new = claim.start >= self._claimed.get(which, begin) and since < claim.stop <= until
+            if new and not search.spoilt[claim.start - begin : claim.stop - begin].any():
+                self._claimed[which] = claim.stop
+                claims.append(claim)
         return claims
 
     def _claims(self, found: Found, group: list[int], begin: int, known_at: int) -> list[Claim]:

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from nissl.annotators.decoding.methods import Decoder, Taught
+from nissl.annotators.events.method import chosen
+from nissl.annotators.events.microstates import MICROSTATES, maps_of
 from nissl.annotators.sleep.learner import CAUSAL_LEARNER, LEARNER
 from nissl.errors import BadArgumentError, NisslError
 from nissl.labels import Author, Kind, LabelSet, Provenance, Vocabulary
@@ -30,7 +32,7 @@ from nissl.project.annotating import _in_use, _needed
 from nissl.project.source import Source
 from nissl.review.decided import gather
 from nissl.store import Store
-from nissl.tasks import Finding, Inputs, resolve
+from nissl.tasks import TASKS, Finding, Inputs, resolve
 
 FOLDER = "live"
 _DONE = ".kept"
@@ -98,6 +100,14 @@ def taught(store: Store, name: str, source: Source, parameters: Mapping[str, Any
     labels, items = _needed(store, source, task, method)
     inputs = Inputs(source.recording, source.stream(None, task.streams), labels, items)
     return method.teach(inputs, parameters, np.random.default_rng(0))
+
+
+def microstates_of(source: Source) -> list[list[float]]:
+    """Maps of microstates fitted to a recording, for a stream with the same channels."""
+    signal = source.recording[source.stream(None, TASKS.get("events").streams)]
+    channels = chosen(signal, None, MICROSTATES.types)
+    found: list[list[float]] = maps_of(signal, channels, MICROSTATES.defaults()).maps.tolist()
+    return found
 
 
 def kept_sessions(store: Store) -> list[Session]:

@@ -21,7 +21,7 @@ from nissl.annotators.events.method import ALL_CHANNELS, Found, SpanMethod, toge
 from nissl.annotators.events.vocabulary import classes
 from nissl.annotators.events.waves import at_rate, band, require_rate
 from nissl.data import Signal
-from nissl.errors import MissingInputError
+from nissl.errors import BadArgumentError, MissingInputError
 
 Values = npt.NDArray[np.float64]
 RATE_HZ = 125.0
@@ -60,12 +60,8 @@ def detect(
             "Use a recording with more electrodes.",
         )
     rate = min(RATE_HZ, signal.rate_hz)
-    longest = max(signal.clock.segments, key=lambda s: s.stop - s.start)
-    x = _prepared(signal, longest.start, longest.stop, channels, rate, parameters)
-    rng = np.random.default_rng(int(parameters["seed"]))
-    found = fitted_maps(x[field_peaks(x)], N_MAPS, rng)
-    if (start, stop) != (longest.start, longest.stop):  # one set of maps for all pieces
-        x = _prepared(signal, start, stop, channels, rate, parameters)
+    found = maps_of(signal, channels, parameters)
+    x = _prepared(signal, start, stop, channels, rate, parameters)
     if not len(x):
         return together([])
     state = settled(assigned(x, found.maps), round(parameters["shortest_s"] * rate))
@@ -78,8 +74,41 @@ def detect(
         np.rint(last * back).astype(np.int64),
         label,
         np.full(label.size, ALL_CHANNELS, np.int64),
-        facts=({"gev": [round(float(g), 4) for g in found.gev], "gev_total": _gev(x, found.maps)},),
+        facts=(
+            {
+                "gev": [round(float(g), 4) if np.isfinite(g) else None for g in found.gev],
+                "gev_total": _gev(x, found.maps),
+                "maps": found.maps.round(6).tolist(),
+            },
+        ),
     )
+
+
+def maps_of(signal: Signal, channels: Sequence[int], parameters: Mapping[str, Any]) -> Maps:
+    """Maps as given, or fitted to the longest stretch: one set for all pieces.
+
+    Parameters
+    ----------
+    signal : Signal
+    channels : sequence of int
+    parameters : mapping
+        Those of the method, complete.
+    """
+    if parameters["maps"] is None:
+        longest = max(signal.clock.segments, key=lambda s: s.stop - s.start)
+        rate = min(RATE_HZ, signal.rate_hz)
+        x = _prepared(signal, longest.start, longest.stop, channels, rate, parameters)
+        rng = np.random.default_rng(int(parameters["seed"]))
+        return fitted_maps(x[field_peaks(x)], N_MAPS, rng)
+    given = np.asarray(parameters["maps"], np.float64)
+    if given.shape != (N_MAPS, len(channels)) or not np.isfinite(given).all():
+        raise BadArgumentError(
+            f"{N_MAPS} maps of {len(channels)} channels",
+            f"shape {given.shape}",
+            "Take the maps of a recording with the same channels: its log tells them.",
+        )
+    maps = _unit(given - given.mean(axis=1, keepdims=True))
+    return Maps(maps, np.full(N_MAPS, np.nan))
 
 
 def _prepared(
@@ -188,7 +217,7 @@ MICROSTATES = SpanMethod(
     "events/microstates",
     detect,
     classes(*(f"microstate {k + 1}" for k in range(N_MAPS))),
-    {"band_hz": [2.0, 20.0], "shortest_s": 0.03, "seed": 0},
+    {"band_hz": [2.0, 20.0], "shortest_s": 0.03, "seed": 0, "maps": None},
     types=("eeg",),
     by_channel=False,
 )
