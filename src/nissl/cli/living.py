@@ -40,7 +40,7 @@ def live(
     ] = None,
     teach: Annotated[
         str | None,
-        typer.Option(help="Source whose trials teach the decoder, or whose maps are microstates."),
+        typer.Option(help="Source that teaches: its trials a decoder, its maps microstates."),
     ] = None,
     markers: Annotated[
         str | None, typer.Option(help="Of decoding: LSL stream of markers at each trial's onset.")

@@ -2,9 +2,10 @@
 
 Detectors of `nissl.annotators.events` look at a whole stretch with filters that run both ways.
 Here they look at the last `window_s` seconds, every `every_s` seconds, and what they find is
-claimed once, when it has ended `margin_s` before the end of the window, where what is still to come
-can change it little (or up to twice that, where an earlier window saw it end later). Channels take turns within `every_s`; by default one channel is searched every
-0.1 s, and no channel more often than once a second.
+claimed once, when it has ended `margin_s` before the end of the window, where what is still to
+come can change it little (or up to twice that, where an earlier window saw it end later). Channels
+take turns within `every_s`; by default one channel is searched every 0.1 s, and no channel more
+often than once a second.
 
 A search runs beside the stream, in a thread of its own, and what it finds is claimed `lag_s` after
 the window ended: always then, so that claims do not depend on how fast the machine is. A chunk
