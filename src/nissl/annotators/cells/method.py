@@ -32,6 +32,9 @@ from nissl.tasks import Finding, Inputs, Promises, Result
 
 DIAMETER_UM = 11.0
 """Of a soma, where the movie says how large its pixels are but nobody how large its cells."""
+BACKGROUND_DIAMETERS = 4.0
+"""Width, in cells, of what is taken off the pictures' fluctuations in one-photon movies."""
+USUAL_PX = 12.0
 WHOLE = Promises(chunked=True, deterministic=True, memory="measured")
 SOURCES = {"fluorescence": "dff", "raw": "raw", "neuropil": "neuropil"}
 """Names of derived signals, and the traces that they hold."""
@@ -198,9 +201,12 @@ def _found(
 
     movie, motion = raw, ()
     lap("motion")
-    images = field_images(movie, context)
+    one_photon = parameters["modality"] == "one-photon"
+    told = _told_diameter(movie, parameters)
+    wide = round(BACKGROUND_DIAMETERS * (told or USUAL_PX)) if one_photon else 0
+    images = field_images(movie, context, background_px=wide)
     lap("pictures")
-    diameter = _diameter(movie, images, parameters)
+    diameter = told or _seen_diameter(images)
     shapes = _by_shape(movie, images, diameter) if parameters["shape"] else _none(movie)
     lap("shapes")
     settings = ActivitySettings(modality=parameters["modality"], diameter_px=diameter)
@@ -223,17 +229,22 @@ def _found(
     return Found(movie, motion, images, diameter, both, traces)
 
 
-def _diameter(
-    movie: Movie, images: Mapping[str, npt.NDArray[np.float32]], parameters: Mapping[str, Any]
-) -> float:
-    """Diameter of a soma in pixels: as told, from the size of a pixel, or as the pictures say."""
+def _told_diameter(movie: Movie, parameters: Mapping[str, Any]) -> float | None:
+    """Diameter of a soma in pixels as told, or from the size of a pixel; None if neither is."""
     if parameters["diameter_px"] is not None:
         return float(parameters["diameter_px"])
-    if movie.spacing_um is not None:
+    if movie.spacing_um is not None and movie.spacing_um[2] > 0:
         return float(np.clip(DIAMETER_UM / movie.spacing_um[2], 3.0, 200.0))
-    from nissl.annotators.cells.network import likely_diameter
+    return None
 
-    return float(likely_diameter({name: image[0] for name, image in images.items()}))
+
+def _seen_diameter(images: Mapping[str, npt.NDArray[np.float32]]) -> float:
+    """Diameter of a soma in pixels, as the pictures of the middle plane show it."""
+    from nissl.annotators.cells.network import images_of, likely_diameter, shipped
+
+    middle = len(next(iter(images.values()))) // 2
+    seen = images_of({name: image[middle] for name, image in images.items()})
+    return float(likely_diameter(seen, shipped()))
 
 
 def _by_shape(

@@ -19,6 +19,8 @@ Block = npt.NDArray[np.float32]
 DIFFERENCES = 300
 LEAST_AREA = 0.35
 """Pixels of a source, over the square of a cell's diameter, at least."""
+OUTLINE = 0.36
+"""Part of the height at which a source is outlined: near half, as people outline."""
 LONGEST = 2.0
 """Length over breadth of a source, at most: dendrites are longer."""
 
@@ -123,9 +125,11 @@ def find_sources(values: Block, settings: SourceSettings) -> list[Source]:
             r = max(round(0.25 * settings.diameter_px), 1)
             refused[max(y - r, 0) : y + r + 1, max(x - r, 0) : x + r + 1] = True
         else:
+            trimmed = _one_piece(weights, at, OUTLINE)
+            inside = trimmed > 0
             rows, columns = np.nonzero(inside)
             flat = (rows + window[0].start) * energy.shape[1] + columns + window[1].start
-            heavy = weights[inside] / weights.max()
+            heavy = trimmed[inside] / trimmed.max()
             found.append(
                 Source(
                     flat.astype(np.int64),
