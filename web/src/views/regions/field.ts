@@ -3,8 +3,8 @@ import { cssColour } from "../../theme.ts";
 import type { NdArray } from "../../view.ts";
 import { element } from "../units/dom.ts";
 import type { Camera, Size } from "./camera.ts";
-import type { ContourPainter, Drawn } from "./contours.ts";
-import { contourPainter } from "./contours.ts";
+import type { Drawn } from "./contours.ts";
+import { ContourPainter } from "./contours.ts";
 
 export type Tool = "select" | "brush" | "erase" | "draw" | "split";
 
@@ -58,8 +58,7 @@ export class FieldPane {
     this.top = element("canvas", { class: "rg-top", role: "img", "aria-label": label, tabindex: "-1" });
     this.host.append(this.picture, this.contours, this.top);
     this.root = element("section", { class: `rg-pane rg-${name}`, "aria-label": label }, element("header", {}, this.title), this.host);
-    this.painter = contourPainter(this.contours, () => this.repaint());
-    this.contours.dataset.webgl = String(this.painter.webgl);
+    this.painter = new ContourPainter(this.contours);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.host);
     camera.onMove(() => this.repaint());
@@ -105,7 +104,6 @@ export class FieldPane {
     cancelAnimationFrame(this.asked);
     this.observer.disconnect();
     this.control.abort();
-    this.painter.destroy();
     this.root.remove();
   }
 
@@ -134,7 +132,7 @@ export class FieldPane {
     ground.imageSmoothingEnabled = camera.scale < 2;
     if (this.image) ground.drawImage(this.image, left, top, field.width * camera.scale, field.height * camera.scale);
     this.contours.hidden = !this.shown;
-    if (this.shown) this.painter.paint(camera, pane, camera.scale > 6 ? 2 : 1.25, 0.95);
+    if (this.shown) this.painter.paint(camera, pane, camera.scale > 6 ? 2 : 1);
     this.paintTop(ratio);
     this.lastPaintMs = performance.now() - started;
   }
