@@ -291,6 +291,9 @@ def test_pictures_colours_and_the_movie_answer_to_keys(sit: Callable[..., Sittin
     at.page.wait_for_function("() => document.querySelector('.rg-bar select').value === 'max'")
     at.press("s")
     at.counts()
+    assert at.page.input_value("select[aria-label='Colour of outlines']") == "decided"
+    at.press("s")
+    at.counts()
     assert at.page.input_value("select[aria-label='Colour of outlines']") == "confidence"
     assert "0." in at.page.text_content(".rg-scale")
     at.press("o")

@@ -49,8 +49,8 @@ export function acceptItem(context: DecisionContext, item: number): DraftEdit | 
     if (aim.item === null || proposed === null || context.blind()) return undefined;
     if (now?.label !== proposed) return decideClass(context, item, proposed);
   }
-  const { desk } = context; // a span's class cannot be agreed with unseen
-  if (desk.kind === "spans" && desk.vocabulary.length > 1 && context.blind()) return undefined;
+  const { desk } = context; // a class cannot be agreed with unseen
+  if ((desk.kind === "spans" || desk.kind === "regions") && desk.vocabulary.length > 1 && context.blind()) return undefined;
   const optimistic: DraftEdit["optimistic"] = [[item, { state: "accepted", ...(proposed ? { label: proposed } : {}) }]];
   return { kind: "accept", base: aim.base, items: [aim.item ?? item], payload: payloadOf(context), optimistic };
 }

@@ -263,7 +263,7 @@ class RegionDesk:
         if found.get("dff") is None:
             return None
         if "rate" in signals:
-            found |= {n: _bound(signals["rate"], item, n) for n in ("low", "high")}
+            found |= {n: signals["rate"].of(f"{item}.{n}") for n in ("low", "high")}
         size = found["dff"].size  # type: ignore[union-attr]
         lines = {n: v for n, v in found.items() if v is not None and v.size == size}
         signal = signals["fluorescence"].signal
@@ -367,18 +367,6 @@ def derived_rows(desk: Desk) -> dict[str, SourceRow]:
         if rates:
             found["rate"] = rates[-1]
     return found
-
-
-def _bound(rates: KeptSignal, item: int, word: str) -> npt.NDArray[np.float32] | None:
-    """One end of the interval of an item's rate, whatever stands between item and word."""
-    return next(
-        (
-            line
-            for sep in (" ", "_", ".", ":", "/")
-            if (line := rates.of(f"{item}{sep}{word}")) is not None
-        ),
-        None,
-    )
 
 
 def _outlines(reading: Reading) -> Outlines:

@@ -63,7 +63,7 @@ class KeptSignal:
     Parameters
     ----------
     signal : Signal
-        Channel ids are items, or items and a word ("12 low").
+        Channel ids are items, or items and a word ("12.low").
     """
 
     def __init__(self, signal: Signal) -> None:

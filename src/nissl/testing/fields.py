@@ -239,10 +239,10 @@ def _keep_traces(
         made = keep_derived(store, above, _signal(name, kind, names, values), {"by": "test"})
         if name == "fluorescence":
             fluorescence = made
-    bounds = [f"{i} {word}" for word in ("low", "high") for i in ids]
+    bounds = [f"{i}.{word}" for word in ("low", "high") for i in ids]
     lines = np.concatenate([rate, low, high])
     row = next(row for row in store.sources() if row.name == fluorescence)
-    rates = _signal("rate", "rate", [*ids, *bounds], lines)
+    rates = _signal("rates", "rate", [*ids, *bounds], lines)
     keep_derived(store, Source(row, store), rates, {"by": "test"})
 
 

@@ -18,7 +18,7 @@ test("a place under the pointer stays there when zoomed, and both ways agree", (
   assert.equal(moves, 2);
 });
 
-test("the field is fitted once, and a place outside is brought in", () => {
+test("a field that was moved is not fitted by itself, and a place outside is brought in", () => {
   const camera = new Camera();
   camera.fit({ width: 100, height: 100 }, pane);
   camera.zoom(10, 200, 150, pane);

@@ -10,17 +10,16 @@ export class Camera {
   x = 0;
   y = 0;
   private readonly heard: Array<() => void> = [];
-  private fitted: string = "";
+  private touched = false;
 
   onMove(run: () => void): void {
     this.heard.push(run);
   }
 
-  /** Shows the whole field, once per size of pane; `again` even where the reader has moved. */
+  /** Shows the whole field, unless the reader has moved it; `again` even then. */
   fit(field: Size, pane: Size, again = false): void {
-    const key = `${field.width}x${field.height}`;
-    if (this.fitted === key && !again) return;
-    this.fitted = key;
+    if (this.touched && !again) return;
+    this.touched = false;
     this.scale = 0.98 * Math.min(pane.width / field.width, pane.height / field.height);
     [this.x, this.y] = [field.width / 2, field.height / 2];
     this.moved();
@@ -35,6 +34,7 @@ export class Camera {
   }
 
   pan(dx: number, dy: number): void {
+    this.touched = true;
     this.x -= dx / this.scale;
     this.y -= dy / this.scale;
     this.moved();
@@ -43,6 +43,7 @@ export class Camera {
   /** The place under the pointer stays under it. */
   zoom(factor: number, px: number, py: number, pane: Size): void {
     const [x, y] = this.toField(px, py, pane);
+    this.touched = true;
     this.scale = Math.min(80, Math.max(0.05, this.scale * factor));
     const [nowX, nowY] = this.toField(px, py, pane);
     this.x += x - nowX;
@@ -55,6 +56,7 @@ export class Camera {
     const [px, py] = this.toScreen(x, y, pane);
     const margin = 4;
     if (px > margin && py > margin && px < pane.width - margin && py < pane.height - margin) return;
+    this.touched = true;
     [this.x, this.y] = [x, y];
     this.moved();
   }

@@ -8,13 +8,21 @@ const RAMP: Rgb[] = [
   [94, 60, 190], [64, 105, 224], [38, 148, 214], [34, 184, 172], [92, 208, 120], [172, 222, 76], [250, 230, 60],
 ];
 
+const OWN = ["class", "decided"];
 const ITEM_COLUMNS = new Set(["item", "class_item"]);
 
-/** What outlines can be coloured by: the class, then every numeric fact of the item table. */
+/** What outlines can be coloured by: the class, whether it is decided, every numeric fact of the item table. */
 export function statistics(table: Columns | undefined): string[] {
-  if (!table) return ["class"];
+  if (!table) return [...OWN];
   const numeric = table.names.filter((name) => !ITEM_COLUMNS.has(name) && isNumeric(table, name));
-  return ["class", ...numeric];
+  return [...OWN, ...numeric];
+}
+
+/** A fact of every item; null where outlines are coloured by what is decided. */
+export function valuesOf(table: Columns | undefined, name: string): Map<number, number> | null {
+  if (OWN.includes(name) || !table?.has(name)) return null;
+  const items = table.numbers("item"), column = table.numbers(name);
+  return new Map(Array.from({ length: table.n }, (_, row) => [items[row]!, column[row]!]));
 }
 
 function isNumeric(table: Columns, name: string): boolean {
@@ -50,6 +58,12 @@ export function ramp(value: number, { low, high }: Scale): Rgb {
 
 /** A strip of the ramp for the legend, as a CSS gradient. */
 export const gradient = `linear-gradient(to right, ${RAMP.map((one) => `rgb(${one.join(" ")})`).join(", ")})`;
+
+const DECIDED: Rgb = [70, 214, 160];
+
+export function decidedColour(state: ItemState | undefined): Rgb {
+  return state === undefined || state.state === "untouched" ? UNKNOWN : DECIDED;
+}
 
 /** Classes on a picture are drawn lighter than on paper, so that they stand out of the grey. */
 export function classColour(desk: DeskInfo, state: ItemState | undefined): Rgb {

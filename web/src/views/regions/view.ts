@@ -7,7 +7,7 @@ import { Bar } from "./bar.ts";
 import { Camera } from "./camera.ts";
 import { ClipPanel } from "./clip.ts";
 import type { Rgb, Scale } from "./colours.ts";
-import { classColour, ramp, scaleOf, statistics } from "./colours.ts";
+import { classColour, decidedColour, ramp, scaleOf, statistics, valuesOf } from "./colours.ts";
 import type { Drawn } from "./contours.ts";
 import { sided } from "./editing.ts";
 import { FactsPanel } from "./facts.ts";
@@ -230,31 +230,28 @@ export class RegionsView implements View {
     const table = this.context.items.value;
     const names = statistics(table);
     if (!names.includes(this.statistic)) this.statistic = "class";
-    const values = this.values();
+    const values = valuesOf(this.context.items.value, this.statistic);
     this.scale = values ? scaleOf([...values.values()]) : null;
     const sidesOf: [Drawn[], Drawn[]] = [[], []];
     const first = desk.vocabulary[0]?.name;
+    let hidden = 0;
     for (const item of this.ground.regions.keys()) {
       const state = this.context.state(item);
       if (!this.ground.isShown(item) || state?.state === "removed") continue;
       const label = state?.label ?? null;
-      const colour: Rgb = values ? ramp(values.get(item) ?? Number.NaN, this.scale!) : classColour(desk, state);
+      const plain = this.statistic === "decided" ? decidedColour(state) : classColour(desk, state);
+      const colour: Rgb = values ? ramp(values.get(item) ?? Number.NaN, this.scale!) : plain;
+      if (label === null) hidden++;
       const side = label === null || label === first || desk.vocabulary.length < 2 ? 0 : 1;
       sidesOf[side].push({ pieces: this.ground.piecesOf(item), colour });
     }
     this.panes.forEach((pane, k) => {
       pane.load(sidesOf[k]!);
-      pane.say(`${desk.vocabulary[k]?.name ?? "regions"} · ${sidesOf[k]!.length.toLocaleString("en")}`);
+      const name = desk.vocabulary[k]?.name ?? "regions";
+      pane.say(`${hidden && !k ? `${name}, or not to be seen yet` : name} · ${sidesOf[k]!.length.toLocaleString("en")}`);
     });
     this.bar.colours(names, this.statistic, this.scale, this.facts.unitOf(this.statistic), this.panes[0].shown);
     this.paintOverlay();
-  }
-
-  private values(): Map<number, number> | null {
-    const table = this.context.items.value;
-    if (this.statistic === "class" || !table?.has(this.statistic)) return null;
-    const items = table.numbers("item"), column = table.numbers(this.statistic);
-    return new Map(Array.from({ length: table.n }, (_, row) => [items[row]!, column[row]!]));
   }
 
   private repaint(): void {
@@ -439,7 +436,7 @@ export class RegionsView implements View {
 
   /** Regions of this pane one after the other, by what colours them, else by number. */
   private walk(by: number): void {
-    const values = this.values();
+    const values = valuesOf(this.context.items.value, this.statistic);
     const label = this.item === null ? null : this.context.state(this.item)?.label;
     const items = [...this.ground.regions.keys()].filter((item) => this.context.state(item)?.label === label && this.context.state(item)?.state !== "removed");
     items.sort((a, b) => (values ? (values.get(b) ?? -Infinity) - (values.get(a) ?? -Infinity) : 0) || a - b);
