@@ -41,6 +41,7 @@ TASKS: Registry[Task] = Registry(
             "components",
             "decoding",
             "cells",
+            "rates",
         )
     },
 )
@@ -65,6 +66,9 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "celltypes/c4": "nissl.annotators.celltypes.c4_method:C4_METHOD",
         "cells/nissl": "nissl.annotators.cells.method:NISSL",
         "cells/quality": "nissl.annotators.cells.learner:LEARNER",
+        "rates/nissl": "nissl.annotators.rates.method:NISSL",
+        "rates/oasis": "nissl.annotators.rates.method:OASIS",
+        "rates/derivative": "nissl.annotators.rates.method:DERIVATIVE",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {

@@ -1,0 +1,130 @@
+"""Benchmark of the task "rates": spikes per second of data sets that a method has not seen.
+
+    python benchmarks/rates.py [--quick] [--train DATA] [--test DATA] [--out DIR] [--page FILE]
+
+Data: paired fluorescence and spikes (`imaging/spike_inference`) in the data folder. Where both
+folders are the same, whole sets are left out, `--leave` at a time; otherwise everything is learnt
+from --train. Writes results.json, rates.md and rates.png.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _common import Cell, arguments, finite, machine, one_folder, run_cell
+from _rates_data import SIMULATED, sets
+from _rates_intervals import coverages
+from _rates_page import markdown, plot
+
+RATES_HZ = (7.5, 30.0)
+SLOW = ("DS02", "DS04")
+"""Sets recorded too slowly for 30 Hz."""
+
+
+def folds(names: Sequence[str], leave: int) -> list[list[str]]:
+    """Sets that are left out together: those far from each other in the list; simulated first."""
+    real = [n for n in names if SIMULATED not in n]
+    n_folds = -(-len(real) // leave)
+    cut = [real[k::n_folds] for k in range(n_folds)]
+    cut[0] = [*cut[0], *(n for n in names if SIMULATED in n)]
+    return cut
+
+
+def run(args: Any) -> dict[str, Any]:
+    """Compute everything."""
+    names = sets(args.test)
+    if args.quick:
+        names = names[4:8]
+    same = one_folder(args.train, args.test)
+    steps, members = (20, 1) if args.quick else (args.steps, args.members)
+    rates: dict[str, Any] = {}
+    for rate_hz in args.rates:
+        able = [n for n in names if rate_hz < 12 or not n.startswith(SLOW)]
+        found: dict[str, Any] = {}
+        seconds = []
+        for held in folds(able, args.leave):
+            answer = _fold(args, rate_hz, held, steps, members)
+            found |= answer["sets"]
+            seconds.append(answer["train_s"])
+        intervals = coverages(args.out, rate_hz, sorted(found))
+        rates[f"{rate_hz:g}"] = {
+            "sets": found,
+            "train_s": float(np.median(seconds)),
+            "intervals": intervals,
+        }
+    return {
+        "machine": machine(),
+        "quick": args.quick,
+        "leave": args.leave if same else 0,
+        "steps": steps,
+        "members": members,
+        "rates": rates,
+        "speed": speed(),
+    }
+
+
+def _fold(
+    args: Any, rate_hz: float, held: Sequence[str], steps: int, members: int
+) -> Mapping[str, Any]:
+    script = str(Path(__file__).with_name("_rates_work.py"))
+    key = {"rate_hz": rate_hz, "held": list(held), "steps": steps, "members": members, "v": 1}
+    command = (
+        sys.executable, script, str(args.train), str(args.test), str(args.out), str(rate_hz),
+        ",".join(held), str(steps), str(members),
+    )  # fmt: skip
+    cell = Cell(f"{rate_hz:g}/{held[0][:4]}", key, command)
+    answer = run_cell(cell, args.out / "cells", timeout_s=args.timeout, fresh=args.fresh)
+    if "result" not in answer:
+        raise SystemExit(f"{cell.name}: {answer.get('error')}")
+    print(cell.name, round(answer["process_s"]), "s", flush=True)
+    return dict(answer["result"])
+
+
+def speed(n: int = 20, n_frames: int = 10_000) -> dict[str, float]:
+    """Seconds to infer rates, intervals and spikes of traces at 30 Hz, on one core."""
+    import time
+
+    from nissl.annotators.rates.method import inferred
+    from nissl.annotators.rates.model import shipped
+
+    dff = np.random.default_rng(0).normal(0, 0.1, (n, n_frames))
+    model = shipped()
+    began = time.perf_counter()
+    for trace in dff:
+        inferred(model, trace, 30.0)
+    return {"traces": n, "frames": n_frames, "s": time.perf_counter() - began}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark and write its files."""
+    parser = arguments("rates", (__doc__ or "").split("\n")[0])
+    parser.add_argument("--leave", type=int, default=1, help="sets that are left out together")
+    parser.add_argument("--rates", type=float, nargs="*", default=RATES_HZ, help="frame rates")
+    parser.add_argument("--steps", type=int, default=400, help="steps of training")
+    parser.add_argument("--members", type=int, default=2, help="networks of the ensemble")
+    args = parser.parse_args(argv)
+    results = finite(run(args))
+    args.out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results, indent=1, sort_keys=True, allow_nan=False)
+    (args.out / "results.json").write_text(text, encoding="utf-8")
+    plot(results, args.out / "rates.png")
+    (args.out / "rates.md").write_text(markdown(results, "rates.png"), encoding="utf-8")
+    if args.page is not None:
+        args.page.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(args.out / "rates.png", args.page.with_suffix(".png"))
+        shutil.copy(args.out / "results.json", args.page.with_suffix(".results.json"))
+        page = markdown(results, args.page.with_suffix(".png").name)
+        args.page.write_text(page, encoding="utf-8")
+    print(f"{args.out / 'results.json'}, rates.md, rates.png")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,196 @@
+"""Train the shipped weights of `rates/nissl` on simulated traces.
+
+``python -m nissl.annotators.rates.train`` writes them into the package. A laboratory with paired
+recordings makes `Paired` traces of them and calls `fitted` with those, which takes minutes;
+`benchmarks/rates.py` measures that.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nissl.annotators.rates.indicators import INDICATORS
+from nissl.annotators.rates.model import BINARY, CARD, Ensemble, RateModel, seen_of
+from nissl.annotators.rates.network import Shape, Weights
+from nissl.annotators.rates.resampling import true_rate
+from nissl.annotators.rates.simulate import batch
+from nissl.annotators.rates.spread import Values, fit_spread
+from nissl.annotators.rates.training import Paired, Recipe, train
+from nissl.run.progress import Progress
+
+SIGMA_S = {7.5: 0.2, 30.0: 0.05, 15.0: 0.1, 60.0: 0.025}
+"""Frame rates of the shipped networks, with what smooths the truth at each."""
+MEMBERS = 2
+DURATION_S = 160.0
+FAST_HZ = 12.0
+LEVELS = (0.3, 4.0)
+"""Noise levels of simulated traces before training adds to them, % per sqrt(Hz)."""
+
+
+def recipe_for(rate_hz: float) -> Recipe:
+    """Longer stretches at higher rates, as many frames a step."""
+    return Recipe() if rate_hz < FAST_HZ else Recipe(frames=512, batch=16)
+
+
+def shape_for(rate_hz: float) -> Shape:
+    """Further reach in frames at higher rates."""
+    return Shape() if rate_hz < FAST_HZ else Shape(dilations=(1, 2, 4, 8, 16, 1, 2, 4))
+
+
+def simulated(
+    rate_hz: float, n_per_indicator: int, rng: np.random.Generator, duration_s: float = DURATION_S
+) -> list[Paired]:
+    """Traces of every indicator with the rates that they come from; groups are indicators."""
+    n_frames = round(duration_s * rate_hz)
+    edges = np.arange(n_frames + 1) / rate_hz
+    sigma_s = sigma_for(rate_hz)
+    out = []
+    for name in INDICATORS:
+        made = batch(rate_hz, LEVELS, n_per_indicator, n_frames, rng, indicators=(name,))
+        for k, spikes in enumerate(made.spikes_s):
+            truth = true_rate(spikes, edges, sigma_s).astype(np.float32)
+            out.append(Paired(made.dff[k], truth, f"{name} {k}", f"simulated {name}"))
+    return out
+
+
+def sigma_for(rate_hz: float) -> float:
+    """Standard deviation of the Gaussian that smooths the truth at a rate, seconds."""
+    return SIGMA_S.get(rate_hz, 1.5 / rate_hz)
+
+
+def fitted(
+    known: Sequence[Paired],
+    rate_hz: float,
+    *,
+    rng: np.random.Generator,
+    left_out: tuple[Sequence[Values], Sequence[Values]] | None = None,
+    members: int = MEMBERS,
+    start: Sequence[Weights] = (),
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+) -> Ensemble:
+    """Networks for one rate, with what they have seen.
+
+    Parameters
+    ----------
+    known : sequence of Paired
+        On frames of `rate_hz`.
+    rate_hz : float
+    rng : numpy.random.Generator
+    left_out : pair of sequences, optional
+        Predictions and truth of sets that no member has seen, by set, for the interval; without
+        them there is none.
+    members : int
+    start : sequence of Weights
+        Networks to go on from, as many as there are to be; drawn anew without them.
+    recipe : Recipe, optional
+    progress : Progress, optional
+    """
+    how = recipe or recipe_for(rate_hz)
+    beginnings: list[Weights | None] = [*start[:members]] or [None] * members
+    networks = tuple(
+        train(
+            known,
+            rate_hz,
+            rng=rng,
+            shape=shape_for(rate_hz),
+            start=begin,
+            recipe=how,
+            progress=progress,
+        )
+        for begin in beginnings
+    )
+    spread = None if left_out is None else fit_spread(*left_out)
+    groups = [each.group for each in known]
+    seen = seen_of([each.dff for each in known], groups, rate_hz, rng)
+    return Ensemble(rate_hz, sigma_for(rate_hz), networks, spread, seen)
+
+
+def by_group(ensemble: Ensemble, known: Sequence[Paired]) -> tuple[list[Values], list[Values]]:
+    """Predictions and truth of traces, those of a group after each other."""
+    said: dict[str, list[Values]] = {}
+    true: dict[str, list[Values]] = {}
+    for each in known:
+        said.setdefault(each.group, []).append(ensemble(each.dff))
+        true.setdefault(each.group, []).append(each.rate.astype(np.float64))
+    names = list(said)
+    return [np.concatenate(said[n]) for n in names], [np.concatenate(true[n]) for n in names]
+
+
+def correlation(ensemble: Ensemble, known: Sequence[Paired]) -> float:
+    """Median over traces that vary of Pearson's r of rate and truth."""
+    r = [
+        float(np.corrcoef(ensemble(each.dff), each.rate)[0, 1])
+        for each in known
+        if each.rate.std() > 0
+    ]
+    return float(np.nanmedian(r))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train for every rate and write the files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--traces", type=int, default=80, help="traces of each indicator")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--rates", type=float, nargs="*", help="only these; others are kept")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "weights")
+    args = parser.parse_args(argv)
+    for k, rate_hz in enumerate(SIGMA_S):
+        if args.rates and rate_hz not in args.rates:
+            continue
+        rng = np.random.default_rng([args.seed, k])  # whatever other rates are trained
+        ensemble, r = _one(rate_hz, args.traces, args.steps, rng)
+        known = _kept(args.out)
+        others = () if known is None else known.ensembles
+        scores = {} if known is None else dict(known.about["scores"])
+        scores[f"{rate_hz:g} Hz"] = round(r, 4)
+        kept = tuple(each for each in others if each.rate_hz != rate_hz)
+        write(RateModel((*kept, ensemble), _about(args.traces, args.seed, scores)), args.out)
+    return 0
+
+
+def _kept(folder: Path) -> RateModel | None:
+    if not (folder / CARD).is_file():
+        return None
+    return RateModel.restored({name: (folder / name).read_bytes() for name in (BINARY, CARD)})
+
+
+def write(model: RateModel, folder: Path) -> None:
+    """Write the files of a model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in model.files().items():
+        (folder / name).write_bytes(content)
+
+
+def _one(rate_hz: float, n: int, steps: int, rng: np.random.Generator) -> tuple[Ensemble, float]:
+    from dataclasses import replace
+
+    known = simulated(rate_hz, n, rng)
+    recipe = replace(recipe_for(rate_hz), steps=steps)
+    ensemble = fitted(known, rate_hz, rng=rng, recipe=recipe)
+    fresh = simulated(rate_hz, max(n // 3, 2), rng)
+    return replace(ensemble, spread=fit_spread(*by_group(ensemble, fresh))), correlation(
+        ensemble, fresh
+    )
+
+
+def _about(n: int, seed: int, scores: dict[str, float]) -> dict[str, Any]:
+    return {
+        "trained_on": f"{n} simulated traces of {DURATION_S:g} s of each of {list(INDICATORS)}",
+        "simulated": True,
+        "scored_on": "fresh traces of the same simulator, median Pearson r",
+        "scores": scores,
+        "interval": "from fresh simulated traces: it holds for these, not for any preparation",
+        "seed": seed,
+        "licence": "BSD-3-Clause",
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
