@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nissl.annotators.rates.indicators import INDICATORS
+from nissl.annotators.rates.indicators import CELL_TYPES, INDICATORS
 from nissl.annotators.rates.model import BINARY, CARD, Ensemble, RateModel, seen_of
 from nissl.annotators.rates.network import Shape, Weights
 from nissl.annotators.rates.resampling import true_rate
@@ -43,15 +43,39 @@ def shape_for(rate_hz: float) -> Shape:
 
 
 def simulated(
-    rate_hz: float, n_per_indicator: int, rng: np.random.Generator, duration_s: float = DURATION_S
+    rate_hz: float,
+    n_per_indicator: int,
+    rng: np.random.Generator,
+    duration_s: float = DURATION_S,
+    *,
+    indicators: Sequence[str] = tuple(INDICATORS),
+    cell_types: Sequence[str] = tuple(CELL_TYPES),
 ) -> list[Paired]:
-    """Traces of every indicator with the rates that they come from; groups are indicators."""
+    """Simulated traces with the rates that they come from; groups are indicators.
+
+    Parameters
+    ----------
+    rate_hz : float
+    n_per_indicator : int
+    rng : numpy.random.Generator
+    duration_s : float
+    indicators, cell_types : sequence of str
+        Of `nissl.annotators.rates.indicators`; all by default.
+    """
     n_frames = round(duration_s * rate_hz)
     edges = np.arange(n_frames + 1) / rate_hz
     sigma_s = sigma_for(rate_hz)
     out = []
-    for name in INDICATORS:
-        made = batch(rate_hz, LEVELS, n_per_indicator, n_frames, rng, indicators=(name,))
+    for name in indicators:
+        made = batch(
+            rate_hz,
+            LEVELS,
+            n_per_indicator,
+            n_frames,
+            rng,
+            indicators=(name,),
+            cell_types=cell_types,
+        )
         for k, spikes in enumerate(made.spikes_s):
             truth = true_rate(spikes, edges, sigma_s).astype(np.float32)
             out.append(Paired(made.dff[k], truth, f"{name} {k}", f"simulated {name}"))
