@@ -275,9 +275,9 @@ def sources(traces: Traces, labels: LabelSet, clock: Clock) -> tuple[Signal, ...
     ids = [str(item) for item in labels.column("item").tolist()]
     if not ids:
         return ()
-    table = ChannelTable.plain(ids, kind="fluorescence")
     made = []
     for name, attribute in SOURCES.items():
+        table = ChannelTable.plain(ids, kind=name)  # rates are inferred from "fluorescence" alone
         values = np.ascontiguousarray(getattr(traces, attribute), np.float32)
         signal = Signal.from_array(values, clock.rate_hz, name=name, channels=table, clock=clock)
         unit = "dF/F, a fraction" if attribute == "dff" else "as the movie"
