@@ -29,7 +29,7 @@ from nissl.errors import (
 )
 
 SELF_DESCRIBING = ("rate_hz", "n_channels", "dtype", "gain_uv", "n_planes")
-_EXTRAS = {"mne": "eeg", "tifffile": "imaging", "av": "imaging", "imagecodecs": "imaging"}
+_EXTRAS = {"mne": "eeg", "tifffile": "imaging", "av": "imaging"}
 
 
 def read(

@@ -21,7 +21,7 @@ from nissl.data.readers import Opened, ReadOptions
 from nissl.data.tiff.facts import Facts, facts_of, tagged_spacing_um
 from nissl.data.tiff.pages import Chain, is_tiff, walk
 from nissl.data.tiff.scanimage import field_spacing_um
-from nissl.data.tiff.stack import Plan, Stack, TiffFrames, mark_of, stack_of
+from nissl.data.tiff.stack import Plan, Stack, TiffFrames, check_codec, mark_of, stack_of
 from nissl.errors import BadMetadataError
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
@@ -47,6 +47,7 @@ class TiffReader:
         facts = facts_of(chain)
         plan = _plan(files, facts, chain, options)
         stack = stack_of(plan)
+        check_codec(stack, files[0].name)
         stamps = _stamps(facts, stack)
         clock, notes = frame_clock(
             path.name,

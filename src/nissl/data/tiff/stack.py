@@ -17,7 +17,12 @@ from nissl.data.movie import Rows
 from nissl.data.tiff.facts import facts_of
 from nissl.data.tiff.pages import Chain, Look, expanded, walk
 from nissl.data.tiff.scanimage import frame_facts
-from nissl.errors import BadMetadataError, CorruptSourceError, NisslError
+from nissl.errors import (
+    BadMetadataError,
+    CorruptSourceError,
+    MissingDependencyError,
+    NisslError,
+)
 
 
 @dataclass(frozen=True)
@@ -245,6 +250,30 @@ def _ome_order(
             names.append(axis)
             pages = pages[..., None]
     return pages.transpose([names.index(axis) for axis in "TZC"])
+
+
+def check_codec(stack: Stack, name: str) -> None:
+    """Whether pages that are compressed can be decoded here.
+
+    Raises
+    ------
+    MissingDependencyError
+        tifffile is not installed, or needs imagecodecs for this kind of compression.
+    """
+    if stack.look.compression == 1:
+        return
+    import tifffile
+
+    try:
+        decoder = tifffile.TIFF.DECOMPRESSORS[stack.look.compression]
+    except KeyError:
+        decoder = None
+    if decoder is None:
+        raise MissingDependencyError(
+            f"a decoder for the compression number {stack.look.compression} of {name}",
+            "none among those installed",
+            "Install the decoders with: pip install imagecodecs; or save it uncompressed.",
+        )
 
 
 @dataclass(frozen=True)
