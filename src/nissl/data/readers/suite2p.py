@@ -18,7 +18,7 @@ from nissl.data.frame_clock import frame_clock
 from nissl.data.movie import Movie
 from nissl.data.plain_pickle import read_plain
 from nissl.data.readers import Opened, ReadOptions
-from nissl.data.readers.tiff import natural
+from nissl.data.tiff.stack import natural
 from nissl.errors import BadMetadataError, CorruptSourceError
 
 CHANNELS = {"data.bin": "movie", "data_chan2.bin": "chan2"}

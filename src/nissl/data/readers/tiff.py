@@ -19,12 +19,20 @@ from nissl.data.frame_clock import frame_clock
 from nissl.data.movie import Movie
 from nissl.data.readers import Opened, ReadOptions
 from nissl.data.tiff.facts import Facts, facts_of, tagged_spacing_um
+from nissl.data.tiff.frames import TiffFrames
 from nissl.data.tiff.pages import Chain, is_tiff, walk
 from nissl.data.tiff.scanimage import field_spacing_um
-from nissl.data.tiff.stack import Plan, Stack, TiffFrames, check_codec, mark_of, stack_of
+from nissl.data.tiff.stack import (
+    SUFFIXES,
+    Plan,
+    Stack,
+    check_codec,
+    files_of,
+    mark_of,
+    stack_of,
+)
 from nissl.errors import BadMetadataError
 
-SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 COLOURS = ("red", "green", "blue", "alpha")
 
 
@@ -42,10 +50,10 @@ class TiffReader:
 
     def open(self, path: Path, options: ReadOptions) -> Opened:
         """Open every channel as a movie."""
-        files = files_of(path) if path.is_dir() else (path,)
+        files = files_of(path)
         chain = walk(files[0], most=1)
         facts = facts_of(chain)
-        plan = _plan(files, facts, chain, options)
+        plan = _plan(path, files, facts, chain, options)
         stack = stack_of(plan)
         check_codec(stack, files[0].name)
         stamps = _stamps(facts, stack)
@@ -69,19 +77,9 @@ class TiffReader:
         return Opened((), files, notes=(*notes, *_notes(facts, stack)), movies=movies)
 
 
-def files_of(folder: Path) -> tuple[Path, ...]:
-    """TIFF files of a folder in natural order: 2 comes before 10."""
-    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
-    return tuple(sorted((p for p in found if not p.name.startswith(".")), key=natural))
-
-
-def natural(path: Path) -> tuple[Any, ...]:
-    """Sort key of a file's name in which numbers count as numbers."""
-    parts = re.split(r"(\d+)", path.name)
-    return tuple((int(p), "") if k % 2 else (0, p.lower()) for k, p in enumerate(parts))
-
-
-def _plan(files: Sequence[Path], facts: Facts, chain: Chain, options: ReadOptions) -> Plan:
+def _plan(
+    path: Path, files: Sequence[Path], facts: Facts, chain: Chain, options: ReadOptions
+) -> Plan:
     stated = {"n_channels": facts.n_channels, "n_planes": facts.n_planes}
     colours = chain.look.samples
     if colours > 1:
@@ -97,11 +95,9 @@ def _plan(files: Sequence[Path], facts: Facts, chain: Chain, options: ReadOption
             )
         chosen[name] = given if given is not None else max(1, value)
     n_channels = 1 if colours > 1 else chosen["n_channels"]
-    paths = tuple(str(path) for path in files)
     per_volume = int(facts.scan.get("per_volume", 1))
-    return Plan(
-        paths, mark_of(tuple(files)), facts.writer, n_channels, chosen["n_planes"], per_volume
-    )
+    mark = mark_of(files)
+    return Plan(str(path), mark, facts.writer, n_channels, chosen["n_planes"], per_volume)
 
 
 def _stamps(facts: Facts, stack: Stack) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.data.arrays import damaged
-from nissl.data.movie import Rows
 from nissl.data.tiff.facts import facts_of
 from nissl.data.tiff.pages import Chain, Look, expanded, walk
 from nissl.data.tiff.scanimage import frame_facts
@@ -21,8 +22,9 @@ from nissl.errors import (
     BadMetadataError,
     CorruptSourceError,
     MissingDependencyError,
-    NisslError,
 )
+
+SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,10 @@ class Plan:
 
     Parameters
     ----------
-    files : tuple of str
-        In order.
+    path : str
+        A file, or a folder of files.
     mark : str
-        Sizes and times of the files when they were opened.
+        Names, sizes and times of the files when they were opened.
     writer : str
         See `Facts`.
     n_channels, n_planes : int
@@ -45,7 +47,7 @@ class Plan:
         Frames from one volume to the next; more than `n_planes` where a scanner flies back.
     """
 
-    files: tuple[str, ...]
+    path: str
     mark: str
     writer: str
     n_channels: int
@@ -59,6 +61,7 @@ class Stack:
 
     Parameters
     ----------
+    files : tuple of str
     look : Look
     file, ifd, data : ndarray, shape (n_pages,), int64
         File, header and pixels of each page; see `Chain`.
@@ -70,6 +73,7 @@ class Stack:
         Pages of volumes that are not whole.
     """
 
+    files: tuple[str, ...]
     look: Look
     file: npt.NDArray[np.int64]
     ifd: npt.NDArray[np.int64]
@@ -79,12 +83,26 @@ class Stack:
     left_out: int = 0
 
 
-def mark_of(files: tuple[Path, ...]) -> str:
+def files_of(path: Path) -> tuple[Path, ...]:
+    """A file, or the TIFF files of a folder in natural order: 2 comes before 10."""
+    if not path.is_dir():
+        return (path,)
+    found = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+    return tuple(sorted((p for p in found if not p.name.startswith(".")), key=natural))
+
+
+def natural(path: Path) -> tuple[Any, ...]:
+    """Sort key of a file's name in which numbers count as numbers."""
+    parts = re.split(r"(\d+)", path.name)
+    return tuple((int(p), "") if k % 2 else (0, p.lower()) for k, p in enumerate(parts))
+
+
+def mark_of(files: Sequence[Path]) -> str:
     """What changes when one of some files does."""
     digest = hashlib.sha256()
     for path in files:
         stat = path.stat()
-        digest.update(f"{stat.st_size} {stat.st_mtime_ns}\n".encode())
+        digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -95,13 +113,23 @@ def stack_of(plan: Plan) -> Stack:
     Raises
     ------
     BadMetadataError, CorruptSourceError
-        Pages that differ, that are too few or too many, or that cannot be found.
+        Pages that differ, that are too few or too many, or that cannot be found; files that
+        changed since they were opened.
     """
+    try:
+        files = files_of(Path(plan.path))
+        unchanged = mark_of(files) == plan.mark
+    except OSError as error:
+        raise damaged(plan.path, error) from error
+    if not unchanged:
+        raise damaged(plan.path, ValueError("other files than were opened"))
     if plan.writer == "OME":
-        return _ome(plan)
+        from nissl.data.tiff.ome import ome_stack
+
+        return ome_stack(plan, files)
     scan = plan.writer == "ScanImage"
-    chains = [_chain(Path(path), scan) for path in plan.files]
-    look = _same(chains)
+    chains = [_chain(path, scan) for path in files]
+    look = same_look(chains)
     file = np.repeat(np.arange(len(chains)), [chain.ifd.size for chain in chains])
     ifd = np.concatenate([chain.ifd for chain in chains])
     data = np.concatenate([chain.data for chain in chains])
@@ -110,7 +138,8 @@ def stack_of(plan: Plan) -> Stack:
     times = np.asarray([t for _, t in facts] or np.full(ifd.size, math.nan))
     order = _order(plan, ifd.size, numbers)
     stamps = times[order[:, 0, 0]]
-    return Stack(look, file, ifd, data, order, stamps, int(ifd.size - order.size))
+    names = tuple(str(path) for path in files)
+    return Stack(names, look, file, ifd, data, order, stamps, int(ifd.size - order.size))
 
 
 def _chain(path: Path, descriptions: bool) -> Chain:
@@ -119,7 +148,8 @@ def _chain(path: Path, descriptions: bool) -> Chain:
     return expanded(chain, n_images) if n_images > 1 else chain
 
 
-def _same(chains: list[Chain]) -> Look:
+def same_look(chains: Sequence[Chain]) -> Look:
+    """Look of several files, which must be one."""
     first = chains[0]
     for chain in chains[1:]:
         if chain.look != first.look:
@@ -140,8 +170,7 @@ def _order(plan: Plan, n_pages: int, numbers: npt.NDArray[np.int64]) -> npt.NDAr
     if n_frames == 0 or (rest and plan.writer != "ScanImage"):
         raise BadMetadataError(
             f"a multiple of {per_frame * plan.n_planes} images (channels x planes)",
-            f"{n_pages} images in {Path(plan.files[0]).name}"
-            + (" and the files after it" if len(plan.files) > 1 else ""),
+            f"{n_pages} images in {Path(plan.path).name}",
             "Check --channels and --planes; a stack that was broken off lacks its last images.",
         )
     whole = np.arange(n_pages - rest, dtype=np.int64)
@@ -166,90 +195,12 @@ def _by_number(plan: Plan, n_pages: int, numbers: npt.NDArray[np.int64]) -> npt.
     ]
     if not starts:
         raise CorruptSourceError(
-            f"whole volumes of {plan.n_planes} planes in {Path(plan.files[0]).name}",
+            f"whole volumes of {plan.n_planes} planes in {Path(plan.path).name}",
             f"{n_frames} frames, none of which begins one",
             "The stack was broken off within its first volume; nothing of it can be used.",
         )
     frames = np.asarray(starts)[:, None] + np.arange(plan.n_planes)
     return frames[:, :, None] * plan.n_channels + np.arange(plan.n_channels)
-
-
-def _ome(plan: Plan) -> Stack:
-    """Pages in the order that an OME header gives them, over several files where it names them."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(plan.files[0]) as tif:
-            found = [series for series in tif.series if series.kind == "ome"]
-            if len(found) != 1:
-                raise BadMetadataError(
-                    f"one image in {Path(plan.files[0]).name}",
-                    f"{len(found)}",
-                    "Save each position as a file of its own.",
-                )
-            pages = list(found[0].pages)
-            axes, shape = found[0].axes, found[0].shape
-            where = [(_path_of(page), int(page.offset)) for page in pages if page is not None]
-    except NisslError:
-        raise
-    except Exception as error:
-        raise damaged(plan.files[0], error) from error
-    if not where or len(where) != len(pages):
-        raise CorruptSourceError(
-            f"{len(pages)} images, as the header of {Path(plan.files[0]).name} says",
-            f"{len(where)}",
-            "Put all files of the set into one folder, with their own names.",
-        )
-    files = {str(path): index for index, path in enumerate(_ome_files(plan, where))}
-    chains = {path: walk(Path(path)) for path in files}
-    look = _same(list(chains.values()))
-    data = []
-    for path, offset in where:
-        index = np.flatnonzero(chains[path].ifd == offset)
-        if not index.size:
-            raise damaged(path, ValueError("a page that is not in its chain"))
-        data.append(int(chains[path].data[index[0]]))
-    order = _ome_order(plan, axes, shape, len(where))
-    file = np.asarray([files[path] for path, _ in where], np.int64)
-    ifd = np.asarray([offset for _, offset in where], np.int64)
-    stamps = np.full(order.shape[0], math.nan)
-    return Stack(look, file, ifd, np.asarray(data, np.int64), order, stamps)
-
-
-def _path_of(page: Any) -> str:
-    return str(Path(page.parent.filehandle.path).absolute())
-
-
-def _ome_files(plan: Plan, where: list[tuple[str, int]]) -> list[str]:
-    """Files of the plan, which must be all that the header names."""
-    known = [str(Path(path).absolute()) for path in plan.files]
-    if not {path for path, _ in where} <= set(known):
-        raise BadMetadataError(
-            "the folder of all files of an OME set",
-            f"{Path(plan.files[0]).name} alone, which names others",
-            "Give the folder.",
-        )
-    return known
-
-
-def _ome_order(
-    plan: Plan, axes: str, shape: tuple[int, ...], n_pages: int
-) -> npt.NDArray[np.int64]:
-    outer = [(axis, n) for axis, n in zip(axes, shape, strict=True) if axis not in "YXS"]
-    if any(axis not in "TZC" and n > 1 for axis, n in outer):
-        raise BadMetadataError(
-            "the axes T, Z, C, Y and X in an OME file", axes, "Split the file along the others."
-        )
-    outer = [(axis, n) for axis, n in outer if axis in "TZC"]
-    if math.prod(n for _, n in outer) != n_pages:
-        raise damaged(plan.files[0], ValueError(f"{n_pages} images of shape {shape}"))
-    pages = np.arange(n_pages, dtype=np.int64).reshape([n for _, n in outer])
-    names = [axis for axis, _ in outer]
-    for axis in "TZC":
-        if axis not in names:
-            names.append(axis)
-            pages = pages[..., None]
-    return pages.transpose([names.index(axis) for axis in "TZC"])
 
 
 def check_codec(stack: Stack, name: str) -> None:
@@ -274,108 +225,3 @@ def check_codec(stack: Stack, name: str) -> None:
             "none among those installed",
             "Install the decoders with: pip install imagecodecs; or save it uncompressed.",
         )
-
-
-@dataclass(frozen=True)
-class TiffFrames:
-    """Frames of one channel of a stack.
-
-    Parameters
-    ----------
-    plan : Plan
-    channel : int
-        That takes turns with others, or a value of each pixel in colour images.
-    sample_type : str
-        NumPy type string in this machine's byte order.
-    """
-
-    plan: Plan
-    channel: int
-    sample_type: str
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the pixels."""
-        return np.dtype(self.sample_type)
-
-    def read(self, start: int, stop: int, rows: Rows) -> npt.NDArray[Any]:
-        """Pixels of frames [start, stop), rows [y0, y1), shape (t, z, y, x)."""
-        stack = stack_of(self.plan)
-        look, stored = stack.look, np.dtype(stack.look.dtype)
-        turn = 0 if look.samples > 1 else self.channel
-        pages = stack.order[start:stop, :, turn]
-        out = np.empty((*pages.shape, rows[1] - rows[0], look.width), dtype=stored)
-        if out.size:
-            images = out.reshape(-1, *out.shape[2:])
-            self._fill(stack, pages.ravel(), rows, images)
-        return out.astype(self.dtype, copy=False)
-
-    def _fill(
-        self, stack: Stack, pages: npt.NDArray[np.int64], rows: Rows, out: npt.NDArray[Any]
-    ) -> None:
-        plain = (stack.data[pages] >= 0) & (stack.look.samples == 1)
-        for index in np.unique(stack.file[pages]).tolist():
-            path = self.plan.files[index]
-            here = np.flatnonzero(stack.file[pages] == index)
-            try:
-                _copied(path, stack, pages, here[plain[here]], rows, out)
-                self._decoded(path, stack, pages, here[~plain[here]], rows, out)
-            except (NisslError, ImportError):
-                raise
-            except Exception as error:
-                raise damaged(path, error) from error
-
-    def _decoded(
-        self,
-        path: str,
-        stack: Stack,
-        pages: npt.NDArray[np.int64],
-        which: npt.NDArray[np.intp],
-        rows: Rows,
-        out: npt.NDArray[Any],
-    ) -> None:
-        """Decode pages one by one."""
-        if not which.size:
-            return
-        import tifffile
-
-        look = stack.look
-        shape = (look.height, look.width, look.samples)
-        if look.planar:
-            shape = (look.samples, look.height, look.width)
-        with tifffile.TiffFile(path) as tif:
-            for k in which.tolist():
-                tif.filehandle.seek(int(stack.ifd[pages[k]]))
-                page = tifffile.TiffPage(tif, index=int(pages[k]))
-                image = page.asarray(maxworkers=1).reshape(shape)
-                sample = self.channel if look.samples > 1 else 0
-                image = image[sample] if look.planar else image[:, :, sample]
-                out[k] = image[slice(*rows)]
-
-
-def _copied(
-    path: str,
-    stack: Stack,
-    pages: npt.NDArray[np.int64],
-    which: npt.NDArray[np.intp],
-    rows: Rows,
-    out: npt.NDArray[Any],
-) -> None:
-    """Read rows of pages whose pixels lie uncompressed in one piece."""
-    if not which.size:
-        return
-    row_bytes = stack.look.width * np.dtype(stack.look.dtype).itemsize
-    with open(path, "rb", buffering=0) as file:
-        for k in which.tolist():
-            file.seek(int(stack.data[pages[k]]) + rows[0] * row_bytes)
-            view = memoryview(out[k].reshape(-1).view(np.uint8).data)
-            done = 0
-            while done < len(view):
-                n = file.readinto(view[done:])
-                if not n:
-                    raise CorruptSourceError(
-                        f"{stack.look.page_bytes} bytes of an image in {Path(path).name}",
-                        "the end of the file",
-                        "The file was shortened since it was opened; restore it.",
-                    )
-                done += n
