@@ -28,6 +28,7 @@ def frame_clock(
     stated_hz: float | None = None,
     given_hz: float | None = None,
     stamps_s: npt.NDArray[np.float64] | None = None,
+    hint: str = "",
 ) -> tuple[Clock, tuple[str, ...]]:
     """Clock of a movie, and sentences on what was odd.
 
@@ -42,6 +43,8 @@ def frame_clock(
     stated_hz, given_hz : float, optional
         By the file, and by the caller.
     stamps_s : ndarray, shape (n_frames,), seconds, optional
+    hint : str
+        What else to do where no rate is known.
 
     Raises
     ------
@@ -70,7 +73,9 @@ def frame_clock(
     if n_frames == 1:
         return Clock.regular(UNTIMED_HZ, 1), notes
     raise BadMetadataError(
-        f"the frame rate of {name}", "nothing that says it", "Give it in Hz with --rate."
+        f"the frame rate of {name}",
+        "nothing that says it",
+        f"Give it in Hz with --rate.{' ' if hint else ''}{hint}",
     )
 
 

@@ -63,6 +63,7 @@ class TiffReader:
             stated_hz=facts.rate_hz,
             given_hz=options.rate_hz,
             stamps_s=stamps,
+            hint=f"A still volume of {stack.order.shape[0]} planes is opened with --planes.",
         )
         names = _names(facts, stack)
         dtype = np.dtype(stack.look.dtype).newbyteorder("=").str
