@@ -49,6 +49,13 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         "",
         _simulated(results),
         "",
+        "## Still images",
+        "",
+        "Nuclei found by `cells/still`, whose network has learnt from simulated nuclei alone. "
+        "Beside it Otsu's threshold with a watershed of the distance to the ground.",
+        "",
+        _still(results),
+        "",
         f"Machine: {_machine(results)}.",
         "",
     ]
@@ -156,6 +163,24 @@ def _simulated(results: Mapping[str, Any]) -> str:
         )
     head = ["Movie", "found / true", "F1", "precision", "recall", "active", "active and dim"]
     head += ["silent and bright", "trace r", "s"]
+    return table(head, rows)
+
+
+def _still(results: Mapping[str, Any]) -> str:
+    rows = [
+        [
+            got["name"],
+            " x ".join(str(n) for n in got["shape"]),
+            f"{got['n_found']} / {got['n_true']}",
+            number(got["f1"]),
+            number(got["precision"], 2),
+            number(got["recall"], 2),
+            number(got["f1_threshold"]),
+            number(got["seconds"], 1),
+        ]
+        for got in results["still"]
+    ]
+    head = ["Image", "size", "found / true", "F1", "precision", "recall", "F1 of a threshold", "s"]
     return table(head, rows)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from _cells_human import human_agreement
 from _cells_page import markdown, plot
 from _cells_peers import cellpose, suite2p
+from _cells_still import still
 from _cells_work import SCENES, Human, against_people, against_truth, human_movie, ours
 from _common import arguments, finite, machine
 
@@ -40,6 +41,7 @@ def run(data: Path, *, quick: bool, timeout_s: float) -> dict[str, Any]:
         print(f"{name}: F1 {results['simulated'][name]['iou']['f1']:.3f}", flush=True)
     masks = data / "imaging" / "human_roi_masks"
     results["human"] = [vars(pair).copy() for pair in human_agreement(masks)]
+    results["still"] = still(data, quick=quick)
     folder = data / "imaging" / "two_photon_neurofinder"
     if not quick and folder.is_dir():
         human = human_movie(folder)

@@ -69,6 +69,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "rates/nissl": "nissl.annotators.rates.method:NISSL",
         "rates/oasis": "nissl.annotators.rates.method:OASIS",
         "rates/derivative": "nissl.annotators.rates.method:DERIVATIVE",
+        "cells/still": "nissl.annotators.cells.still:STILL",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {

@@ -44,6 +44,8 @@ class Scene:
         Its brightness at rest over that of a typical cell.
     neuropil_sd, neuropil_um : float
         Standard deviation of its relative changes, and over which distance they are alike.
+    texture : float
+        Standard deviation of its grain.
     contamination : float
         Share of the surrounding neuropil that is seen through a soma.
     processes, out_of_focus, holes : float
@@ -91,6 +93,7 @@ class Scene:
     neuropil: float = 0.7
     neuropil_sd: float = 0.12
     neuropil_um: float = 60.0
+    texture: float = 0.2
     contamination: float = 0.5
     processes: float = 1.0
     out_of_focus: float = 0.4
@@ -170,6 +173,7 @@ ONE_PHOTON = {
     "neuropil": 15.0,
     "neuropil_sd": 0.02,
     "neuropil_um": 250.0,
+    "texture": 0.0,
     "contamination": 1.0,
     "processes": 0.2,
     "out_of_focus": 1.0,

@@ -59,6 +59,8 @@ class Stage:
         Photons of all bodies at rest.
     texture : ndarray, shape (rows, columns), float32
         Photons of the neuropil at rest.
+    shade : ndarray, shape (rows, columns), float32
+        Illumination and vessels, 0 to 1.
     modes : ndarray, shape (n_modes, grid_rows, grid_columns), float32
     course : ndarray, shape (n_frames, n_modes), float32
         Relative change of the neuropil is ``course @ modes``.
@@ -71,6 +73,7 @@ class Stage:
     bodies: Bodies
     still: Floats
     texture: Floats
+    shade: Floats
     modes: Floats
     course: Floats
     starts: npt.NDArray[np.int64]
@@ -97,6 +100,7 @@ def staged(scene: Scene) -> Stage:
         things,
         still.reshape(shade.shape),
         texture.astype(np.float32),
+        shade.astype(np.float32),
         modes,
         course,
         starts,
@@ -133,7 +137,7 @@ def _bodies(
     silent, dim = rng.random(n) < scene.silent, rng.random(n) < scene.dim
     bright = np.exp(rng.normal(0, 0.45, n))
     as_dark = (1 - scene.contamination) * scene.neuropil or 0.3
-    bright[dim] = as_dark * rng.uniform(0.7, 1.2, int(dim.sum()))
+    bright[dim] = as_dark * rng.uniform(0.8, 1.4, int(dim.sum()))
     others = np.concatenate([rng.uniform(0.2, 0.9, n_pieces), rng.uniform(0.2, 0.8, n_hazy)])
     rates = scene.event_hz * np.exp(rng.normal(0, 0.8, n + others.size))
     rates[:n][silent] = 0
@@ -253,10 +257,9 @@ def _noise(
 def _structure(scene: Scene, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Texture of the neuropil, mean about 1: fibres, patches and slow variation."""
     blur = scene.psf_um / scene.um_per_px
-    fine = 0.18 if scene.optics == "two-photon" else 0.0
     made = 1 + 0.2 * _noise(scene.canvas, 60 / scene.um_per_px, rng)
-    made += fine * _noise(scene.canvas, blur, rng)
-    made += 0.5 * fine * _noise(scene.canvas, 3 * blur, rng)
+    made += 0.9 * scene.texture * _noise(scene.canvas, blur, rng)
+    made += 0.45 * scene.texture * _noise(scene.canvas, 3 * blur, rng)
     return np.clip(made, 0.2, None)
 
 
@@ -280,19 +283,19 @@ def _shade(scene: Scene, rng: np.random.Generator) -> npt.NDArray[np.float64]:
 def _draw_vessel(dark: npt.NDArray[np.float64], scene: Scene, rng: np.random.Generator) -> None:
     """Draw one vessel into an image of darkness: a tube, or one that runs along the axis."""
     rows, columns = dark.shape
-    wide = np.exp(rng.normal(np.log(5), 0.5)) / scene.um_per_px
+    radius = np.exp(rng.normal(np.log(3.0), 0.6)) / scene.um_per_px
     y, x = rng.uniform(0, rows), rng.uniform(0, columns)
     n = 1 if rng.random() < 0.4 else int(rng.uniform(20, 200) / scene.um_per_px)
     heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.06, n))
     ys, xs = y + np.cumsum(np.sin(heading)), x + np.cumsum(np.cos(heading))
-    depth, reach = rng.uniform(0.3, 0.9), int(np.ceil(wide)) + 1
+    depth, reach = rng.uniform(0.3, 0.9), int(np.ceil(radius)) + 1
     for at_y, at_x in zip(ys.tolist(), xs.tolist(), strict=True):
         top, left = max(int(at_y) - reach, 0), max(int(at_x) - reach, 0)
         patch = dark[top : max(int(at_y) + reach + 1, 0), left : max(int(at_x) + reach + 1, 0)]
         if patch.size:
             far_y = np.arange(top, top + patch.shape[0])[:, None] - at_y
             far_x = np.arange(left, left + patch.shape[1])[None] - at_x
-            np.maximum(patch, depth * (np.hypot(far_y, far_x) < wide), out=patch)
+            np.maximum(patch, depth * (np.hypot(far_y, far_x) < radius), out=patch)
 
 
 def _modes(
