@@ -43,6 +43,14 @@ def test_cells_that_only_light_up_are_found_with_their_pixels(tmp_path: Path) ->
     assert set(found.origin) == {"activity"}
 
 
+def test_cells_of_two_planes_stay_in_their_planes(tmp_path: Path) -> None:
+    one, two = lively(0), lively(1, peak=0.0)
+    volume = Movie.from_array(np.stack([two.frames(), one.frames()], 1), 15.0)
+    found = find_active(volume, Context(tmp_path), ActivitySettings(diameter_px=10))
+    assert len(found) == 5
+    assert (found.centres()[:, 0] == 1).all()
+
+
 def test_nothing_is_found_in_noise_or_darkness(tmp_path: Path) -> None:
     quiet = lively(peak=0.0)
     assert len(find_active(quiet, Context(tmp_path / "a"), ActivitySettings(diameter_px=10))) == 0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.cells import ring
 from nissl.annotators.cells.binned import binned
 from nissl.annotators.cells.footprints import Footprints
 from nissl.annotators.cells.joining import merged_duplicates
@@ -196,21 +197,13 @@ def without_background(
 
 def ring_background(values: npt.NDArray[np.float32], diameter_px: float) -> npt.NDArray[np.float32]:
     """Background that the ring model predicts at every pixel, (n_blocks, y, x)."""
-    from nissl.annotators.cells.ring import (
-        RING_RADII,
-        coarse_factor,
-        coarse_means,
-        coarse_places,
-        ring_weights,
-    )
-
     n, height, width = values.shape
-    factor = coarse_factor(diameter_px)
+    factor = ring.coarse_factor(diameter_px)
     size = (height, width)
-    small = (coarse_means(size, factor) @ values.reshape(n, -1).T).T
+    small = (ring.coarse_means(size, factor) @ values.reshape(n, -1).T).T
     coarse = (n, -(-height // factor), -(-width // factor))
-    step = max(n // 500, 1)
-    radius = RING_RADII * diameter_px / factor
-    weights = ring_weights(small.reshape(coarse)[::step], radius)
-    predicted = coarse_places(size, factor) @ (weights @ np.ascontiguousarray(small.T))
+    step = max(n // ring.MOST_BLOCKS, 1)
+    radius = ring.RING_RADII * diameter_px / factor
+    weights = ring.ring_weights(small.reshape(coarse)[::step], radius)
+    predicted = ring.coarse_places(size, factor) @ (weights @ np.ascontiguousarray(small.T))
     return np.ascontiguousarray(predicted.T, np.float32).reshape(values.shape)

@@ -22,11 +22,11 @@ from nissl.run.context import Context
 RING_RADII = 1.0
 """Radius of the ring, in diameters of a cell."""
 COARSE_PER_DIAMETER = 5.0
-MOST_POINTS = 32
-MOST_BLOCKS = 600
+MOST_POINTS = 24
+MOST_BLOCKS = 300
 RIDGE = 1e-4
 CLIPPED_ABOVE = 2.0
-ROUNDS = 3
+ROUNDS = 2
 
 
 def background_operator(
