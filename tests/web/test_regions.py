@@ -225,3 +225,12 @@ def test_what_makes_no_sense_is_told(field):
     at.ask("3/frames", 422, n=0)
     at.ask("warm", 422, x=SIZE, y=0)
     assert at.ask("warm", x=0, y=0)["read"] <= 1
+
+
+def test_a_region_outside_the_field_is_told_and_harms_no_other(fresh):
+    at = Regions(fresh)
+    at.decide("reshape", [2], pixels=[SIZE * SIZE + 5], weights=None)
+    assert at.outlines()[2][0].tolist() == [SIZE * SIZE + 5]
+    assert "inside the field" in at.ask("2/trace", 422)["error"]["expected"]
+    assert at.trace(3)[1]["origin"] == "movie"
+    assert at.extract([500, 501])[1]["read"] == 1.0

@@ -60,7 +60,7 @@ class Box:
         )
 
     def inside(self, pixels: npt.NDArray[np.int64], shape: tuple[int, int, int]) -> Any:
-        """Of flat pixels of a field, which lie in the box, and where they lie in it.
+        """Of flat pixels, which lie in the box, and where; those outside the field do not.
 
         Returns
         -------
@@ -68,9 +68,11 @@ class Box:
         local : ndarray, int64
             Flat C-order places in the box, of those that do.
         """
-        z, y, x = np.unravel_index(pixels, shape)
+        known = (pixels >= 0) & (pixels < np.prod(shape))
+        z, y, x = np.unravel_index(np.where(known, pixels, 0), shape)
         mask = (
-            (z == self.plane)
+            known
+            & (z == self.plane)
             & (y >= self.top)
             & (y < self.bottom)
             & (x >= self.left)

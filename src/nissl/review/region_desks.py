@@ -405,11 +405,15 @@ def _weights(column: pa.ChunkedArray, lengths: npt.NDArray[np.int64]) -> npt.NDA
 
 
 def _centres(outlines: Outlines, shape: Shape) -> dict[int, Sequence[int]]:
-    """Rounded weighted centre of each region, z, y, x."""
+    """Rounded weighted centre of each region that lies in the field, z, y, x."""
     owner = np.repeat(np.arange(outlines.items.size), np.diff(outlines.starts))
-    total = np.bincount(owner, outlines.weights)
+    inside = (outlines.pixels >= 0) & (outlines.pixels < np.prod(shape))
+    owner, weights, pixels = owner[inside], outlines.weights[inside], outlines.pixels[inside]
+    total = np.bincount(owner, weights, outlines.items.size)
+    there = np.flatnonzero(total > 0)
     places = [
-        np.rint(np.bincount(owner, outlines.weights * axis) / total).astype(int)
-        for axis in np.unravel_index(outlines.pixels, shape)
+        np.rint(np.bincount(owner, weights * axis, outlines.items.size)[there] / total[there])
+        for axis in np.unravel_index(pixels, shape)
     ]
-    return dict(zip(outlines.items.tolist(), np.stack(places, 1).tolist(), strict=True))
+    centres = np.stack(places, 1).astype(int).tolist()
+    return dict(zip(outlines.items[there].tolist(), centres, strict=True))
