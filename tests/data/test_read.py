@@ -181,7 +181,8 @@ def test_npz_names_and_positions(tmp_path, samples):
     [
         ({"a": np.zeros((5, 2)), "b": np.zeros((5, 2))}, "one array of samples"),
         ({"data": np.zeros((5, 5))}, "longer of which is time"),
-        ({"data": np.zeros((5, 2, 2))}, "n_samples, n_channels"),
+        ({"data": np.zeros((5, 2, 2)), "ch_names": ["a", "b"]}, "n_samples, n_channels"),
+        ({"data": np.zeros((5, 2, 2, 2, 2))}, "a movie"),
         ({"data": np.array(["a", "b"])}, "real numbers"),
     ],
 )
