@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nissl.cli.adding import AsJson
+from nissl.cli.demo_cells import cells
 from nissl.cli.demo_session import session
 from nissl.cli.output import say, show
 from nissl.errors import BadArgumentError
@@ -108,4 +109,5 @@ def _score(truth: LabelSet, labels: LabelSet) -> list[dict[str, Any]]:
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     demos.command("session")(session)
+    demos.command("cells")(cells)
     app.add_typer(demos, name="demo")

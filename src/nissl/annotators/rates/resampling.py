@@ -53,8 +53,8 @@ def averaged(times_s: Values, values: Values, edges_s: Values) -> Values:
 def at_rate(values: Values, rate_hz: float, target_hz: float) -> Values:
     """A regular trace on the whole frames of another rate that lie within it."""
     n = max(int(values.size * target_hz / rate_hz + 1e-9), 1)
-    times: Values = (np.arange(-1, values.size + 1) + 0.5) / rate_hz
-    edges: Values = np.arange(n + 1) / target_hz
+    times = np.asarray((np.arange(-1, values.size + 1) + 0.5) / rate_hz, np.float64)
+    edges = np.asarray(np.arange(n + 1) / target_hz, np.float64)
     held = np.concatenate([values[:1], values, values[-1:]])
     return averaged(times, held, edges)
 
