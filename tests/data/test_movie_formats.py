@@ -1,8 +1,10 @@
 """Movies in HDF5, NWB, Zarr, NumPy files, Suite2p's files and videos: facts and faults."""
 
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -256,6 +258,7 @@ def test_what_else_is_in_a_folder_is_not_read(tmp_path):
 
 BLOCKED = """
 import sys
+from pathlib import Path
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
@@ -284,3 +287,21 @@ def test_plain_stacks_need_no_package_and_others_say_which(tmp_path):
     assert lines[0] == str(FRAMES.sum())
     assert len(lines) == 3
     assert all("nissl[imaging]" in line for line in lines[1:])
+
+
+SHARED = Path(os.environ.get("NISSL_DATA", "../shared/data")) / "imaging"
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not SHARED.is_dir(), reason="set NISSL_DATA to the folder of real recordings")
+def test_real_files_open():
+    tiffs = SHARED / "nuclei_sample"
+    flat = read(tiffs / "img2d.tif").movie
+    assert (flat.n_frames, flat.shape) == (1, (1, 512, 512))
+    volume = read(tiffs / "img3d.tif", n_planes=31).movie
+    assert (volume.n_frames, volume.shape) == (1, (31, 61, 57))
+    assert volume.read().std() > 0
+    movie = read(SHARED / "two_photon_neurofinder/movie_left_half.npz", rate_hz=7.5).movie
+    assert (movie.n_frames, movie.shape) == (450, (1, 512, 256))
+    with np.load(SHARED / "two_photon_neurofinder/movie_left_half.npz") as file:
+        np.testing.assert_array_equal(movie.frames(200, 204), file["q"][200:204])
