@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nissl.data.read import read
+from nissl.data.read import matching_reader, read
 from nissl.errors import (
     BadArgumentError,
     BadMetadataError,
@@ -251,6 +251,8 @@ def test_what_else_is_in_a_folder_is_not_read(tmp_path):
     recording = read(tmp_path, rate_hz=10.0)
     assert recording.format == "tiff"
     assert recording.movie.n_frames == 12
+    np.save(tmp_path / "spike_times.npy", np.arange(5))  # a figure among sorted units
+    assert matching_reader(tmp_path) is None
     shutil.rmtree(tmp_path)
     with pytest.raises(NisslError):
         recording.movie.read()

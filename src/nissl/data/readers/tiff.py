@@ -33,6 +33,7 @@ from nissl.data.tiff.stack import (
 )
 from nissl.errors import BadMetadataError
 
+NOTES = ("", ".txt", ".md", ".json", ".xml", ".csv", ".tsv", ".log", ".ini", ".yml", ".yaml")
 COLOURS = ("red", "green", "blue", "alpha")
 
 
@@ -43,9 +44,9 @@ class TiffReader:
     takes = frozenset({"rate_hz", "n_channels", "n_planes"})
 
     def matches(self, path: Path) -> bool:
-        """Whether it is a TIFF file, or a folder with at least one."""
+        """Whether it is a TIFF file, or a folder with at least one and no other data."""
         if path.is_dir():
-            return any(is_tiff(file) for file in files_of(path)[:1])
+            return _stacks_alone(path) and any(is_tiff(file) for file in files_of(path)[:1])
         return path.suffix.lower() in SUFFIXES and is_tiff(path)
 
     def open(self, path: Path, options: ReadOptions) -> Opened:
@@ -76,6 +77,12 @@ class TiffReader:
             for channel, name in enumerate(names)
         )
         return Opened((), files, notes=(*notes, *_notes(facts, stack)), movies=movies)
+
+
+def _stacks_alone(folder: Path) -> bool:
+    """Whether a folder holds TIFF files and notes: a figure among sorted units is no movie."""
+    shown = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return all(p.suffix.lower() in (*SUFFIXES, *NOTES) for p in shown)
 
 
 def _plan(
