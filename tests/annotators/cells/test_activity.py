@@ -51,6 +51,17 @@ def test_cells_of_two_planes_stay_in_their_planes(tmp_path: Path) -> None:
     assert (found.centres()[:, 0] == 1).all()
 
 
+def test_borders_without_numbers_are_no_cells(tmp_path: Path) -> None:
+    frames = lively().frames().astype(np.float32)
+    frames[:, :8] = np.nan
+    frames[100:110, :, :9] = np.nan
+    found = find_active(
+        Movie.from_array(frames, 15.0), Context(tmp_path), ActivitySettings(diameter_px=10)
+    )
+    assert len(found) == 5
+    assert min(p[0] for p in found.pixels) >= 8 * 75
+
+
 def test_nothing_is_found_in_noise_or_darkness(tmp_path: Path) -> None:
     quiet = lively(peak=0.0)
     assert len(find_active(quiet, Context(tmp_path / "a"), ActivitySettings(diameter_px=10))) == 0

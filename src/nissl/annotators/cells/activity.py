@@ -161,7 +161,8 @@ def _tile(shared: Any, chunk: Chunk) -> dict[str, npt.NDArray[Any]]:
     plane, rows, columns, own_rows, own_columns = tiles[chunk.index]
     movie = np.load(path, mmap_mode="r")
     block = np.array(movie[:, plane, slice(*rows), slice(*columns)], np.float32)
-    values = without_background(standardised(block, slow_blocks), settings)
+    known = np.isfinite(block).any(axis=0)
+    values = without_background(standardised(block, slow_blocks), settings, known)
     height, width = movie.shape[2:]
     kept, pixels = [], []
     for source in find_sources(values, settings.sources):
@@ -183,15 +184,32 @@ def _tile(shared: Any, chunk: Chunk) -> dict[str, npt.NDArray[Any]]:
 
 
 def without_background(
-    values: npt.NDArray[np.float32], settings: ActivitySettings
+    values: npt.NDArray[np.float32],
+    settings: ActivitySettings,
+    known: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.float32]:
-    """Fluctuations of each pixel beyond those of what lies around it, (n_blocks, y, x)."""
+    """Fluctuations of each pixel beyond those of what lies around it.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_blocks, y, x), float32
+        It is used up.
+    settings : ActivitySettings
+    known : ndarray, shape (y, x), bool
+        Pixels that hold numbers; the others stay 0 and count for nothing.
+    """
     from scipy.ndimage import uniform_filter
 
     if settings.modality == "one-photon":
-        return values - ring_background(values, settings.diameter_px)
-    width = round(3.5 * settings.diameter_px)
-    values -= uniform_filter(values, (1, width, width), mode="nearest")
+        values -= ring_background(values, settings.diameter_px)
+    else:
+        width = round(3.5 * settings.diameter_px)
+        around = uniform_filter(values, (1, width, width), mode="nearest")
+        if not known.all():
+            share = uniform_filter(known.astype(np.float32), width, mode="nearest")
+            around /= np.maximum(share, np.float32(1e-3))
+        values -= around
+    values[:, ~known] = 0
     return values
 
 

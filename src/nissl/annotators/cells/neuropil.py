@@ -113,8 +113,7 @@ def coefficients(
         slope = np.clip(slope, LEAST, MOST)
         rest = y - slope * x
         rest -= np.median(rest, axis=0)
-        below = np.where(rest < 0, -rest, np.nan)
-        scale = np.nan_to_num(np.nanmedian(below, axis=0) / 0.6745, nan=0.0)
+        scale = -np.quantile(rest, 0.25, axis=0) / 0.6745
         u = rest / np.maximum(scale, 1e-12)
         above = np.where(u < 3.0, (1 - (u / 3.0) ** 2) ** 2, 0.0)
         weight = np.where(u > 0, above, np.minimum(1.0, 2.0 / np.maximum(-u, 1e-12)))
