@@ -7,8 +7,6 @@ the result has the same bytes for any number of workers and any memory budget.
 
 from __future__ import annotations
 
-import hashlib
-import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +18,7 @@ from nissl.errors import BadSamplesError
 from nissl.run.chunks import plan_chunks
 from nissl.run.context import Context
 from nissl.run.execute import resumable, run_chunks
+from nissl.run.identity import identity
 from nissl.run.memory import fit_chunks
 from nissl.run.results import Arrays, stage_key
 from nissl.run.runs import join
@@ -270,28 +269,12 @@ def _median_over_blocks(values: npt.NDArray[np.float32]) -> Floats:
 
 
 def _definition(signal: Signal, block: int) -> dict[str, Any]:
-    digest = _Digest()
-    pickle.Pickler(digest, protocol=5).dump(signal.reader)
     return {
         "version": VERSION,
         "signal": signal.name,
         "dtype": signal.dtype.str,
         "n_channels": signal.n_channels,
         "clock": signal.clock.to_json(),
-        "reader": digest.hexdigest(),
+        "reader": identity(signal.reader),
         "block": block,
     }
-
-
-class _Digest:
-    """File that is hashed instead of kept."""
-
-    def __init__(self) -> None:
-        self._hasher = hashlib.sha256()
-
-    def write(self, data: Any) -> int:
-        self._hasher.update(data)
-        return memoryview(data).nbytes
-
-    def hexdigest(self) -> str:
-        return self._hasher.hexdigest()

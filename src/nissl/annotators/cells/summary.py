@@ -25,6 +25,7 @@ from nissl.errors import BadArgumentError, BadSamplesError
 from nissl.run.chunks import Chunk, plan_chunks
 from nissl.run.context import Context
 from nissl.run.execute import resumable, run_chunks
+from nissl.run.identity import identity
 from nissl.run.results import stage_key
 
 VERSION = 1
@@ -139,16 +140,13 @@ def _background(movie: Movie) -> int:
 
 def definition(movie: Movie) -> dict[str, Any]:
     """What identifies a movie to a stage: its facts, and a digest of its reader."""
-    import hashlib
-    import pickle
-
     return {
         "version": VERSION,
         "movie": movie.name,
         "dtype": movie.dtype.str,
         "shape": list(movie.shape),
         "clock": movie.clock.to_json(),
-        "reader": hashlib.sha256(pickle.dumps(movie.reader, protocol=5)).hexdigest(),
+        "reader": identity(movie.reader),
     }
 
 
