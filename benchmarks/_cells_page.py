@@ -44,8 +44,9 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         "Simulated movies of 256 x 256 pixels and 1500 frames at 15 Hz; seeds that served nothing "
         "else. *Dim* cells are no brighter at rest than what surrounds them; *silent* ones never "
         "spike: those that are both cannot be found by anybody and count as missed. The last "
-        "column is the median correlation of dF/F with the true one, without noise, of the active "
-        "cells that were found. Simulated tissue is cleaner than real tissue.",
+        "column but one is the median correlation of dF/F with the true one, without noise, of the "
+        "active cells that were found, as means over 0.4 s. Movies move as real ones do. Simulated "
+        "tissue is cleaner than real tissue.",
         "",
         _simulated(results),
         "",

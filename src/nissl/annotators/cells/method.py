@@ -21,6 +21,13 @@ from nissl.annotators.cells.activity import ActivitySettings, find_active
 from nissl.annotators.cells.describing import field_images, item_table
 from nissl.annotators.cells.footprints import Footprints
 from nissl.annotators.cells.joining import Joined, joined
+from nissl.annotators.cells.motion import (
+    Motion,
+    MotionSettings,
+    corrected,
+    estimate,
+    findings,
+)
 from nissl.annotators.cells.traces import MODALITIES, Traces, TraceSettings, extract
 from nissl.clock import Clock
 from nissl.data import ChannelTable, Movie, Signal
@@ -40,6 +47,10 @@ SOURCES = {"fluorescence": "dff", "raw": "raw", "neuropil": "neuropil"}
 """Names of derived signals, and the traces that they hold."""
 
 
+NEEDED = ("numba", "onnxruntime")
+"""Packages of the extra "imaging" that it computes with."""
+
+
 @dataclass(frozen=True)
 class CellsMethod:
     """Cells by shape and activity, with traces."""
@@ -50,21 +61,11 @@ class CellsMethod:
 
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""
-        try:
-            version("onnxruntime")
-        except PackageNotFoundError:
-            return {"onnxruntime": "pip install 'nissl[imaging]'"}
-        return {}
+        return {name: "pip install 'nissl[imaging]'" for name in NEEDED if not _installed(name)}
 
     def packages(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
-        found = {}
-        for name in ("numpy", "scipy", "onnxruntime"):
-            try:
-                found[name] = version(name)
-            except PackageNotFoundError:
-                found[name] = ""
-        return found
+        return {name: _installed(name) for name in ("numpy", "scipy", *NEEDED)}
 
     def defaults(self) -> Mapping[str, Any]:
         """Parameters with their default values.
@@ -119,11 +120,15 @@ class CellsMethod:
             field=field,
         )
         origin = found.joined.cells.origin
+        motion, clock = found.motion, inputs.movie.clock
+        moved = () if motion is None else (motion.to_signal(clock),)
+        doubts = () if motion is None else findings(motion, inputs.movie)
         log = {
             "n_cells": len(origin),
             "found_by": {name: origin.count(name) for name in ("shape", "activity", "both")},
             "diameter_px": found.diameter_px,
             "neuropil_coefficient": field,
+            "motion": None if motion is None else motion.to_json(),
             "stages_s": {name: round(value, 3) for name, value in seconds.items()},
             "wall_s": time.perf_counter() - began,
             "peak_memory_bytes": peak.bytes,
@@ -131,10 +136,10 @@ class CellsMethod:
         return Result(
             labels=(labels,),
             items=(items,),
-            sources=(*sources(found.traces, labels, inputs.movie.clock), *found.motion),
+            sources=(*sources(found.traces, labels, clock), *moved),
             images=found.images,
             log=log,
-            findings=tuple(_doubts(found.traces, labels)),
+            findings=(*doubts, *_doubts(found.traces, labels)),
         )
 
     def _labels(
@@ -156,12 +161,19 @@ class CellsMethod:
         return cells.to_labels(made_by)
 
 
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """What the stages gave."""
 
     movie: Movie
-    motion: tuple[Signal, ...]
+    motion: Motion | None
     images: Mapping[str, npt.NDArray[np.float32]]
     diameter_px: float
     joined: Joined
@@ -199,22 +211,25 @@ def _found(
         seconds[name] = time.perf_counter() - began
         began = time.perf_counter()
 
-    movie, motion = raw, ()
+    still, motion = raw, None
+    if parameters["motion"] and raw.n_frames > 1:
+        motion = estimate(raw, MotionSettings(optics=parameters["modality"]), context)
+        still = corrected(raw, motion)
     lap("motion")
     one_photon = parameters["modality"] == "one-photon"
-    told = _told_diameter(movie, parameters)
+    told = _told_diameter(still, parameters)
     wide = round(BACKGROUND_DIAMETERS * (told or USUAL_PX)) if one_photon else 0
-    images = field_images(movie, context, background_px=wide)
+    images = field_images(still, context, background_px=wide)
     lap("pictures")
     diameter = told or _seen_diameter(images)
-    shapes = _by_shape(movie, images, diameter) if parameters["shape"] else _none(movie)
+    shapes = _by_shape(still, images, diameter) if parameters["shape"] else _none(still)
     lap("shapes")
     settings = ActivitySettings(modality=parameters["modality"], diameter_px=diameter)
-    active = find_active(movie, context, settings) if parameters["activity"] else _none(movie)
+    active = find_active(still, context, settings) if parameters["activity"] else _none(still)
     both = joined(shapes, active)
     lap("activity")
     traces = extract(
-        movie,
+        still,
         both.cells,
         context,
         TraceSettings(
@@ -226,7 +241,7 @@ def _found(
         ),
     )
     lap("traces")
-    return Found(movie, motion, images, diameter, both, traces)
+    return Found(still, motion, images, diameter, both, traces)
 
 
 def _told_diameter(movie: Movie, parameters: Mapping[str, Any]) -> float | None:
