@@ -1,0 +1,233 @@
+"""The loops of motion correction, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nissl.run.compiled import compiled
+
+
+@compiled
+def shrink(frames: Any, factor: int, corner: Any, out: Any) -> None:
+    """Means over `factor` x `factor` pixels from a corner on; the mean where one is not finite.
+
+    `frames` (n, y, x) of any type; `out` (n, h, w) float32.
+    """
+    n, height, width = out.shape
+    for t in range(n):
+        total, known = 0.0, 0
+        for y in range(height):
+            line = out[t, y]
+            line[:] = np.float32(0)
+            for part in range(factor):
+                stored = frames[t, corner[0] + y * factor + part]
+                for x in range(width):
+                    for step in range(factor):
+                        line[x] += np.float32(stored[corner[1] + x * factor + step])
+            for x in range(width):
+                line[x] /= np.float32(factor * factor)
+                if line[x] - line[x] == np.float32(0):
+                    total += line[x]
+                    known += 1
+        mean = np.float32(total / known) if known else np.float32(0)
+        for y in range(height):
+            for x in range(width):
+                if out[t, y, x] - out[t, y, x] != np.float32(0):
+                    out[t, y, x] = mean
+
+
+@compiled
+def tapered(frame: Any, corner: Any, taper: Any, out: Any) -> None:
+    """A window of a frame about its own mean, times a taper; zero beyond the frame."""
+    height, width = frame.shape
+    total, known = 0.0, 0
+    low, high = max(-corner[1], 0), min(out.shape[1], width - corner[1])
+    for y in range(out.shape[0]):
+        row = corner[0] + y
+        if 0 <= row < height:
+            for x in range(low, high):
+                total += frame[row, corner[1] + x]
+            known += max(high - low, 0)
+    mean = np.float32(total / known) if known else np.float32(0)
+    for y in range(out.shape[0]):
+        row = corner[0] + y
+        out[y] = np.float32(0)
+        if 0 <= row < height:
+            for x in range(low, high):
+                out[y, x] = (frame[row, corner[1] + x] - mean) * taper[y, x]
+
+
+@compiled
+def crossed(spectra: Any, targets: Any) -> None:
+    """Phases of spectra, (n, ky, kx), times targets, (m, ky, kx), over and over."""
+    tiny = np.float32(1e-20)
+    for index in range(spectra.shape[0]):
+        target = targets[index % targets.shape[0]]
+        for y in range(spectra.shape[1]):
+            line, other = spectra[index, y], target[y]
+            for x in range(line.size):
+                a, b = line[x].real, line[x].imag
+                size = np.float32(1) / np.sqrt(a * a + b * b + tiny)
+                c, d = other[x].real * size, other[x].imag * size
+                line[x] = complex(a * c - b * d, a * d + b * c)
+
+
+@compiled
+def summits(surfaces: Any, reach: Any, out: Any) -> None:
+    """Largest value of each surface within `reach` of lag 0, as whole lags; `out` (n, 2)."""
+    height, width = surfaces.shape[1:]
+    for index in range(surfaces.shape[0]):
+        best = np.float32(-np.inf)
+        for y in range(-reach[0], reach[0] + 1):
+            for x in range(-reach[1], reach[1] + 1):
+                value = surfaces[index, y % height, x % width]
+                if value > best:
+                    best = value
+                    out[index, 0], out[index, 1] = y, x
+
+
+@compiled
+def climbed(spectrum: Any, ky: Any, kx: Any, twice: Any, at: Any, out: Any) -> None:
+    """Maximum of a correlation near a lag, exactly: it is a sum of waves, and Newton climbs it.
+
+    `out` gets the lag along y and x, the height, and minus the second derivatives yy and xx.
+    `twice` counts the waves that a half spectrum leaves out.
+    """
+    rows, columns = spectrum.shape
+    zero = np.empty(columns, np.complex64)
+    one, two = zero.copy(), zero.copy()
+    dy, dx = np.float64(at[0]), np.float64(at[1])
+    for step in range(4):
+        zero[:], one[:], two[:] = 0, 0, 0
+        for y in range(rows):
+            wave = np.complex64(np.exp(1j * ky[y] * dy))
+            first, second = np.float32(ky[y]), np.float32(ky[y] * ky[y])
+            line = spectrum[y]
+            for x in range(columns):
+                value = line[x] * wave
+                zero[x] += value
+                one[x] += first * value
+                two[x] += second * value
+        height = gy = gx = yy = xx = yx = 0.0
+        for x in range(columns):
+            wave128 = np.exp(1j * kx[x] * dx) * twice[x]
+            a, b, c = zero[x] * wave128, one[x] * wave128, two[x] * wave128
+            height += a.real
+            gy -= b.imag
+            gx -= kx[x] * a.imag
+            yy -= c.real
+            xx -= kx[x] * kx[x] * a.real
+            yx -= kx[x] * b.real
+        out[0], out[1], out[2], out[3], out[4] = dy, dx, height, -yy, -xx
+        steep = yy * xx - yx * yx
+        if step == 3 or not (yy < 0 and xx < 0 and steep > 0):
+            break
+        up = -(xx * gy - yx * gx) / steep
+        right = -(yy * gx - yx * gy) / steep
+        if abs(dy + up - at[0]) > 1.0 or abs(dx + right - at[1]) > 1.0:
+            break
+        dy, dx = dy + up, dx + right
+        if abs(up) + abs(right) < 1e-3 and step > 0:
+            out[0], out[1] = dy, dx
+            break
+
+
+@compiled
+def padded(frame: Any, margin: int, first: int, row0: int, odd_px: float, out: Any) -> None:
+    """Rows of a frame from `first` on as float32, edges repeated, with `margin` columns more.
+
+    `row0` is the movie's row that `frame` begins with: odd ones are moved left by `odd_px`.
+    """
+    rows, width = frame.shape
+    for y in range(out.shape[0]):
+        row = min(max(y + first, 0), rows - 1)
+        line, stored = out[y], frame[row]
+        for x in range(width):
+            line[margin + x] = np.float32(stored[x])
+        for x in range(margin):
+            line[x] = line[margin]
+            line[margin + width + x] = line[margin + width - 1]
+    if odd_px != 0.0:
+        shifted = np.empty(out.shape[1], np.float32)
+        whole = int(np.floor(odd_px))
+        share = np.float32(odd_px - whole)
+        for y in range(out.shape[0]):
+            row = min(max(y + first, 0), rows - 1) + row0
+            if row % 2 == 1:
+                line = out[y]
+                for x in range(line.size):
+                    a = min(max(x + whole, 0), line.size - 1)
+                    b = min(max(x + whole + 1, 0), line.size - 1)
+                    shifted[x] = line[a] + share * (line[b] - line[a])
+                line[:] = shifted
+
+
+@compiled
+def warped(source: Any, margin: int, nodes: Any, place: Any, out: Any) -> None:
+    """A frame sampled where its content went: cubic (Catmull-Rom) between pixels.
+
+    `source` is padded by `margin`; `nodes` (rows, columns, 2) are displacements, spread evenly
+    over a frame of ``place[1]`` rows and all columns; `out` begins at row ``place[0]``.
+    """
+    height, width = out.shape
+    n_rows, n_columns = nodes.shape[:2]
+    moved = np.empty((n_columns, 2))
+    half = np.float32(0.5)
+    for y in range(height):
+        at = (place[0] + y) * (n_rows - 1) / max(place[1] - 1, 1)
+        low = min(int(at), max(n_rows - 2, 0))
+        share = at - low
+        for column in range(n_columns):
+            for axis in range(2):
+                value = nodes[low, column, axis]
+                if n_rows > 1:
+                    value += share * (nodes[low + 1, column, axis] - value)
+                moved[column, axis] = value
+        span = (width - 1) / max(n_columns - 1, 1)
+        begin = 0
+        for column in range(max(n_columns - 1, 1)):
+            end = width
+            slope_y = slope_x = 0.0
+            if n_columns > 1:
+                slope_y = (moved[column + 1, 0] - moved[column, 0]) / span
+                slope_x = (moved[column + 1, 1] - moved[column, 1]) / span
+                if column < n_columns - 2:
+                    end = min(int(span * (column + 1)) + 1, width)
+            start_y = y + margin + moved[column, 0] - slope_y * span * column
+            start_x = margin + moved[column, 1] - slope_x * span * column
+            while begin < end:
+                iy = int(np.floor(start_y + slope_y * begin))
+                ix = int(np.floor(start_x + slope_x * begin))
+                last = begin + 1
+                while (
+                    last < end
+                    and int(np.floor(start_y + slope_y * last)) == iy
+                    and int(np.floor(start_x + slope_x * last)) == ix
+                ):
+                    last += 1
+                p, q, r, s = source[iy - 1], source[iy], source[iy + 1], source[iy + 2]
+                off_y, off_x = np.float32(start_y - iy), np.float32(start_x - ix)
+                by_y, by_x = np.float32(slope_y), np.float32(slope_x)
+                for x in range(begin, last):
+                    f = off_y + by_y * np.float32(x)
+                    a = ((np.float32(2) - f) * f - np.float32(1)) * f * half
+                    b = ((np.float32(3) * f - np.float32(5)) * f * f + np.float32(2)) * half
+                    c = ((np.float32(4) - np.float32(3) * f) * f + np.float32(1)) * f * half
+                    d = (f - np.float32(1)) * f * f * half
+                    k = ix + x
+                    e = a * p[k - 1] + b * q[k - 1] + c * r[k - 1] + d * s[k - 1]
+                    g = a * p[k] + b * q[k] + c * r[k] + d * s[k]
+                    h = a * p[k + 1] + b * q[k + 1] + c * r[k + 1] + d * s[k + 1]
+                    i = a * p[k + 2] + b * q[k + 2] + c * r[k + 2] + d * s[k + 2]
+                    f = off_x + by_x * np.float32(x)
+                    a = ((np.float32(2) - f) * f - np.float32(1)) * f * half
+                    b = ((np.float32(3) * f - np.float32(5)) * f * f + np.float32(2)) * half
+                    c = ((np.float32(4) - np.float32(3) * f) * f + np.float32(1)) * f * half
+                    d = (f - np.float32(1)) * f * f * half
+                    out[y, x] = a * e + b * g + c * h + d * i
+                begin = last
+
+
+__all__ = ["climbed", "crossed", "padded", "shrink", "summits", "tapered", "warped"]
