@@ -318,7 +318,8 @@ def _warm_up() -> None:
     """Import what the first trace would wait for."""
     import scipy.ndimage
     import scipy.signal
-    import scipy.sparse.csgraph  # noqa: F401
+    import scipy.sparse.csgraph
+    import scipy.special  # noqa: F401
 
 
 _DESKS: WeakKeyDictionary[Desk, RegionDesk] = WeakKeyDictionary()

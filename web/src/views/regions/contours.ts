@@ -23,7 +23,7 @@ export function rasterise(
       const x0 = Math.max(0, Math.round(pieces[i]! * scale + left) - before), x1 = Math.min(width, Math.round(pieces[i + 2]! * scale + left) + after);
       if (x1 <= x0) continue;
       const y0 = Math.max(0, Math.round(pieces[i + 1]! * scale + top) - before), y1 = Math.min(height, Math.round(pieces[i + 3]! * scale + top) + after);
-      for (let y = y0; y < y1; y++) buffer.fill(value, y * width + x0, y * width + x1);
+      for (let y = y0; y < y1; y++) for (let at = y * width + x0, end = y * width + x1; at < end; at++) buffer[at] = value;
     }
   }
 }
@@ -37,8 +37,12 @@ export class ContourPainter {
     this.canvas = canvas;
   }
 
-  load(outlines: readonly Drawn[]): void {
+  /** False where they are what was drawn before. */
+  load(outlines: readonly Drawn[]): boolean {
+    const before = this.outlines;
     this.outlines = outlines;
+    const same = (one: Drawn, k: number) => one.pieces === before[k]!.pieces && one.colour.every((value, c) => value === before[k]!.colour[c]);
+    return outlines.length !== before.length || !outlines.every(same);
   }
 
   paint(camera: Camera, pane: Size, thick: number): void {

@@ -32,7 +32,7 @@ export class FactsPanel {
         if (SHELL.has(name) || at < 0) continue;
         const value = table.values(name)[at];
         if (typeof value !== "number" && typeof value !== "string") continue;
-        const text = `${shown(value)}${this.unitOf(name) ? ` ${this.unitOf(name)}` : ""}`;
+        const text = Number.isNaN(value) ? "–" : `${shown(value)}${this.unitOf(name) ? ` ${this.unitOf(name)}` : ""}`;
         rows.push(element("tr", {}, element("th", { scope: "row" }, name.replaceAll("_", " ")), element("td", { class: "num" }, text)));
       }
     }

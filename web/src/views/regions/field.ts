@@ -29,6 +29,8 @@ export interface Overlay {
   brush: { x: number; y: number; radius: number } | null;
 }
 
+type Layer = "picture" | "contours" | "top";
+
 const CLICK_PX = 4;
 
 export class FieldPane {
@@ -46,11 +48,10 @@ export class FieldPane {
   private image: OffscreenCanvas | null = null;
   private overlay: Overlay = { outlines: [], path: null, closed: false, brush: null };
   private asked = 0;
+  private readonly stale = new Set<Layer>();
   private field: Size = { width: 1, height: 1 };
   /** Outlines are shown. */
   shown = true;
-  /** Milliseconds that the last frame took to paint, for the benchmark. */
-  lastPaintMs = 0;
 
   constructor(name: string, label: string, camera: Camera, acts: Acts) {
     this.camera = camera;
@@ -81,14 +82,13 @@ export class FieldPane {
   }
 
   load(outlines: readonly Drawn[]): void {
-    this.painter.load(outlines);
     this.host.dataset.outlines = String(outlines.length);
-    this.repaint();
+    if (this.painter.load(outlines)) this.ask("contours");
   }
 
   draw(overlay: Overlay): void {
     this.overlay = overlay;
-    this.repaint();
+    this.ask("top");
   }
 
   fit(): void {
@@ -96,6 +96,12 @@ export class FieldPane {
   }
 
   repaint(): void {
+    this.ask("picture", "contours", "top");
+  }
+
+  /** Paints these layers with the next frame; what did not change is left as it is. */
+  private ask(...layers: Layer[]): void {
+    for (const layer of layers) this.stale.add(layer);
     cancelAnimationFrame(this.asked);
     this.asked = requestAnimationFrame(() => this.paint());
   }
@@ -119,22 +125,27 @@ export class FieldPane {
   }
 
   private paint(): void {
-    const started = performance.now();
     const ratio = devicePixelRatio || 1;
+    if (this.stale.has("picture")) this.paintPicture(ratio);
+    if (this.stale.has("contours")) {
+      this.contours.hidden = !this.shown;
+      if (this.shown) this.painter.paint(this.camera, this.pane, this.camera.scale > 6 ? 2 : 1);
+    }
+    if (this.stale.has("top")) this.paintTop(ratio);
+    this.stale.clear();
+  }
+
+  private paintPicture(ratio: number): void {
     const { pane, camera, field } = this;
     const [left, top] = camera.toScreen(0, 0, pane);
-    const ground = this.picture.getContext("2d")!;
-    ground.setTransform(ratio, 0, 0, ratio, 0, 0);
-    ground.fillStyle = cssColour("--ground");
-    ground.fillRect(0, 0, pane.width, pane.height);
-    ground.fillStyle = "#000";
-    ground.fillRect(left, top, field.width * camera.scale, field.height * camera.scale);
-    ground.imageSmoothingEnabled = camera.scale < 2;
-    if (this.image) ground.drawImage(this.image, left, top, field.width * camera.scale, field.height * camera.scale);
-    this.contours.hidden = !this.shown;
-    if (this.shown) this.painter.paint(camera, pane, camera.scale > 6 ? 2 : 1);
-    this.paintTop(ratio);
-    this.lastPaintMs = performance.now() - started;
+    const brush = this.picture.getContext("2d")!;
+    brush.setTransform(ratio, 0, 0, ratio, 0, 0);
+    brush.fillStyle = cssColour("--ground");
+    brush.fillRect(0, 0, pane.width, pane.height);
+    brush.fillStyle = "#000";
+    brush.fillRect(left, top, field.width * camera.scale, field.height * camera.scale);
+    brush.imageSmoothingEnabled = camera.scale < 2;
+    if (this.image) brush.drawImage(this.image, left, top, field.width * camera.scale, field.height * camera.scale);
   }
 
   private paintTop(ratio: number): void {

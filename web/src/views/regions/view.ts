@@ -279,21 +279,21 @@ export class RegionsView implements View {
       for (;;) {
         const curves = await this.store.curves(item);
         if (turn !== this.turn || this.gone) return;
-        await this.paintCurves(curves, item);
+        this.paintCurves(curves, item);
         if (curves.read >= 1) return;
         await later(POLL_MS);
         if (turn !== this.turn || this.gone) return;
       }
     } catch (error) {
       if (turn !== this.turn || !(error instanceof ApiError)) throw error;
-      await this.paintCurves(null, item);
+      this.paintCurves(null, item);
       this.trace.say(error.message);
     }
   }
 
-  private async paintCurves(curves: Curves | null, item: number, keep = false): Promise<void> {
+  private paintCurves(curves: Curves | null, item: number, keep = false): void {
     this.trace.show(curves, `Region ${item}`, keep);
-    await this.clip.show(item, curves, this.ground.piecesOf(item), this.field.movie);
+    void this.clip.show(item, curves, this.ground.piecesOf(item), this.field.movie);
   }
 
   /** The trace of an outline that was just drawn, before anything else is known of it. */
@@ -309,7 +309,7 @@ export class RegionsView implements View {
       for (;;) {
         const curves = await this.store.extract(region, region.plane * width * height, item);
         if (turn !== this.turn || this.gone) return;
-        await this.paintCurves(curves, item, true);
+        this.paintCurves(curves, item, true);
         this.root.dataset.extractMs = (performance.now() - started).toFixed(0);
         if (curves.read >= 1) return;
         await later(POLL_MS);
