@@ -57,7 +57,7 @@ def test_marked_cells_of_two_fields_help_in_a_third() -> None:
     ]
     before = shipped("nuclei")
     taught = finetuned(
-        before, marked, rng=np.random.default_rng(0), recipe=Recipe(epochs=12, batch=8, rate=2e-3)
+        before, marked, rng=np.random.default_rng(0), recipe=Recipe(epochs=8, batch=8, rate=2e-3)
     )
     assert _f1(taught, new) > _f1(before, new) + 0.2
     assert taught.header["starts_from"] == before.digest

@@ -32,6 +32,8 @@ KIND = "cells"
 TILE, HALO, MULTIPLE = 256, 32, 8
 SIZES = (5.0, 6.5, 8.5, 11.0, 14.0, 18.0, 24.0)
 """Diameters that are tried where nobody says one, pixels."""
+LOOKED_AT = 320
+"""Pixels along each side of the middle of a field in which the diameter is looked for."""
 MOST = 4.0
 
 
@@ -248,23 +250,43 @@ def _to(image: Image, shape: tuple[int, ...]) -> Image:
 
 
 def likely_diameter(images: Mapping[str, Image], network: Network | None = None) -> float:
-    """Diameter of the somata of a field, pixels: where the network is surest of most cells.
+    """Diameter of the cells of a field, pixels: at which those found explain most of the images.
 
-    Each candidate of `SIZES` is tried; cells that then come out far from the expected size do
-    not count. The answer is refined by the median size of the cells found.
+    Each candidate of `SIZES` is tried on the middle of the field. What cells explain is the
+    energy of the means of their middles and of their rims, less twice the logarithm of the
+    number of pixels for each of them: many small pieces explain more than they are worth. (Once,
+    as in the information criterion of Schwarz (1978, Annals of Statistics 6, 461), did as well on
+    simulated fields.) The answer is the median size of the cells found.
     """
-    used, best, out = network or shipped(), -1.0, DIAMETER
+    used, best, out = network or shipped(), -np.inf, DIAMETER
+    seen = {name: _middle(image) for name, image in images.items()}
+    plain = [relative(_evened(name, image)) for name, image in seen.items()]
     for size in SIZES:
-        if size * 3 > min(next(iter(images.values())).shape):
+        if size * 3 > min(plain[0].shape):
             break
-        found, _ = segmented(images, size, network=used)
-        area = np.bincount(found.labels.ravel(), minlength=found.score.size + 1)[1:]
-        wide = np.sqrt(area * 4 / np.pi)
-        fits = (wide > 0.75 * size) & (wide < 1.33 * size)
-        total = float(found.score[fits].sum() - found.score[~fits].sum())
-        if total > best:
-            best, out = total, float(np.median(wide[fits])) if fits.any() else size
+        foreground, depth = mapped(seen, size, network=used)
+        found = instances(foreground, depth, diameter_px=size, cut=cut_of(used))
+        zones = np.where(found.labels > 0, 2 * found.labels - (depth > 0.5), 0)
+        n_zones = np.unique(zones).size - 1
+        total = sum(_explained(image, zones) for image in plain)
+        total -= 2 * n_zones * np.log(zones.size * len(plain))
+        if total > best and found.score.size:
+            area = np.bincount(found.labels.ravel())[1:]
+            best, out = total, float(np.median(np.sqrt(area * 4 / np.pi)))
     return out
+
+
+def _explained(image: Image, zones: npt.NDArray[np.integer[Any]]) -> float:
+    """Energy of the means of the zones of an image; 0 is no zone."""
+    size = np.maximum(np.bincount(zones.ravel()), 1)
+    total = np.bincount(zones.ravel(), image.ravel())
+    return float((total**2 / size)[1:].sum())
+
+
+def _middle(image: Image) -> Image:
+    """Middle of an image, large enough to tell the size of its cells."""
+    starts = [max(0, (n - LOOKED_AT) // 2) for n in image.shape]
+    return image[tuple(slice(at, at + LOOKED_AT) for at in starts)]
 
 
 def detect(

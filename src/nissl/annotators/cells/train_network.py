@@ -55,6 +55,8 @@ STEPS = 1000.0
 """Targets are kept as whole numbers of this part."""
 ZOOMS = (0.75, 1.3)
 """Between which the size of cells is off: nobody knows it exactly, and they vary."""
+RATES = ((3e-3, 1.0), (5e-4, 1 / 3))
+"""Learning rates one after the other, each for a share of the epochs."""
 Make = Callable[[np.random.Generator], Field]
 
 
@@ -150,7 +152,8 @@ def fresh(n_images: int, rng: np.random.Generator) -> Any:
 
 
 def written(net: Any, header: dict[str, Any]) -> Network:
-    """Network as ONNX."""
+    """Network as ONNX; the exporter reads weights in the order of memory, whatever it is."""
+    net.to(memory_format=pytorch().contiguous_format)
     example = np.zeros((1, len(header["images"]), 64, 64), np.float32)
     return Network(exported(net, example, header, varying={0: "n", 2: "height", 3: "width"}))
 
@@ -227,17 +230,21 @@ def train(
         tried: list[tuple[float, int, Network]] = []
         for seed in seeds:
             rng = np.random.default_rng([seed, 1])
-            trained = fit(
-                fresh(len(names), rng),
-                patches(known, 3, rng, names),
-                patches(kept, 3, rng, names),
-                rng=rng,
-                recipe=Recipe(epochs=epochs, patience=epochs, batch=16, rate=3e-3),
-                augment=varied,
-                loss=loss,
-                progress=told,
-                checkpoint=out / f".{name}-{seed}.training.npz",
-            )
+            net = fresh(len(names), rng)
+            seen = patches(known, 3, rng, names), patches(kept, 3, rng, names)
+            for stage, (rate, share) in enumerate(RATES):
+                n = max(1, round(share * epochs))
+                trained = fit(
+                    net,
+                    *seen,
+                    rng=rng,
+                    recipe=Recipe(epochs=n, patience=n, batch=16, rate=rate),
+                    augment=varied,
+                    loss=loss,
+                    progress=told,
+                    checkpoint=out / f".{name}-{seed}-{stage}.training.npz",
+                )
+                net = trained.net
             header = {
                 "format": 1,
                 "kind": KIND,
@@ -248,8 +255,8 @@ def train(
                 "trained_on": f"{len(known)} simulated fields",
                 "seed": seed,
             }
-            cut = chosen_cut(written(trained.net, header), kept)
-            network = written(trained.net, header | {"cut": asdict(cut)})
+            cut = chosen_cut(written(net, header), kept)
+            network = written(net, header | {"cut": asdict(cut)})
             tried.append((scored(network, kept)["f1"], seed, network))
     best = max(tried, key=lambda each: (each[0], -each[1]))[2]
     card = {
