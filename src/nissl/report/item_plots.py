@@ -133,27 +133,25 @@ def _png(rgb: npt.NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def traces(rows: Values, items: Sequence[int], unit: str) -> str:
-    """Traces of some items above each other.
+def traces(rows: Values, items: Sequence[int]) -> str:
+    """Traces of some items below each other.
 
     Parameters
     ----------
     rows : ndarray, shape (n_items, n_samples)
+        In units of each trace's own noise, around 0.
     items : sequence of int
-    unit : str
     """
-    shown = rows - np.nanpercentile(rows, 10, axis=1, keepdims=True)
-    step = float(np.nanpercentile(shown, 99.5)) or 1.0
+    step = max(float(np.percentile(rows, 99.8)), 1e-12)
     with figure(_WIDE, 0.5 + 0.32 * len(rows)) as (made, axes):
-        for place, row in enumerate(shown):
+        for place, row in enumerate(rows):
             every = max(1, -(-row.size // _POINTS))
             axes.plot(np.arange(row.size)[::every], row[::every] / step - place, lw=0.7, color=BLUE)
         axes.set_yticks(-np.arange(len(rows)), [str(item) for item in items])
         axes.set_xticks([])
         axes.grid(axis="y", color=GRID, lw=0.4)
         axes.set_ylabel("item")
-        made.supxlabel(f"one step is {step:.3g} {unit}".rstrip(), fontsize=8, color=MUTED)
-        return to_svg(made, "Traces")
+        return to_svg(made, "Traces in units of their noise")
 
 
 __all__ = ["classes", "field", "picture", "traces"]

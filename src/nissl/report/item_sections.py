@@ -126,17 +126,17 @@ def _mean(movie: Movie) -> npt.NDArray[np.float64]:
 
 
 def _traces(items: ItemTable | None) -> str | None:
-    """Traces of the items with the largest events, where the table keeps them."""
+    """Traces of the items with the largest events, in their noise, where the table keeps them."""
     if items is None or "trace" not in items.arrays:
         return None
     rows = np.asarray(items.arrays["trace"], np.float64)
     known = np.flatnonzero(np.isfinite(rows).all(axis=1))
     if not known.size:
         return None
-    swing = np.ptp(rows[known], axis=1) / np.maximum(np.median(np.abs(np.diff(rows[known]))), 1e-12)
-    chosen = np.sort(known[np.argsort(-swing, kind="stable")[:_MOST_TRACES]])
-    unit = items.units.get("trace", "")
-    return item_plots.traces(rows[chosen], items.items[chosen].tolist(), unit)
+    noise = np.median(np.abs(np.diff(rows[known], axis=1)), axis=1, keepdims=True)
+    shown = (rows[known] - np.median(rows[known], axis=1, keepdims=True)) / np.maximum(noise, 1e-12)
+    chosen = np.argsort(-shown.max(axis=1), kind="stable")[:_MOST_TRACES]
+    return item_plots.traces(shown[chosen], items.items[known[chosen]].tolist())
 
 
 def _cards(dossier: Dossier, by_item: ByItem, doubtful: set[int]) -> list[dict[str, Any]]:
