@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.cells.motion.lines import line_offset
 from nissl.annotators.cells.motion.matching import LEAST_HEIGHT, Matcher, retargeted
 from nissl.annotators.cells.motion.passing import Passed, pass_over
 from nissl.annotators.cells.motion.quality import quality
 from nissl.annotators.cells.motion.result import Motion
 from nissl.annotators.cells.motion.settings import MotionSettings
 from nissl.annotators.cells.motion.template import first_matcher, read_frames, sampled
+from nissl.annotators.line_offset import line_offset
 from nissl.data import Movie
 from nissl.errors import BadSamplesError
 from nissl.run.context import Context
@@ -79,9 +79,11 @@ def _first(movie: Movie, settings: MotionSettings) -> Matcher:
 
 
 def _odd_px(movie: Movie) -> float:
-    """Offset of odd lines, from the plane in the middle."""
+    """Offset of odd lines, from means of a few frames each of the plane in the middle."""
     plane = movie.plane(movie.n_planes // 2)
-    return line_offset(read_frames(plane, sampled(plane, _LINE_FRAMES)))
+    frames = read_frames(plane, sampled(plane, _LINE_FRAMES)).astype(np.float32)
+    means = [part.mean(axis=0) for part in np.array_split(frames, max(len(frames) // 5, 1))]
+    return float(line_offset(np.nan_to_num(np.stack(means))).px)
 
 
 def _motion(

@@ -230,4 +230,36 @@ def warped(source: Any, margin: int, nodes: Any, place: Any, out: Any) -> None:
                 begin = last
 
 
-__all__ = ["climbed", "crossed", "padded", "shrink", "summits", "tapered", "warped"]
+@compiled
+def sampled_sums(frame: Any, nodes: Any, starts: Any, pixels: Any, weights: Any, out: Any) -> None:
+    """Weighted sums over pixels of a still field, looked up linearly where they went in a frame.
+
+    Pixels beyond the frame are those of its edge.
+    """
+    height, width = frame.shape
+    n_rows, n_columns = nodes.shape[:2]
+    for k in range(out.size):
+        total = 0.0
+        for p in range(starts[k], starts[k + 1]):
+            y, x = pixels[p] // width, pixels[p] % width
+            at_y, at_x = 0.0, 0.0
+            down = y * (n_rows - 1) / max(height - 1, 1)
+            right = x * (n_columns - 1) / max(width - 1, 1)
+            row, column = min(int(down), max(n_rows - 2, 0)), min(int(right), max(n_columns - 2, 0))
+            for j in range(min(n_rows, 2)):
+                for i in range(min(n_columns, 2)):
+                    share_y = abs(1 - j - (down - row)) if n_rows > 1 else 1.0
+                    share_x = abs(1 - i - (right - column)) if n_columns > 1 else 1.0
+                    at_y += share_y * share_x * nodes[row + j, column + i, 0]
+                    at_x += share_y * share_x * nodes[row + j, column + i, 1]
+            at_y = min(max(at_y + y, 0.0), height - 1.0)
+            at_x = min(max(at_x + x, 0.0), width - 1.0)
+            iy, ix = min(int(at_y), height - 2), min(int(at_x), width - 2)
+            fy, fx = at_y - iy, at_x - ix
+            top = frame[iy, ix] * (1 - fx) + frame[iy, ix + 1] * fx
+            low = frame[iy + 1, ix] * (1 - fx) + frame[iy + 1, ix + 1] * fx
+            total += weights[p] * (top * (1 - fy) + low * fy)
+        out[k] = np.float32(total)
+
+
+__all__ = ["climbed", "crossed", "padded", "sampled_sums", "shrink", "summits", "tapered", "warped"]

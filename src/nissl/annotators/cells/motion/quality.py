@@ -17,7 +17,6 @@ Values = npt.NDArray[np.float64]
 BADLY_SHARE = 0.01
 ERROR_PX = 0.5
 LIKENESS = 0.85
-LINE_PX = 0.35
 RESIDUAL_PX = 0.5
 DRIFT_PX = 10.0
 _MOST_PARTS = 40
@@ -137,18 +136,6 @@ def findings(motion: Motion, movie: Movie) -> list[Finding]:
                 "pixels apart: the tissue may deform more finely than blocks can follow.",
                 value=q.residual_px,
                 limit=RESIDUAL_PX,
-                unit="px",
-            )
-        )
-    if abs(q.line_offset_px) > LINE_PX and motion.line_px == 0:
-        out.append(
-            Finding(
-                "line_offset",
-                "warning",
-                f"Odd lines lie {q.line_offset_px:+.1f} pixels to the right of even ones, as a "
-                "scanner's phase does; it is corrected where `bidirectional` is set.",
-                value=q.line_offset_px,
-                limit=LINE_PX,
                 unit="px",
             )
         )
