@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -106,10 +105,20 @@ class RegionDesk:
 
     @cached_property
     def movie(self) -> Movie | None:
-        """The movie, None where it is gone."""
-        with suppress(NisslError, OSError):
-            return self.desk.movie
-        return None
+        """The movie without the motion that the method took out; None where it is gone."""
+        try:
+            movie = self.desk.movie
+        except (NisslError, OSError):
+            return None
+        if "motion" not in self._signals:
+            return movie
+        from nissl.annotators.cells.motion.kept import still
+
+        try:
+            return still(movie, self._signals["motion"].signal)
+        except BadArgumentError as error:
+            _log.warning("The motion of %s is not taken out: %s", self.desk.source.name, error)
+            return movie
 
     @cached_property
     def crops(self) -> Crops | None:
@@ -249,10 +258,13 @@ class RegionDesk:
     @cached_property
     def _signals(self) -> dict[str, KeptSignal]:
         """Derived signals of this set that the project has."""
-        return {
-            name: KeptSignal(self.desk.raw(row).signal)
-            for name, row in derived_rows(self.desk).items()
-        }
+        found = {}
+        for name, row in derived_rows(self.desk).items():
+            try:
+                found[name] = KeptSignal(self.desk.raw(row).signal)
+            except (NisslError, OSError) as error:
+                _log.warning("No %s of %s: %s", name, self.desk.source.name, error)
+        return found
 
     def _kept_lines(self, item: int) -> Lines | None:
         signals = self._signals
