@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from nissl import __version__
 from nissl.cli import (
     adding,
+    aligning,
     annotating,
     doctor,
     evoking,
@@ -65,6 +66,7 @@ for module in (
     reviewing,
     exporting,
     learning,
+    aligning,
     library,
     evoking,
     living,

@@ -17,6 +17,7 @@ from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, Rule, replay
 from nissl.project import (
     adding,
+    aligning,
     exporting,
     importing,
     learning,
@@ -148,6 +149,27 @@ class Project:
             What a program found, then what a person made of it; traces become sources.
         """
         return regions.add_regions(self.store, self.source(source), Path(path), **options)
+
+    def align(
+        self, a: Source | str, b: Source | str, *, by: str = "cells", everything: bool = False
+    ) -> aligning.Alignment:
+        """Find the same cells in two sources of one field of view.
+
+        Parameters
+        ----------
+        a, b : Source or str
+            Each with labels of the task "cells", taken as people left them.
+        by : {"cells"}
+        everything : bool
+            Also regions that are called no cells.
+
+        Returns
+        -------
+        Alignment
+            LINKS with the probability of each, kept in the project, and the registration.
+        """
+        first, second = self.source(a), self.source(b)
+        return aligning.align(self.store, first, second, by=by, everything=everything)
 
     def suspicious_spans(
         self, source: Source | str, task: str, *, author: str | None = None

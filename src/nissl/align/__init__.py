@@ -1,0 +1,1 @@
+"""What relates sources to each other: the same cell on another day."""

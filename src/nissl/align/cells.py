@@ -1,0 +1,447 @@
+"""The same cell on another day: a probability for each pair, and one partner at most for each cell.
+
+Evidence of a pair is the distance of the two centres, the correlation of the two footprints and
+the ratio of their sizes, after the fields are registered. Pairs of near cells are a mixture of
+the same neuron seen twice and of different neurons (Sheintuch et al. 2017, Cell Rep. 21,
+1102-1115). What different neurons look like need not be guessed: near cells of one and the same
+day are different, and so are cells that lie near each other when one day is moved aside, of
+which there are as many as chance lays. The evidence of one neuron, and its share, is what
+expectation and maximisation find beside those two; in fields that have nothing in common it finds
+next to nothing. A cell may have no partner; the probabilities of its
+partners and of having none sum to 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.align.fields import Registration
+from nissl.annotators.cells.footprints import Footprints
+from nissl.errors import BadArgumentError
+
+Values = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+REACH = 2.5
+"""Radii of a usual cell within which two centres are near."""
+MIN_CELLS = 10
+ALIKE = 0.25
+"""Correlation of two registered pictures from which on they show one field."""
+_ROUNDS = 200
+_COPIES = 12
+_OVER = 0.4
+"""Correlation of footprints that lie over each other."""
+_FLOOR = 1e-12
+_SPREAD = (0.5, 0.2, 0.15)
+"""Usual deviation of the evidence of one neuron (see `Pairs.evidence`), from simulated days."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Near pairs and their evidence.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (n_pairs,), int64
+        Rows of the first and of the second set.
+    distance : ndarray, shape (n_pairs,), float64
+        Of the centres, pixels.
+    overlap : ndarray, shape (n_pairs,), float64
+        Cosine of the weights, 0 to 1.
+    size : ndarray, shape (n_pairs,), float64
+        Absolute log ratio of the numbers of pixels.
+    """
+
+    a: Rows
+    b: Rows
+    distance: Values
+    overlap: Values
+    size: Values
+
+    def __len__(self) -> int:
+        return self.a.size
+
+    @property
+    def evidence(self) -> Values:
+        """Shape (n_pairs, 3), on scales on which each cluster is about normal."""
+        return np.stack(
+            [
+                np.log(self.distance + 0.5),
+                np.arctanh(np.clip(self.overlap, 0, 0.999)) ** 0.5,
+                np.sqrt(self.size),
+            ],
+            axis=1,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """What is known of the partners of the cells of two days.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Near pairs.
+    same : ndarray, shape (n_pairs,), float64
+        Probability that both are one neuron, rivals considered.
+    chosen : ndarray, shape (n_matches,), int64
+        Rows of `pairs` that the one-to-one assignment takes; each more likely one neuron than not.
+    absent_a, absent_b : ndarray, shape (n_cells,), float64
+        Probability that a cell has no partner; NaN for cells outside the other day's field.
+    share : float
+        Of near pairs that are one neuron.
+    """
+
+    pairs: Pairs
+    same: Values
+    chosen: Rows
+    absent_a: Values
+    absent_b: Values
+    share: float
+
+
+def warp(registration: Registration, shape: tuple[int, int]) -> Any:
+    """Matrix that takes flat pictures of the second day, of a shape, to the first day's grid.
+
+    Returns
+    -------
+    scipy.sparse.csr_array, shape (n_pixels of the first, n_pixels of the second)
+        Bilinear; rows of places beyond the edge are empty.
+    """
+    from scipy.sparse import csr_array
+
+    places = registration.places.reshape(2, -1)
+    height, width = shape
+    low = np.floor(places).astype(np.int64)
+    part = places - low
+    rows, columns, values = [], [], []
+    for dy in (0, 1):
+        for dx in (0, 1):
+            y, x = low[0] + dy, low[1] + dx
+            weight = np.abs(1 - dy - part[0]) * np.abs(1 - dx - part[1])
+            inside = np.flatnonzero((y >= 0) & (y < height) & (x >= 0) & (x < width) & (weight > 0))
+            rows.append(inside)
+            columns.append(y[inside] * width + x[inside])
+            values.append(weight[inside])
+    size = (places.shape[1], height * width)
+    return csr_array(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=size
+    )
+
+
+def moved(cells: Footprints, registration: Registration) -> tuple[Footprints, Rows]:
+    """Cells of the second day on the first day's grid.
+
+    Returns
+    -------
+    cells : Footprints
+        Those that half or more of lies within it.
+    rows : ndarray, int64
+        Which they are.
+    """
+    if cells.shape[0] != 1:
+        raise BadArgumentError(
+            "cells of one plane", f"{cells.shape[0]} planes", "Align the planes one by one."
+        )
+    _, height, width = registration.displacement.shape
+    taken = cells.matrix().astype(np.float64) @ warp(registration, cells.shape[1:]).T
+    taken = taken.tocsr()
+    taken.sort_indices()
+    pixels, weights, rows = [], [], []
+    for row in range(len(cells)):
+        a, b = taken.indptr[row], taken.indptr[row + 1]
+        kept = taken.data[a:b] > 0.05 * float(cells.weights[row].max())
+        if taken.data[a:b].sum() >= 0.5 * float(cells.weights[row].sum()) and kept.any():
+            pixels.append(taken.indices[a:b][kept])
+            weights.append(taken.data[a:b][kept])
+            rows.append(row)
+    found = Footprints.build((1, height, width), pixels, weights)
+    return found, np.asarray(rows, np.int64)
+
+
+def near_pairs(a: Footprints, b: Footprints, reach_px: float, *, within: bool = False) -> Pairs:
+    """Pairs whose centres are within reach; of one and the same set, each pair once."""
+    from scipy.spatial import cKDTree
+
+    centres = [cells.centres() for cells in (a, b)]
+    trees = [cKDTree(c) for c in centres]
+    found = trees[0].sparse_distance_matrix(trees[1], reach_px, output_type="coo_matrix")
+    left, right = found.row.astype(np.int64), found.col.astype(np.int64)
+    order = np.lexsort((right, left))
+    left, right = left[order], right[order]
+    if within:
+        once = left < right
+        left, right = left[once], right[once]
+    distance = np.hypot(*(centres[0][left] - centres[1][right])[:, 1:].T)
+    unit = [_unit_rows(cells) for cells in (a, b)]
+    overlap = np.asarray(unit[0][left].multiply(unit[1][right]).sum(axis=1)).ravel()
+    sizes = [np.asarray([p.size for p in cells.pixels], np.float64) for cells in (a, b)]
+    ratio = np.abs(np.log(sizes[0][left] / sizes[1][right]))
+    return Pairs(left, right, distance, overlap, ratio)
+
+
+def _unit_rows(cells: Footprints) -> Any:
+    from scipy.sparse import diags_array
+
+    matrix = cells.matrix().astype(np.float64).tocsr()
+    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    return (diags_array(1 / np.maximum(length, _FLOOR)) @ matrix).tocsr()
+
+
+def aligned(
+    a: Footprints, b: Footprints, registration: Registration, *, rounds: int = 4
+) -> tuple[Matches, Registration]:
+    """Partners of the cells of two days, and the registration that they refine.
+
+    What is left between the centres of likely partners, smooth over many of them, moves the
+    field further, and partners are sought anew.
+
+    Parameters
+    ----------
+    a, b : Footprints
+        Of one plane each.
+    registration : Registration
+    rounds : int
+    """
+    for _ in range(rounds):
+        step = _left(a, b, registration, match(a, b, registration))
+        registration = replace(registration, displacement=registration.displacement + step)
+        if np.abs(step).max() < 0.1:
+            break
+    return match(a, b, registration), registration
+
+
+def _left(a: Footprints, b: Footprints, registration: Registration, found: Matches) -> Values:
+    """What is left between the centres of likely partners, smooth, (2, height, width)."""
+    from scipy.ndimage import zoom
+
+    _, height, width = registration.displacement.shape
+    here, there = a.centres()[found.pairs.a, 1:], b.centres()[found.pairs.b, 1:]
+    y, x = np.rint(here).astype(int).T
+    gap = there - registration.places[:, y, x].T
+    rows, columns = (np.linspace(0, n - 1, 12) for n in (height, width))
+    knots = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+    wide = max(height, width) / 10
+    away = ((knots[:, None] - here[None]) ** 2).sum(axis=2)
+    weight = np.exp(-0.5 * away / wide**2) * found.same
+    smooth = weight @ gap / (weight.sum(axis=1) + 2.0)[:, None]  # few partners move little
+    grid = smooth.reshape(12, 12, 2)
+    parts = [zoom(grid[..., k], (height / 12, width / 12), order=1) for k in (0, 1)]
+    return np.stack(parts)
+
+
+def match(a: Footprints, b: Footprints, registration: Registration) -> Matches:
+    """Partners of the cells of two days under a registration.
+
+    Parameters
+    ----------
+    a, b : Footprints
+        Of one plane each.
+    registration : Registration
+        From places of the first day to places of the second. Where its pictures do not resemble
+        each other, and no more cells lie over each other than chance lays, none is the same.
+
+    Raises
+    ------
+    BadArgumentError
+        Fewer than ten cells on a day, for then nothing can be learnt of how days differ.
+    """
+    there, rows = moved(b, registration)
+    if min(len(a), len(there)) < MIN_CELLS:
+        raise BadArgumentError(
+            f"at least {MIN_CELLS} cells on each day, in the field that both share",
+            f"{len(a)} and {len(there)}",
+            "Match few cells by eye.",
+        )
+    reach = REACH * _radius(a, there)
+    pairs = near_pairs(a, there, reach)
+    alone = [near_pairs(cells, cells, reach, within=True).evidence for cells in (a, there)]
+    chance, per_copy = by_chance(a, there, reach)
+    p = np.zeros(len(pairs))
+    if registration.correlation >= ALIKE or _more_than_luck(pairs.evidence, chance, per_copy):
+        few = min(len(a), len(there))
+        p = posterior(pairs.evidence, np.concatenate(alone), chance, per_copy, few)
+    same = _with_rivals(pairs, p, len(a), len(there))
+    chosen = _one_to_one(pairs, same, len(a), len(there))
+    absent_a = np.asarray(1 - np.bincount(pairs.a, same, minlength=len(a)), np.float64)
+    absent_there = 1 - np.bincount(pairs.b, same, minlength=len(there))
+    absent_a[~_inside(a, registration, b.shape)] = np.nan
+    absent_b = np.full(len(b), np.nan)
+    absent_b[rows] = absent_there
+    whole = Pairs(pairs.a, rows[pairs.b], pairs.distance, pairs.overlap, pairs.size)
+    return Matches(whole, same, chosen, absent_a, absent_b, float(p.mean()) if len(p) else 0.0)
+
+
+def _radius(*sets: Footprints) -> float:
+    return float(np.sqrt(np.median([p.size for cells in sets for p in cells.pixels]) / np.pi))
+
+
+def _inside(cells: Footprints, registration: Registration, shape: tuple[int, int, int]) -> Any:
+    """Whether the centre of each cell of the first day lies in the second day's field."""
+    y, x = np.rint(cells.centres()[:, 1:]).astype(int).T
+    place = registration.places[:, y, x]
+    limits = np.asarray(shape[1:])[:, None] - 1
+    return np.all((place >= 0) & (place <= limits), axis=0)
+
+
+def by_chance(a: Footprints, b: Footprints, reach_px: float) -> tuple[Values, float]:
+    """Evidence of near pairs when the second day is moved aside, and how many a copy has."""
+    evidence, seen, n = [np.zeros((0, 3))], 0, 0.0
+    for k in range(_COPIES):
+        angle, length = 2 * np.pi * k / _COPIES, (3 + k % 3) * reach_px
+        step = np.rint(length * np.array([np.sin(angle), np.cos(angle)])).astype(np.int64)
+        copy = _shifted(b, step)
+        if len(copy):
+            evidence.append(near_pairs(a, copy, reach_px).evidence)
+            seen, n = seen + len(evidence[-1]), n + len(copy) / len(b)
+    return np.concatenate(evidence), seen / max(n, 1.0)
+
+
+def _shifted(cells: Footprints, step: npt.NDArray[np.int64]) -> Footprints:
+    """Cells moved by whole pixels; those that leave the field are dropped."""
+    _, height, width = cells.shape
+    kept, pixels = [], []
+    for row, own in enumerate(cells.pixels):
+        y, x = np.divmod(own, width)
+        y, x = y + step[0], x + step[1]
+        if y.min() >= 0 and x.min() >= 0 and y.max() < height and x.max() < width:
+            kept.append(row)
+            pixels.append(y * width + x)
+    return Footprints.build(cells.shape, pixels, [cells.weights[k] for k in kept])
+
+
+def posterior(
+    evidence: Values, near: Values, chance: Values, per_copy: float, n_cells: int
+) -> Values:
+    """Probability of each pair to be one neuron.
+
+    Parameters
+    ----------
+    evidence : ndarray, shape (n_pairs, d), float64
+    near, chance : ndarray, shape (n, d), float64
+        Evidence of pairs that are different neurons: neighbours of one day, and cells that only
+        chance laid near each other.
+    per_copy : float
+        How many pairs chance alone lays near each other.
+    n_cells : int
+        Of the day with fewer.
+
+    Returns
+    -------
+    ndarray, shape (n_pairs,), float64
+    """
+    if not len(evidence):
+        return np.zeros(0)
+    known = _Known(_density(near, evidence), _density(chance, evidence), per_copy, n_cells)
+    close = evidence[:, 0] <= np.quantile(evidence[:, 0], 0.25)
+    above = evidence[:, 1] >= np.median(evidence[:, 1])
+    return known.mixed(evidence, np.where(close & above, 0.9, 0.1))
+
+
+def _more_than_luck(evidence: Values, chance: Values, per_copy: float) -> bool:
+    """Whether more cells lie over each other than chance lays, by four deviations."""
+    if not len(chance) or not len(evidence):
+        return True
+    least = np.arctanh(_OVER) ** 0.5
+    lucky = float(np.mean(chance[:, 1] >= least)) * per_copy
+    return bool(np.sum(evidence[:, 1] >= least) > lucky + 4 * np.sqrt(lucky + 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The parts of the mixture that are different neurons, at the evidence of each pair."""
+
+    beside: Values
+    by_luck: Values
+    per_copy: float
+    n_cells: int
+
+    def other(self, n: int, share: float, matched: float) -> Values:
+        """Density of different neurons times their share.
+
+        A cell without a partner may by chance lie near another day's cell without one, but for
+        the room that others take, about half of it.
+        """
+        free = 1 - min(matched / self.n_cells, 1.0)
+        luck = min(0.5 * self.per_copy * free**2 / n, 1 - share - 1e-3)
+        return luck * self.by_luck + (1 - share - luck) * self.beside
+
+    def mixed(self, evidence: Values, weight: Values) -> Values:
+        """Probabilities of one neuron, from a first guess."""
+        n = len(evidence)
+        for _ in range(_ROUNDS):
+            share = float(np.clip(weight.mean(), 0.0, 1 - 2e-3))
+            own = share * _normal(evidence, weight, usual=10.0)
+            both = own + self.other(n, share, float(weight.sum()))
+            now = own / np.maximum(both, _FLOOR)
+            if np.abs(now - weight).max() < 1e-5:
+                break
+            weight = now
+        return weight
+
+
+def _normal(evidence: Values, weight: Values, *, usual: float = 0.0) -> Values:
+    """Density of a normal fitted with weights, with a little of a wide one for what is odd.
+
+    `usual` is how many pairs the usual spread of one neuron's evidence counts for, lest few
+    pairs make a spread of nearly nothing.
+    """
+    total = max(float(weight.sum()), _FLOOR)
+    mean = weight @ evidence / total
+    apart = evidence - mean
+    spread = (apart * weight[:, None]).T @ apart
+    if usual:
+        spread += usual * np.diag(np.square(_SPREAD))
+    spread = spread / (total + usual) + 1e-3 * np.eye(evidence.shape[1])
+    out = np.zeros(len(evidence))
+    for part, wide in ((0.95, 1.0), (0.05, 9.0)):
+        inverse, (_, log_det) = np.linalg.inv(spread * wide), np.linalg.slogdet(spread * wide)
+        far = np.einsum("ij,jk,ik->i", apart, inverse, apart)
+        out += part * np.exp(-0.5 * (far + log_det + evidence.shape[1] * np.log(2 * np.pi)))
+    return out
+
+
+def _density(known: Values, at: Values) -> Values:
+    """Kernel density of known pairs, with a little of a wide normal where they have none."""
+    if len(known) < 2 * known.shape[1]:
+        return np.full(len(at), 1.0)
+    wide = _normal(
+        np.concatenate([known, at]), np.concatenate([np.ones(len(known)), np.zeros(len(at))])
+    )
+    wide = wide[len(known) :]
+    scale = known.std(axis=0) + 1e-6
+    width = len(known) ** (-1 / (known.shape[1] + 4)) * scale  # Scott's rule
+    out = np.zeros(len(at))
+    for start in range(0, len(at), 500):
+        z = (at[start : start + 500, None] - known[None]) / width
+        out[start : start + 500] = np.exp(-0.5 * (z**2).sum(axis=2)).mean(axis=1)
+    out /= np.prod(width) * (2 * np.pi) ** (known.shape[1] / 2)
+    return 0.95 * out + 0.05 * wide
+
+
+def _with_rivals(pairs: Pairs, p: Values, n_a: int, n_b: int) -> Values:
+    """Probabilities when a cell has one partner at most: odds against all that share a cell."""
+    odds = np.clip(p, 0, 1 - 1e-6) / np.clip(1 - p, 1e-6, 1)
+    of_a = np.bincount(pairs.a, odds, minlength=n_a)
+    of_b = np.bincount(pairs.b, odds, minlength=n_b)
+    return odds / (1 + of_a[pairs.a] + of_b[pairs.b] - odds)
+
+
+def _one_to_one(pairs: Pairs, same: Values, n_a: int, n_b: int) -> Rows:
+    """Pairs of the assignment of greatest summed log odds, all above even."""
+    from scipy.optimize import linear_sum_assignment
+
+    good = np.flatnonzero(same > 0.5)
+    gain = np.zeros((n_a, n_b))
+    gain[pairs.a[good], pairs.b[good]] = np.log(same[good] / np.maximum(1 - same[good], 1e-9))
+    rows, columns = linear_sum_assignment(-gain)
+    taken = {(i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if gain[i, j] > 0}
+    kept = [k for k in good.tolist() if (int(pairs.a[k]), int(pairs.b[k])) in taken]
+    return np.asarray(kept, np.int64)
+
+
+__all__ = ["Matches", "Pairs", "aligned", "match", "moved", "near_pairs", "posterior", "warp"]
