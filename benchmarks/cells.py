@@ -33,7 +33,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def run(data: Path, *, quick: bool, timeout_s: float) -> dict[str, Any]:
+def run(data: Path, out: Path, *, quick: bool, timeout_s: float) -> dict[str, Any]:
     """Compute everything."""
     results: dict[str, Any] = {"machine": machine(), "quick": quick, "simulated": {}}
     for name in list(SCENES)[: 1 if quick else None]:
@@ -45,7 +45,7 @@ def run(data: Path, *, quick: bool, timeout_s: float) -> dict[str, Any]:
     folder = data / "imaging" / "two_photon_neurofinder"
     if not quick and folder.is_dir():
         human = human_movie(folder)
-        results["real"] = real(human, timeout_s) | {
+        results["real"] = real(human, out, timeout_s) | {
             "n_true": len(human.cells),
             "n_active": int(human.active.sum()),
             "frames": human.movie.n_frames,
@@ -54,7 +54,7 @@ def run(data: Path, *, quick: bool, timeout_s: float) -> dict[str, Any]:
     return results
 
 
-def real(human: Human, timeout_s: float) -> dict[str, Any]:
+def real(human: Human, out: Path, timeout_s: float) -> dict[str, Any]:
     """Scores of all methods on the real movie."""
     found: dict[str, Any] = {}
     for name, parameters in VARIANTS.items():
@@ -62,7 +62,7 @@ def real(human: Human, timeout_s: float) -> dict[str, Any]:
         found[name] = told | against_people(cells, human, np.random.default_rng(0))
         print(f"{name}: F1 {found[name]['iou']['f1']:.3f}", flush=True)
     peers = {
-        "Suite2p": suite2p(human.movie, timeout_s),
+        "Suite2p": suite2p(human.movie, out / "peers" / "suite2p.npz", timeout_s),
         "Cellpose": cellpose(human.images["mean"][0], timeout_s),
     }
     for name, got in peers.items():
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
     parser = arguments("cells", (__doc__ or "").split("\n")[0])
     args = parser.parse_args(argv)
-    results = finite(run(args.test, quick=args.quick, timeout_s=args.timeout))
+    results = finite(run(args.test, args.out, quick=args.quick, timeout_s=args.timeout))
     args.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, sort_keys=True, allow_nan=False)
     (args.out / "results.json").write_text(text, encoding="utf-8")

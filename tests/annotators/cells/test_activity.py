@@ -6,7 +6,7 @@ import numpy as np
 
 from nissl.annotators.cells.activity import ActivitySettings, find_active, plan_tiles
 from nissl.annotators.cells.footprints import Footprints
-from nissl.annotators.cells.joining import merged_duplicates, partners, union
+from nissl.annotators.cells.joining import joined, merged_duplicates, partners, union
 from nissl.data import Movie
 from nissl.run.context import Context
 
@@ -105,6 +105,17 @@ def test_union_keeps_the_evidence_of_both() -> None:
     none = shapes.take(np.zeros(2, bool))
     assert union(none, active).origin == ("activity", "activity")
     assert union(shapes, none.take(np.zeros(0, np.int64))).origin == ("shape", "shape")
+
+
+def test_much_evidence_of_one_kind_or_some_of_both_makes_a_plausible_cell() -> None:
+    shape = (1, 75, 75)
+    shapes = Footprints.build(
+        shape, [disc(20, 20), disc(50, 50), disc(35, 60)], score=[0.4, 0.4, 0.9], origin="shape"
+    )
+    active = Footprints.build(
+        shape, [disc(21, 20), disc(10, 60), disc(65, 10)], score=[3.6, 3.6, 9.0], origin="activity"
+    )
+    assert joined(shapes, active).plausible.tolist() == [True, False, True, False, True]
 
 
 def test_parts_of_one_cell_are_merged_and_neighbours_are_not() -> None:

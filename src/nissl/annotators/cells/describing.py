@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,26 +88,14 @@ def described_anew(labels: LabelSet, movie: Movie, context: Context) -> ItemTabl
     return item_table(labels, cells, traces, images, movie, field=field)
 
 
-def field_images(
-    movie: Movie, context: Context, *, background_px: int = 0
-) -> dict[str, npt.NDArray[np.float32]]:
-    """Pictures of the whole field, each (z, y, x), from one pass over each plane.
-
-    Parameters
-    ----------
-    movie : Movie
-    context : Context
-    background_px : int
-        See `nissl.annotators.cells.summary.summarise`.
-    """
-    from dataclasses import replace
-
+def field_images(movie: Movie, context: Context) -> dict[str, npt.NDArray[np.float32]]:
+    """Pictures of the whole field, each (z, y, x), from one pass over each plane."""
     from nissl.annotators.cells.summary import summarise
 
     planes: dict[str, list[Any]] = {}
     for z in range(movie.n_planes):
         own = context if movie.n_planes == 1 else replace(context, workdir=context.workdir / f"{z}")
-        summary = summarise(movie.plane(z), own, background_px=background_px)
+        summary = summarise(movie.plane(z), own)
         for name in PICTURES:
             planes.setdefault(name, []).append(np.asarray(getattr(summary, name), np.float32))
     return {name: np.stack(each) for name, each in planes.items()}

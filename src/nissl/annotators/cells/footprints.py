@@ -118,6 +118,7 @@ class Footprints:
         *,
         item: npt.NDArray[np.int64] | None = None,
         probability: npt.NDArray[np.floating[Any]] | None = None,
+        label: npt.NDArray[np.int32] | None = None,
     ) -> LabelSet:
         """REGIONS of these cells.
 
@@ -127,14 +128,16 @@ class Footprints:
         item : ndarray, shape (n_cells,), int64, optional
             Ids; 0 to n - 1 by default.
         probability : ndarray, shape (n_cells,), optional
-            Calibrated probability of being a cell; without it all are called cells, at no
-            confidence.
+            Calibrated probability of being a cell; without it they are called as `label` says,
+            at no confidence.
+        label : ndarray, shape (n_cells,), int32, optional
+            Codes of the vocabulary where there are no probabilities; cells by default.
         """
         n = len(self)
         ids = np.arange(n, dtype=np.int64) if item is None else item
         columns: dict[str, Any] = {
             "item": ids,
-            "label": np.full(n, CELL, np.int32),
+            "label": np.full(n, CELL, np.int32) if label is None else label,
             "pixels": pa.array(list(self.pixels), pa.list_(pa.int64())),
             "weights": pa.array(list(self.weights), pa.list_(pa.float32())),
         }

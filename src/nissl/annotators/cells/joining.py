@@ -14,6 +14,7 @@ SAME_IOU = 0.3
 SAME_PART = 0.6
 SAME_TRACE = 0.8
 TOUCHING = 0.2
+PLAUSIBLE_SHAPE, PLAUSIBLE_ENERGY = 0.6, 4.5
 
 
 def overlaps(a: Footprints, b: Footprints) -> tuple[Any, npt.NDArray[Any], npt.NDArray[Any]]:
@@ -41,6 +42,16 @@ class Joined:
     cells: Footprints
     shape_score: npt.NDArray[np.float32]
     activity_score: npt.NDArray[np.float32]
+
+    @property
+    def plausible(self) -> npt.NDArray[np.bool_]:
+        """Cells with enough evidence, (n_cells,): of both kinds, or much of one.
+
+        A first sorting for whoever reviews, chosen on simulated movies; it is no probability.
+        """
+        shape, energy = np.nan_to_num(self.shape_score), np.nan_to_num(self.activity_score)
+        both = np.isfinite(self.shape_score) & np.isfinite(self.activity_score)
+        return np.asarray(both | (shape >= PLAUSIBLE_SHAPE) | (energy >= PLAUSIBLE_ENERGY), bool)
 
 
 def union(shapes: Footprints, active: Footprints) -> Footprints:

@@ -29,6 +29,7 @@ from nissl.annotators.cells.motion import (
     findings,
 )
 from nissl.annotators.cells.traces import MODALITIES, Traces, TraceSettings, extract
+from nissl.annotators.cells.vocabulary import CELL, NOT_CELL
 from nissl.clock import Clock
 from nissl.data import ChannelTable, Movie, Signal
 from nissl.errors import BadArgumentError
@@ -39,9 +40,6 @@ from nissl.tasks import Finding, Inputs, Promises, Result
 
 DIAMETER_UM = 11.0
 """Of a soma, where the movie says how large its pixels are but nobody how large its cells."""
-BACKGROUND_DIAMETERS = 4.0
-"""Width, in cells, of what is taken off the pictures' fluctuations in one-photon movies."""
-USUAL_PX = 12.0
 WHOLE = Promises(chunked=True, deterministic=True, memory="measured")
 SOURCES = {"fluorescence": "dff", "raw": "raw", "neuropil": "neuropil"}
 """Names of derived signals, and the traces that they hold."""
@@ -103,7 +101,7 @@ class CellsMethod:
         seconds: dict[str, float] = {}
         with measure_peak() as peak:
             found = _found(inputs.movie, parameters, context, seconds)
-            labels = self._labels(found.joined.cells, inputs, parameters, context)
+            labels = self._labels(found.joined, inputs, parameters, context)
         known = np.isfinite(found.traces.coefficient_error)
         field = float(np.median(found.traces.coefficient[known])) if known.any() else None
         scores = {
@@ -124,7 +122,8 @@ class CellsMethod:
         moved = () if motion is None else (motion.to_signal(clock),)
         doubts = () if motion is None else findings(motion, inputs.movie)
         log = {
-            "n_cells": len(origin),
+            "n_regions": len(origin),
+            "n_cells": int(found.joined.plausible.sum()),
             "found_by": {name: origin.count(name) for name in ("shape", "activity", "both")},
             "diameter_px": found.diameter_px,
             "neuropil_coefficient": field,
@@ -144,7 +143,7 @@ class CellsMethod:
 
     def _labels(
         self,
-        cells: Footprints,
+        joined: Joined,
         inputs: Inputs,
         parameters: Mapping[str, Any],
         context: Context,
@@ -158,7 +157,8 @@ class CellsMethod:
             seed=context.seed,
             packages=dict(self.packages()),
         )
-        return cells.to_labels(made_by)
+        called = np.where(joined.plausible, CELL, NOT_CELL)
+        return joined.cells.to_labels(made_by, label=called.astype(np.int32))
 
 
 def _installed(name: str) -> str:
@@ -216,12 +216,9 @@ def _found(
         motion = estimate(raw, MotionSettings(optics=parameters["modality"]), context)
         still = corrected(raw, motion)
     lap("motion")
-    one_photon = parameters["modality"] == "one-photon"
-    told = _told_diameter(still, parameters)
-    wide = round(BACKGROUND_DIAMETERS * (told or USUAL_PX)) if one_photon else 0
-    images = field_images(still, context, background_px=wide)
+    images = field_images(still, context)
     lap("pictures")
-    diameter = told or _seen_diameter(images)
+    diameter = _told_diameter(still, parameters) or _seen_diameter(images)
     shapes = _by_shape(still, images, diameter) if parameters["shape"] else _none(still)
     lap("shapes")
     settings = ActivitySettings(modality=parameters["modality"], diameter_px=diameter)
