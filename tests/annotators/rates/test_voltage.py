@@ -129,7 +129,8 @@ def test_the_filter_is_highest_at_the_peak_and_its_noise_is_one():
     before, _ = matched.reach(1000.0)
     for k in at:
         x[k - before : k - before + template.size] += 8 * template
-    score, response = matched.filtered(x, template, 1000.0)
+    score, response, left = matched.filtered(x, template, 1000.0)
+    assert left is score or np.array_equal(left, score)
     assert np.median(np.abs([np.argmax(score[k - 3 : k + 4]) - 3 for k in at])) == 0
     quiet = np.abs((np.arange(x.size) - 100 + 200) % 400 - 200) > 60
     assert score[quiet].std() == pytest.approx(1.0, rel=0.1)

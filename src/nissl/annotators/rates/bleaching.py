@@ -80,7 +80,7 @@ def bleaching(light: Values, rate_hz: float) -> Values:
     """
     from scipy.optimize import nnls
 
-    step = max(int(0.25 * rate_hz), 1)
+    step = max(int(min(0.25 * rate_hz, light.size / 200)), 1)
     n_bins = max(light.size // step, 1)
     medians = np.median(light[: n_bins * step].reshape(n_bins, -1), axis=1)
     if float(np.median(medians)) <= 0:

@@ -147,6 +147,11 @@ class _First:
         return low
 
 
+def taken_of(y: Values, g: float, sd: float) -> float:
+    """Baseline and penalty together that `deconvolve` takes off a trace that decays by `g`."""
+    return _First(y, g, 0.0).taken(sd, None, None)
+
+
 def _second(
     y: Values, rate_hz: float, tau: float, rise_s: float, base: float, sd: float, penalty: float
 ) -> Deconvolved:

@@ -44,7 +44,7 @@ def first_template(rate_hz: float) -> Values:
 
 def filtered(
     x: Values, template: Values, rate_hz: float, *, noise: Values | None = None
-) -> tuple[Values, Values]:
+) -> tuple[Values, Values, Values]:
     """Matched filter on whitened noise.
 
     Parameters
@@ -62,6 +62,8 @@ def filtered(
         Standard deviation of its noise is 1; highest in the frame of a spike's peak.
     response : ndarray, shape (2 n + 1,), float64
         What a spike of the height of the template does to the score around its peak.
+    left : ndarray, shape (n_frames,), float64
+        The score of `noise`.
     """
     from scipy.signal import fftconvolve, welch
 
@@ -74,12 +76,17 @@ def filtered(
     kernel = np.fft.irfft(np.fft.rfft(np.roll(ring, -before)) / power, n)
     kernel = np.roll(kernel, n // 2)
     kernel *= np.hanning(n + 1)[:n]
-    score = fftconvolve(x - float(np.median(x)), kernel[::-1], mode="full")
-    score = score[n // 2 - 1 :][: x.size]
-    sd = SIGMA * float(np.median(np.abs(score - np.median(score)))) or 1.0
+
+    def through(trace: Values) -> Values:
+        out: Values = fftconvolve(trace - float(np.median(trace)), kernel[::-1], mode="full")
+        return out[n // 2 - 1 :][: x.size]
+
+    score = through(x)
+    left = score if noise is None else through(noise)
+    sd = SIGMA * float(np.median(np.abs(left - np.median(left)))) or 1.0
     whole = fftconvolve(np.roll(ring, n // 2 - before), kernel[::-1], mode="full")
     response = whole[n - 1 - n // 4 : n + n // 4]
-    return score / sd, response / sd
+    return score / sd, response / sd, left / sd
 
 
 def maxima(score: Values, response: Values, rate_hz: float) -> tuple[Ints, Values]:
@@ -141,14 +148,10 @@ def apart_from_others(score: Values, frame: Ints, height: Values, response: Valu
     return out
 
 
-def minima(score: Values, spikes: Ints, rate_hz: float) -> Values:
-    """Depths of the score's minima away from sure spikes, as heights."""
+def minima(score: Values, rate_hz: float) -> Values:
+    """Depths of a score's minima, as heights."""
     from scipy.signal import find_peaks
 
-    frame, found = find_peaks(-score, height=0.0, distance=max(round(SEPARATE_S * rate_hz), 1))
-    near = np.zeros(score.size + 1)
-    reach = round(0.012 * rate_hz)
-    np.add.at(near, np.maximum(spikes - reach, 0), 1)
-    np.add.at(near, np.minimum(spikes + reach + 1, score.size), -1)
-    depth: Values = found["peak_heights"][np.cumsum(near)[frame] == 0]
+    apart = max(round(SEPARATE_S * rate_hz), 1)
+    depth: Values = find_peaks(-score, height=0.0, distance=apart)[1]["peak_heights"]
     return depth

@@ -102,3 +102,44 @@ def calcium(y: Values, g: float, penalty: float = 0.0, least: float = 0.0) -> Va
     """
     out: Values = _compiled(np.ascontiguousarray(y, np.float64), g, penalty, least)
     return out
+
+
+def _jump(level: Any, weight: Any, length: Any, n_pools: int, g: float, back: int) -> float:
+    """What calcium gained `back` frames before the newest; NaN where there is no such frame."""
+    k, passed = n_pools - 1, 0
+    while k >= 0 and back >= passed + length[k]:
+        passed += length[k]
+        k -= 1
+    if k < 0:
+        return np.nan
+    if back != passed + length[k] - 1 or k == 0 or weight[k - 1] == 0:
+        return 0.0
+    before = max(level[k - 1], 0.0) * g ** length[k - 1]
+    return max(max(level[k], 0.0) - before, 0.0)  # type: ignore[no-any-return]
+
+
+jump = numba.njit(cache=True)(_jump)
+
+
+def _advance(
+    y: Any, g: Any, taken: Any, back: int, level: Any, weight: Any, length: Any, n_pools: Any
+) -> Any:
+    most = level.shape[1]
+    out = np.empty(y.shape)
+    for j in range(y.shape[1]):
+        for t in range(y.shape[0]):
+            if n_pools[j] == most:
+                # the older half is settled: nothing merges with it any more
+                half = most // 2
+                for pools in range(half):
+                    level[j, pools] = level[j, pools + most - half]
+                    weight[j, pools] = weight[j, pools + most - half]
+                    length[j, pools] = length[j, pools + most - half]
+                n_pools[j] = half
+            value = y[t, j] - taken[j]
+            n_pools[j] = push(value, g[j], 0.0, level[j], weight[j], length[j], n_pools[j])
+            out[t, j] = jump(level[j], weight[j], length[j], n_pools[j], g[j], back)
+    return out
+
+
+advance = numba.njit(cache=True)(_advance)

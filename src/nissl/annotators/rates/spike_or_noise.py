@@ -22,10 +22,10 @@ LEAST_GAIN = 4.0
 """Least logarithm of the ratio of likelihoods with which a trace has spikes at all."""
 
 
-SAID = (0.00049, 0.01706, 0.05286, 0.14155, 0.26634, 0.41993,
-        0.57627, 0.72499, 0.85097, 0.94237, 0.98572, 0.99975)  # fmt: skip
-TRUE = (0.00204, 0.03169, 0.09371, 0.20039, 0.3465, 0.47787,
-        0.59505, 0.67608, 0.76854, 0.85594, 0.9266, 0.98664)  # fmt: skip
+SAID = (0.00048, 0.01713, 0.05397, 0.14084, 0.26523, 0.42049,
+        0.57427, 0.72725, 0.85304, 0.94239, 0.98536, 0.99976)  # fmt: skip
+TRUE = (0.00194, 0.02699, 0.07782, 0.17417, 0.27004, 0.4459,
+        0.50224, 0.58324, 0.7138, 0.80217, 0.885, 0.98735)  # fmt: skip
 """What the mixture says and how often it was a spike, on simulated traces; as `fit_calibration` of
 `nissl.annotators.rates.train_voltage` gave them."""
 

@@ -28,8 +28,6 @@ Values = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 ROUNDS = 4
-SURE = 5.0
-"""Height from which on a maximum's surroundings say nothing of noise."""
 TOLD = 6.0
 """Logarithm of the ratio of likelihoods from which on polarity is told."""
 MOST_GAIN = 20.0
@@ -172,9 +170,9 @@ class _Spikes:
 
     @classmethod
     def _found(cls, x: Values, noise: Values, template: Values, rate_hz: float) -> _Spikes:
-        score, response = filtered(x, template, rate_hz, noise=noise)
+        score, response, left = filtered(x, template, rate_hz, noise=noise)
         frame, height = maxima(score, response, rate_hz)
-        found = mixture(height, minima(score, frame[height > SURE], rate_hz))
+        found = mixture(height, minima(left, rate_hz))
         return cls(rate_hz, template, frame, height / float(response.max()), found)
 
     def drawn(self, n_frames: int, which: npt.NDArray[np.bool_]) -> Values:
