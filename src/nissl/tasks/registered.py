@@ -70,6 +70,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "rates/oasis": "nissl.annotators.rates.method:OASIS",
         "rates/derivative": "nissl.annotators.rates.method:DERIVATIVE",
         "cells/still": "nissl.annotators.cells.still:STILL",
+        "rates/voltage": "nissl.annotators.rates.voltage_method:VOLTAGE",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {
