@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.rates.descriptors import described
-from nissl.annotators.rates.network import Shape, Weights, prepared
+from nissl.annotators.rates.network import Array, Shape, Weights, prepared
 from nissl.annotators.rates.spread import Spread
 from nissl.errors import CorruptSourceError, MissingInputError
 from nissl.trust.novelty import Novelty
@@ -57,7 +57,10 @@ class Ensemble:
 
     def __call__(self, dff: npt.NDArray[Any]) -> Values:
         """Spikes per second of a trace at `rate_hz`, (n_frames,), never negative."""
-        inputs = prepared(dff, self.rate_hz)
+        return self.of_inputs(prepared(dff, self.rate_hz))
+
+    def of_inputs(self, inputs: Array) -> Values:
+        """The same of a trace as networks see it, (n_inputs, n_frames)."""
         said = np.mean([member(inputs) for member in self.members], axis=0, dtype=np.float64)
         return np.maximum(said, 0.0)
 

@@ -94,6 +94,42 @@ class Weights:
         return out
 
 
+@dataclass(frozen=True)
+class Scale:
+    """What the network takes from a trace as a whole; dF/F.
+
+    Parameters
+    ----------
+    sd : float
+        Of the noise.
+    base : float
+        10th percentile.
+    low, high : float
+        10th and 99th percentile of the smoothed trace.
+    """
+
+    sd: float
+    base: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, dff: npt.NDArray[Any], rate_hz: float) -> Scale:
+        """That of a trace; see `prepared`."""
+        from scipy.ndimage import gaussian_filter1d
+
+        x = np.asarray(dff, np.float64)
+        low, high = np.percentile(gaussian_filter1d(x, SMOOTH_S * rate_hz), (10, 99))
+        return cls(sd_of(x) + 1e-6, float(np.percentile(x, 10)), float(low), float(high))
+
+    def __call__(self, dff: npt.NDArray[Any]) -> Array:
+        """A trace over its noise, over its own range, and as dF/F, (3, n_frames)."""
+        over = np.asarray(dff, np.float64) - self.base
+        span = self.high - self.low + self.sd / 2
+        seen = (np.arcsinh(over / (2 * self.sd)), over / span, np.arcsinh(over / USUAL))
+        return np.stack(seen).astype(np.float32)
+
+
 def prepared(dff: npt.NDArray[Any], rate_hz: float) -> Array:
     """A trace as the network sees it: over its noise, over its own range, and as dF/F.
 
@@ -107,14 +143,7 @@ def prepared(dff: npt.NDArray[Any], rate_hz: float) -> Array:
     -------
     ndarray, shape (3, n_frames), float32
     """
-    from scipy.ndimage import gaussian_filter1d
-
-    x = np.asarray(dff, np.float64)
-    sd = sd_of(x) + 1e-6
-    low, high = np.percentile(gaussian_filter1d(x, SMOOTH_S * rate_hz), (10, 99))
-    over = x - np.percentile(x, 10)
-    seen = (np.arcsinh(over / (2 * sd)), over / (high - low + sd / 2), np.arcsinh(over / USUAL))
-    return np.stack(seen).astype(np.float32)
+    return Scale.of(dff, rate_hz)(dff)
 
 
 def _convolved(x: Array, weight: Array, bias: Array, dilation: int) -> Array:
@@ -133,4 +162,4 @@ def _silu(x: Array) -> Array:
         return np.asarray(x / (1 + np.exp(-x)), np.float32)
 
 
-__all__ = ["DILATIONS", "Shape", "Weights", "prepared"]
+__all__ = ["DILATIONS", "Scale", "Shape", "Weights", "prepared"]
