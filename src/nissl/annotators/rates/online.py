@@ -282,18 +282,18 @@ class OnlineNetwork(_Online):
                 f"{rate_hz:g} Hz, {len(scales)} scales of {n_cells} cells",
                 "Take the network of a nearer rate, or train one at this rate.",
             )
-        self._reach = max(member.shape.reach for member in ensemble.members)
-        ahead = self._reach if look_ahead_s is None else round(look_ahead_s * rate_hz)
+        self.reach = max(member.shape.reach for member in ensemble.members)
+        ahead = self.reach if look_ahead_s is None else round(look_ahead_s * rate_hz)
         super().__init__(
             n_cells,
             rate_hz,
-            min(ahead, self._reach),
+            min(ahead, self.reach),
             hop=hop,
             warm_s=warm_s,
             refresh_s=refresh_s,
             past_s=past_s,
         )
-        self._ensemble, self._given = ensemble, bool(scales)
+        self.ensemble, self._given = ensemble, bool(scales)
         self._scales: list[Scale | None] = list(scales) or [None] * n_cells
         inputs = ensemble.members[0].shape.inputs
         self._inputs: Array = np.empty((n_cells, inputs, 0), np.float32)
@@ -335,15 +335,15 @@ class OnlineNetwork(_Online):
 
     def _answers(self, stop: int, ahead: int) -> Values:
         """Answers up to a frame of those that are held; what is no longer needed is dropped."""
-        begin = max(self._first - self._reach, 0)
+        begin = max(self._first - self.reach, 0)
         out = np.full((stop - self._first, self.n_cells), np.nan)
         for cell, scale in enumerate(self._scales):
             if scale is not None:
-                rate = self._ensemble.of_inputs(self._inputs[cell, :, begin : stop + ahead])
+                rate = self.ensemble.of_inputs(self._inputs[cell, :, begin : stop + ahead])
                 out[:, cell] = rate[self._first - begin : stop - begin]
-        out *= self.rate_hz / self._ensemble.rate_hz
+        out *= self.rate_hz / self.ensemble.rate_hz
         out[~self._known[self._first : stop]] = np.nan
-        drop = max(stop - self._reach, 0)
+        drop = max(stop - self.reach, 0)
         self._inputs, self._known = self._inputs[:, :, drop:], self._known[drop:]
         self._first = stop - drop
         return out
