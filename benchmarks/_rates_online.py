@@ -62,7 +62,7 @@ def _row(
         "rate_hz": rate_hz,
         "delay_frames": method.delay_frames,
         "delay_s": method.delay_s,
-        "r": float(np.median(r)),
+        "r": float(np.median(r)) if r else float("nan"),
         "ms_per_frame": _ms_per_frame(method, frames),
     }
 
@@ -95,15 +95,15 @@ def section(result: Mapping[str, Any]) -> str:
         "frame is answered after so many more; what comes later is not looked at. The network's "
         "last row of a frame rate is its whole reach, where its answers are those of the whole "
         "trace. Answers of deconvolution are smoothed afterwards as the truth is. Time is that "
-        f"of one frame of {MANY} cells on one processor; the network answers four frames at once, and "
-        "the delay includes that and the frame itself.",
+        f"of one frame of {MANY} cells on one processor; the network answers four frames at "
+        "once, and the delay includes that and the frame itself.",
         "",
         "| method | frames/s | frames waited | delay | r | ms per frame |",
         "|:---|---:|---:|---:|---:|---:|",
     ]
     lines += [
         f"| {r['method']} | {r['rate_hz']:g} | {r['delay_frames']} | {r['delay_s']:.2f} s | "
-        f"{r['r']:.3f} | {r['ms_per_frame']:.2f} |"
+        f"{'' if r['r'] is None else format(r['r'], '.3f')} | {r['ms_per_frame']:.2f} |"
         for r in result["rows"]
     ]
     return "\n".join([*lines, ""])

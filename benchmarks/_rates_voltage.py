@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from _common import COLOURS
 from nissl.annotators.rates.simulate import frames_of
 from nissl.annotators.rates.simulate_voltage import Manner, Voltage, voltage
 from nissl.annotators.rates.train_voltage import paired
@@ -285,7 +286,7 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), constrained_layout=True)
-    for rate_hz, colour in zip(RATES_HZ, ("#1b6ca8", "#e07b39", "#3a9d5d"), strict=True):
+    for rate_hz, colour in zip(RATES_HZ, COLOURS, strict=False):
         rows = [r for r in result["by_snr"] if r["rate_hz"] == rate_hz]
         snr = [r["snr"] for r in rows]
         for axis, name in ((axes[0], "recall"), (axes[1], "precision")):

@@ -4,7 +4,8 @@
 
 Data: paired fluorescence and spikes (`imaging/spike_inference`) in the data folder. Where both
 folders are the same, whole sets are left out, `--leave` at a time; otherwise everything is learnt
-from --train. Writes results.json, rates.md and rates.png.
+from --train. Rates frame by frame and voltage imaging are measured on simulated traces. Writes
+results.json, rates.md, rates.png and rates.voltage.png.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+import _rates_online
+import _rates_voltage
 from _common import Cell, arguments, finite, machine, one_folder, run_cell
 from _rates_data import SIMULATED, sets
 from _rates_intervals import coverages
@@ -67,6 +70,8 @@ def run(args: Any) -> dict[str, Any]:
         "members": members,
         "rates": rates,
         "speed": speed(),
+        "online": _rates_online.run(args.quick),
+        "voltage": _rates_voltage.run(args.quick),
     }
 
 
@@ -102,6 +107,16 @@ def speed(n: int = 20, n_frames: int = 10_000) -> dict[str, float]:
     return {"traces": n, "frames": n_frames, "s": time.perf_counter() - began}
 
 
+def page(results: Mapping[str, Any], stem: str) -> str:
+    """Whole page; pictures are named by the stem."""
+    parts = (
+        markdown(results, f"{stem}.png"),
+        _rates_online.section(results["online"]),
+        _rates_voltage.section(results["voltage"], f"{stem}.voltage.png"),
+    )
+    return "\n".join(parts)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
     parser = arguments("rates", (__doc__ or "").split("\n")[0])
@@ -115,13 +130,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = json.dumps(results, indent=1, sort_keys=True, allow_nan=False)
     (args.out / "results.json").write_text(text, encoding="utf-8")
     plot(results, args.out / "rates.png")
-    (args.out / "rates.md").write_text(markdown(results, "rates.png"), encoding="utf-8")
+    _rates_voltage.plot(results["voltage"], args.out / "rates.voltage.png")
+    (args.out / "rates.md").write_text(page(results, "rates"), encoding="utf-8")
     if args.page is not None:
         args.page.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(args.out / "rates.png", args.page.with_suffix(".png"))
+        for suffix in (".png", ".voltage.png"):
+            shutil.copy(args.out / f"rates{suffix}", args.page.with_suffix(suffix))
         shutil.copy(args.out / "results.json", args.page.with_suffix(".results.json"))
-        page = markdown(results, args.page.with_suffix(".png").name)
-        args.page.write_text(page, encoding="utf-8")
+        args.page.write_text(page(results, args.page.stem), encoding="utf-8")
     print(f"{args.out / 'results.json'}, rates.md, rates.png")
     return 0
 
