@@ -39,6 +39,31 @@ def test_spikes_are_found_within_a_frame(polarity, rate_hz, snr, recall, precisi
     assert hits / n_found > precision
 
 
+def slow_wave(x, rng):
+    return x + 20 * np.abs(np.diff(x)).mean() * np.sin(np.arange(x.size) / 500)
+
+
+def dropped_frames(x, rng):
+    x[rng.integers(0, x.size, 20)] = 0
+    return x
+
+
+def mains(x, rng):
+    return x + 2 * np.abs(np.diff(x)).mean() * np.sin(2 * np.pi * 0.06 * np.arange(x.size))
+
+
+@pytest.mark.parametrize("spoil", [slow_wave, dropped_frames, mains])
+@pytest.mark.parametrize("polarity", [1, -1])
+def test_what_else_happens_to_the_light_hides_no_spikes(spoil, polarity):
+    made, true = cell(11, snr=7.0, polarity=polarity, motion_per_min=(0, 0))
+    trace = spoil(made.fluorescence.astype(float), np.random.default_rng(0))
+    assert voltage_.polarity_of([trace], 1000.0)[0] == polarity
+    taken = voltage_.take_apart(trace, 1000.0, polarity)
+    hit, right = paired(true, taken.frame, taken.confidence)
+    assert hit.mean() > 0.8
+    assert right.mean() > 0.85
+
+
 @pytest.mark.parametrize("polarity", [1, -1])
 def test_subthreshold_voltage_and_bleaching_are_told_apart(polarity):
     made, _ = cell(3, snr=8.0, polarity=polarity, subthreshold=(0.3, 0.3))

@@ -18,6 +18,8 @@ Values = npt.NDArray[np.float64]
 
 SLOWEST_HZ = 200.0
 """Frame rate below which a spike of a millisecond cannot be seen."""
+DARK = 0.3
+"""A frame with less than this part of the light at rest was dropped or shut out, and is missing."""
 SIGMA = 1.4826
 """Standard deviation of a Gaussian over its median absolute deviation."""
 
@@ -66,6 +68,9 @@ def relative(trace: npt.ArrayLike, rate_hz: float) -> Relative:
     is_relative = abs(float(np.median(y))) < 3 * max(spread, 1e-12) or float(np.median(y)) < 0
     light = y + 1 if is_relative else y
     curve = bleaching(light, rate_hz)
+    dark = light < DARK * curve
+    if dark.any() and not dark.all():
+        light = filled(np.where(dark, np.nan, light))
     even: Values = np.sqrt(curve / curve.mean())
     return Relative(light / curve - 1, curve - 1 if is_relative else curve, even)
 

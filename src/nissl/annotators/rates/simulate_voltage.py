@@ -4,7 +4,7 @@ Voltage is a noise that forgets itself within some tens of milliseconds, a theta
 and wanes and slow steps; spikes come where it is high, alone or in bursts that grow smaller. What
 fluorescence shows of a spike is a narrow pulse blurred by the indicator's exponential, and the dip
 after it. Fluorescence brightens or darkens with voltage, bleaches along two exponentials, moves
-with the heart beat, and is counted in photons.
+with the heart beat and the tissue, and is counted in photons.
 
 A spike's time is that of the peak of its fluorescence. Signal-to-noise ratio is the height of a
 spike in the frame of its peak, mean over where in the frame it falls, over the standard deviation
@@ -59,6 +59,10 @@ class Manner:
         Part of fluorescence lost over the recording.
     heart : tuple of float
         Amplitude of the heart beat, dF/F.
+    motion_per_min : tuple of float
+        Movements of the tissue a minute.
+    motion : tuple of float
+        Part of the light that is lost in one, or gained; over 20 to 200 ms.
     """
 
     pulse_s: Range = (0.0003, 0.0006)
@@ -70,6 +74,8 @@ class Manner:
     burst: Range = (0.02, 0.3)
     bleaching: Range = (0.05, 0.5)
     heart: Range = (0.0, 0.005)
+    motion_per_min: Range = (0.0, 20.0)
+    motion: Range = (0.02, 0.2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +141,9 @@ def voltage(
     glow = under + amplitude * pulse.frames(times, heights, rate_hz, n_frames)
     glow += between(how.heart, rng) * np.sin(2 * np.pi * between((7.0, 12.0), rng) * middle)
     curve = _bleaching(middle, between(how.bleaching, rng), rng)
+    shown = curve * _moved(middle, how, rng)
     per_frame = (snr / (amplitude * pulse.height(rate_hz))) ** 2
-    seen = photons_of(curve * (1 + polarity * glow), per_frame, rng)
+    seen = photons_of(shown * (1 + polarity * glow), per_frame, rng)
     light = rng.uniform(500, 5000)
     return Voltage((light * seen).astype(np.float32), times, under, curve, polarity, snr)
 
@@ -259,6 +266,16 @@ def _spikes(
     inside = time < duration_s
     kept = rested(time[inside], REFRACTORY_S)
     return kept, height[np.searchsorted(time, kept)]
+
+
+def _moved(t: Values, how: Manner, rng: np.random.Generator) -> Values:
+    """What movements leave of the light."""
+    out: Values = np.ones(t.size)
+    a_minute, much = between(how.motion_per_min, rng), between(how.motion, rng)
+    for _ in range(int(rng.poisson(a_minute * t[-1] / 60))):
+        when, lasts = rng.uniform(0, t[-1]), 10 ** rng.uniform(-1.7, -0.7)
+        out *= 1 - much * rng.uniform(-0.3, 1.0) * np.exp(-2 * ((t - when) / lasts) ** 2)
+    return out
 
 
 def _bleaching(t: Values, lost: float, rng: np.random.Generator) -> Values:

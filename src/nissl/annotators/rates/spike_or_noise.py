@@ -22,10 +22,10 @@ LEAST_GAIN = 4.0
 """Least logarithm of the ratio of likelihoods with which a trace has spikes at all."""
 
 
-SAID = (0.00048, 0.01713, 0.05397, 0.14084, 0.26523, 0.42049,
-        0.57427, 0.72725, 0.85304, 0.94239, 0.98536, 0.99976)  # fmt: skip
-TRUE = (0.00194, 0.02699, 0.07782, 0.17417, 0.27004, 0.4459,
-        0.50224, 0.58324, 0.7138, 0.80217, 0.885, 0.98735)  # fmt: skip
+SAID = (0.00046, 0.01696, 0.05337, 0.14096, 0.26798, 0.42032,
+        0.5738, 0.72802, 0.85371, 0.94155, 0.98567, 0.99975)  # fmt: skip
+TRUE = (0.00251, 0.03607, 0.10075, 0.24454, 0.3884, 0.54031,
+        0.63678, 0.70634, 0.80717, 0.8755, 0.92076, 0.97923)  # fmt: skip
 """What the mixture says and how often it was a spike, on simulated traces; as `fit_calibration` of
 `nissl.annotators.rates.train_voltage` gave them."""
 

@@ -28,6 +28,8 @@ Values = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 ROUNDS = 4
+SLOW_S = 0.1
+"""Standard deviation of the Gaussian whose mean counts as slow."""
 TOLD = 6.0
 """Logarithm of the ratio of likelihoods from which on polarity is told."""
 MOST_GAIN = 20.0
@@ -93,7 +95,7 @@ def take_apart(
     """
     seen = relative(trace, rate_hz)
     y, even = polarity * seen.dff * seen.even, seen.even
-    spikes = _searched(y, rate_hz)
+    spikes = _searched(fast(y, rate_hz), rate_hz)
     p = calibrated(spikes.found.probability)
     kept, sure = p >= least, p >= 0.5
     rest = y - spikes.drawn(y.size, sure)
@@ -115,7 +117,7 @@ def take_apart(
 def found_in(trace: npt.ArrayLike, rate_hz: float, polarity: int) -> tuple[Ints, Values]:
     """Frames of all maxima, and the mixture's probabilities before they are calibrated."""
     seen = relative(trace, rate_hz)
-    spikes = _searched(polarity * seen.dff * seen.even, rate_hz)
+    spikes = _searched(fast(polarity * seen.dff * seen.even, rate_hz), rate_hz)
     return spikes.frame, spikes.found.probability
 
 
@@ -130,7 +132,7 @@ def polarity_of(traces: Sequence[npt.ArrayLike], rate_hz: float) -> tuple[int, f
     evidence = 0.0
     for trace in traces:
         seen = relative(trace, rate_hz)
-        y = seen.dff * seen.even
+        y = fast(seen.dff * seen.even, rate_hz)
         gains = [_Spikes.of(side * y, rate_hz).found.gain for side in (1, -1)]
         evidence += float(np.clip(gains[0] - gains[1], -MOST_GAIN, MOST_GAIN))
     return (1 if evidence >= 0 else -1), abs(evidence)
@@ -181,6 +183,14 @@ class _Spikes:
         np.add.at(at, self.frame[which], self.height[which])
         before, _ = reach(self.rate_hz)
         return np.convolve(at, self.template)[before : before + n_frames]
+
+
+def fast(x: Values, rate_hz: float) -> Values:
+    """A trace without what is slower than `SLOW_S`, which no short filter would take out."""
+    from scipy.ndimage import gaussian_filter1d
+
+    out: Values = x - gaussian_filter1d(x, SLOW_S * rate_hz)
+    return out
 
 
 def _searched(y: Values, rate_hz: float) -> _Spikes:
