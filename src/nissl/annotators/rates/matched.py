@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 BEFORE_S, AFTER_S = 0.004, 0.010
 """What a template covers around the spike's peak."""
 SEPARATE_S = 0.0018
-"""Two maxima that are closer are one spike."""
+"""Two maxima that are closer, or in frames side by side, are one spike."""
 SOLVED = 2.5
 """Height from which on neighbours are told apart together."""
 CLOSE, REMAINS = 2, 0.5
@@ -100,7 +100,7 @@ def maxima(score: Values, response: Values, rate_hz: float) -> tuple[Ints, Value
     from scipy.ndimage import maximum_filter1d
     from scipy.signal import find_peaks
 
-    apart = max(round(SEPARATE_S * rate_hz), 1)
+    apart = max(round(SEPARATE_S * rate_hz), 2)
     rest, middle = score.copy(), response.size // 2
     frames: list[npt.NDArray[Any]] = []
     heights: list[Values] = []
@@ -152,6 +152,6 @@ def minima(score: Values, rate_hz: float) -> Values:
     """Depths of a score's minima, as heights."""
     from scipy.signal import find_peaks
 
-    apart = max(round(SEPARATE_S * rate_hz), 1)
+    apart = max(round(SEPARATE_S * rate_hz), 2)
     depth: Values = find_peaks(-score, height=0.0, distance=apart)[1]["peak_heights"]
     return depth

@@ -22,10 +22,10 @@ LEAST_GAIN = 4.0
 """Least logarithm of the ratio of likelihoods with which a trace has spikes at all."""
 
 
-SAID = (0.00046, 0.01696, 0.05337, 0.14096, 0.26798, 0.42032,
-        0.5738, 0.72802, 0.85371, 0.94155, 0.98567, 0.99975)  # fmt: skip
-TRUE = (0.00251, 0.03607, 0.10075, 0.24454, 0.3884, 0.54031,
-        0.63678, 0.70634, 0.80717, 0.8755, 0.92076, 0.97923)  # fmt: skip
+SAID = (0.00046, 0.01694, 0.05298, 0.14114, 0.26665, 0.42035,
+        0.57574, 0.73029, 0.8531, 0.94125, 0.98557, 0.99975)  # fmt: skip
+TRUE = (0.00245, 0.03857, 0.10393, 0.24923, 0.3979, 0.54898,
+        0.65007, 0.72887, 0.83968, 0.91086, 0.94491, 0.98481)  # fmt: skip
 """What the mixture says and how often it was a spike, on simulated traces; as `fit_calibration` of
 `nissl.annotators.rates.train_voltage` gave them."""
 
