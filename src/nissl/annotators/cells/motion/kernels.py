@@ -165,8 +165,39 @@ def padded(frame: Any, margin: int, first: int, row0: int, odd_px: float, out: A
 
 
 @compiled
+def _run(start: float, slope: float, begin: int, end: int) -> int:
+    """Where the whole part of ``start + slope * x`` changes after `begin`, or `end`."""
+    whole = np.floor(start + slope * begin)
+    last = end - 1
+    if np.floor(start + slope * last) == whole:
+        return end
+    low, high = begin, last
+    while high - low > 1:
+        middle = (low + high) // 2
+        if np.floor(start + slope * middle) == whole:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@compiled
+def _cubic(p: Any, q: Any, r: Any, s: Any, off: Any, slope: Any, out: Any) -> None:
+    """Catmull-Rom between four neighbours; the place between q and r is ``off + slope * i``."""
+    half, one, two = np.float32(0.5), np.float32(1), np.float32(2)
+    three, four, five = np.float32(3), np.float32(4), np.float32(5)
+    for i in range(out.size):
+        f = off + slope * np.float32(i)
+        a = ((two - f) * f - one) * f * half
+        b = ((three * f - five) * f * f + two) * half
+        c = ((four - three * f) * f + one) * f * half
+        d = (f - one) * f * f * half
+        out[i] = (a * p[i] + b * q[i]) + (c * r[i] + d * s[i])
+
+
+@compiled
 def warped(source: Any, margin: int, nodes: Any, place: Any, out: Any) -> None:
-    """A frame sampled where its content went: cubic (Catmull-Rom) between pixels.
+    """A frame sampled where its content went: cubic (Catmull-Rom), along y and then along x.
 
     `source` is padded by `margin`; `nodes` (rows, columns, 2) are displacements, spread evenly
     over a frame of ``place[1]`` rows and all columns; `out` begins at row ``place[0]``.
@@ -174,60 +205,69 @@ def warped(source: Any, margin: int, nodes: Any, place: Any, out: Any) -> None:
     height, width = out.shape
     n_rows, n_columns = nodes.shape[:2]
     moved = np.empty((n_columns, 2))
-    half = np.float32(0.5)
+    line = np.empty(source.shape[1], np.float32)
+    span = (width - 1) / max(n_columns - 1, 1)
     for y in range(height):
         at = (place[0] + y) * (n_rows - 1) / max(place[1] - 1, 1)
         low = min(int(at), max(n_rows - 2, 0))
-        share = at - low
         for column in range(n_columns):
             for axis in range(2):
                 value = nodes[low, column, axis]
                 if n_rows > 1:
-                    value += share * (nodes[low + 1, column, axis] - value)
+                    value += (at - low) * (nodes[low + 1, column, axis] - value)
                 moved[column, axis] = value
-        span = (width - 1) / max(n_columns - 1, 1)
-        begin = 0
+        least, most = moved[:, 1].min(), moved[:, 1].max()
+        aside = (least + most) / 2  # the columns of a line stand for pixels moved that far
+        first = max(int(np.floor(least)) - 1 + margin, 0)
+        last = min(int(np.ceil(most)) + 3 + margin + width, line.size)
         for column in range(max(n_columns - 1, 1)):
-            end = width
-            slope_y = slope_x = 0.0
+            begin = first if column == 0 else int(np.ceil(span * column + margin + aside))
+            end = last
+            if column < n_columns - 2:
+                end = int(np.ceil(span * (column + 1) + margin + aside))
+            begin, end = max(begin, first), min(end, last)
+            slope, zero = 0.0, moved[column, 0]
             if n_columns > 1:
-                slope_y = (moved[column + 1, 0] - moved[column, 0]) / span
-                slope_x = (moved[column + 1, 1] - moved[column, 1]) / span
-                if column < n_columns - 2:
-                    end = min(int(span * (column + 1)) + 1, width)
-            start_y = y + margin + moved[column, 0] - slope_y * span * column
-            start_x = margin + moved[column, 1] - slope_x * span * column
+                slope = (moved[column + 1, 0] - moved[column, 0]) / span
+                zero -= slope * (span * column + margin + aside)
+            # beyond the frame the slope goes on, by a few columns at most
+            start = y + margin + zero
             while begin < end:
-                iy = int(np.floor(start_y + slope_y * begin))
-                ix = int(np.floor(start_x + slope_x * begin))
-                last = begin + 1
-                while (
-                    last < end
-                    and int(np.floor(start_y + slope_y * last)) == iy
-                    and int(np.floor(start_x + slope_x * last)) == ix
-                ):
-                    last += 1
-                p, q, r, s = source[iy - 1], source[iy], source[iy + 1], source[iy + 2]
-                off_y, off_x = np.float32(start_y - iy), np.float32(start_x - ix)
-                by_y, by_x = np.float32(slope_y), np.float32(slope_x)
-                for x in range(begin, last):
-                    f = off_y + by_y * np.float32(x)
-                    a = ((np.float32(2) - f) * f - np.float32(1)) * f * half
-                    b = ((np.float32(3) * f - np.float32(5)) * f * f + np.float32(2)) * half
-                    c = ((np.float32(4) - np.float32(3) * f) * f + np.float32(1)) * f * half
-                    d = (f - np.float32(1)) * f * f * half
-                    k = ix + x
-                    e = a * p[k - 1] + b * q[k - 1] + c * r[k - 1] + d * s[k - 1]
-                    g = a * p[k] + b * q[k] + c * r[k] + d * s[k]
-                    h = a * p[k + 1] + b * q[k + 1] + c * r[k + 1] + d * s[k + 1]
-                    i = a * p[k + 2] + b * q[k + 2] + c * r[k + 2] + d * s[k + 2]
-                    f = off_x + by_x * np.float32(x)
-                    a = ((np.float32(2) - f) * f - np.float32(1)) * f * half
-                    b = ((np.float32(3) * f - np.float32(5)) * f * f + np.float32(2)) * half
-                    c = ((np.float32(4) - np.float32(3) * f) * f + np.float32(1)) * f * half
-                    d = (f - np.float32(1)) * f * f * half
-                    out[y, x] = a * e + b * g + c * h + d * i
-                begin = last
+                stop = _run(start, slope, begin, end)
+                row = int(np.floor(start + slope * begin))
+                row = min(max(row, 1), source.shape[0] - 3)
+                _cubic(
+                    source[row - 1, begin:stop],
+                    source[row, begin:stop],
+                    source[row + 1, begin:stop],
+                    source[row + 2, begin:stop],
+                    np.float32(start + slope * begin - row),
+                    np.float32(slope),
+                    line[begin:stop],
+                )
+                begin = stop
+        for column in range(max(n_columns - 1, 1)):
+            begin = 0 if column == 0 else int(np.ceil(span * column))
+            end = int(np.ceil(span * (column + 1))) if column < n_columns - 2 else width
+            slope, zero = 0.0, moved[column, 1]
+            if n_columns > 1:
+                slope = (moved[column + 1, 1] - moved[column, 1]) / span
+                zero -= slope * span * column
+            start = margin + zero
+            while begin < end:
+                stop = _run(start, slope, begin, end)
+                k = int(np.floor(start + slope * begin)) + begin
+                n = stop - begin
+                _cubic(
+                    line[k - 1 : k - 1 + n],
+                    line[k : k + n],
+                    line[k + 1 : k + 1 + n],
+                    line[k + 2 : k + 2 + n],
+                    np.float32(start + slope * begin - (k - begin)),
+                    np.float32(slope),
+                    out[y, begin:stop],
+                )
+                begin = stop
 
 
 @compiled
