@@ -8,15 +8,25 @@ from typing import Any
 
 import numpy as np
 
+import _cells_quality
+import _cells_speed
 from _common import COLOURS, MARKERS, number, table
 
+STILL = (
+    "Nuclei and somata in images, by the same family of networks; figures of simulated images are "
+    "of seeds that trained nothing."
+)
 AIM_F1, AIM_ACTIVE = 0.45, 0.75
 FLOOR_F1, FLOOR_ACTIVE = 0.13, 0.40
-LOOKED = ""
+LOOKED = (
+    "This movie was looked at more than once: its labelled regions were read to say which are "
+    "active; versions of the network were scored on it while its simulator was being made; the "
+    "whole method, with thresholds chosen on simulated movies, met it when it was finished."
+)
 """How often the real movie was looked at while the method was made."""
 
 
-def markdown(results: Mapping[str, Any], picture: str) -> str:
+def markdown(results: Mapping[str, Any], picture: str, quality: str) -> str:
     """Whole page."""
     lines = [
         "# Cells",
@@ -131,7 +141,7 @@ def _people(results: Mapping[str, Any]) -> str:
     }
     rows = []
     for kind, words in kinds.items():
-        f1 = [pair["f1"] for pair in results["human"] if pair["kind"] == kind]
+        f1 = [pair["f1"] for pair in results.get("human", []) if pair["kind"] == kind]
         if f1:
             rows.append(
                 [words, len(f1), *(number(float(np.quantile(f1, q)), 2) for q in (0, 0.5, 1))]
@@ -146,7 +156,7 @@ def _people(results: Mapping[str, Any]) -> str:
 
 def _simulated(results: Mapping[str, Any]) -> str:
     rows = []
-    for name, got in results["simulated"].items():
+    for name, got in results.get("simulated", {}).items():
         score = got["iou"]
         rows.append(
             [
@@ -185,6 +195,25 @@ def _still(results: Mapping[str, Any]) -> str:
     return table(head, rows)
 
 
+def _others(results: Mapping[str, Any], quality: str) -> list[str]:
+    """Sections of the parts that other files compute, those that were."""
+    lines: list[str] = []
+    if results.get("still"):
+        columns = list(results["still"][0])
+        rows = [[_short(row[c]) for c in columns] for row in results["still"]]
+        heads = [c.replace("_", " ") for c in columns]
+        lines += ["## Still images", "", STILL, "", table(heads, rows), ""]
+    if results.get("quality"):
+        lines += _cells_quality.section(results["quality"], quality)
+    if results.get("speed"):
+        lines += ["## Speed and memory", "", _cells_speed.markdown(results["speed"]), ""]
+    return lines
+
+
+def _short(value: Any) -> Any:
+    return number(value, 2) if isinstance(value, float) else value
+
+
 def _machine(results: Mapping[str, Any]) -> str:
     facts = results["machine"]
     return f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gb']} GB"
@@ -218,7 +247,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     left.axvline(AIM_ACTIVE, color=COLOURS[1], lw=0.8, ls=":")
     left.set(xlim=(0, 1), xlabel="IoU of one half", title="Against people")
     left.legend(frameon=False, fontsize=8)
-    names = list(results["simulated"])
+    names = list(results.get("simulated", {}))
     keys = ("f1", "recall_active", "recall_active_dim", "recall_silent_bright")
     words = ("F1", "active", "active and dim", "silent and bright")
     for k, (key, word) in enumerate(zip(keys, words, strict=True)):

@@ -161,7 +161,7 @@ def _tile(shared: Any, chunk: Chunk) -> dict[str, npt.NDArray[Any]]:
     plane, rows, columns, own_rows, own_columns = tiles[chunk.index]
     movie = np.load(path, mmap_mode="r")
     block = np.array(movie[:, plane, slice(*rows), slice(*columns)], np.float32)
-    known = np.isfinite(block).any(axis=0)
+    known = np.asarray(np.isfinite(block).any(axis=0), bool)
     values = without_background(standardised(block, slow_blocks), settings, known)
     height, width = movie.shape[2:]
     kept, pixels = [], []
