@@ -258,6 +258,26 @@ def test_left_is_accepted_and_right_rejected_by_arrows(sit: Callable[..., Sittin
     assert not at.faults
 
 
+def test_blind_nothing_is_told_and_nothing_agreed_with(sit: Callable[..., Sitting]) -> None:
+    at = sit(n_cells=12, n_frames=300)
+    assert at.counts()[1] > 0
+    at.press("h")
+    at.page.wait_for_function(
+        "() => document.querySelector('.claim')?.textContent.includes('hidden')"
+    )
+    at.page.wait_for_function(
+        "() => document.querySelectorAll('.rg-host')[1]?.dataset.outlines === '0'"
+    )
+    at.page.wait_for_selector(".regions[data-region]")
+    assert "not to be seen yet" in at.page.text_content(".rg-left h3")
+    item = int(at.page.get_attribute(".regions", "data-region"))
+    at.press("Space")  # there is nothing to agree with
+    at.press("ArrowRight")
+    (edit,) = at.edits(1)
+    assert (edit.kind, edit.items, edit.payload["blind"]) == ("relabel", (item,), True)
+    assert not at.faults
+
+
 def test_everything_can_be_done_without_a_pointer(sit: Callable[..., Sitting]) -> None:
     at = sit(n_cells=12, n_frames=300)
     at.go(4)

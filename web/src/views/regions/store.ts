@@ -72,26 +72,27 @@ export class RegionStore {
   }
 
   curves(item: number): Promise<Curves> {
-    let found = this.known.get(item);
-    if (!found) {
-      found = this.context.api.array(this.path(`${item}/trace`)).then(readCurves);
-      found.then((curves) => { if (curves.read < 1) this.known.delete(item); }, () => this.known.delete(item));
-      this.known.set(item, found);
-      if (this.known.size > KEPT) this.known.delete(this.known.keys().next().value!);
-    }
-    return found;
+    return this.known.get(item) ?? this.keep(item, this.context.api.array(this.path(`${item}/trace`)).then(readCurves));
+  }
+
+  /** The curves of an item are those of an outline that the server may not have yet. */
+  extract(item: number, region: Region, offset: number): void {
+    const outline = { pixels: Array.from(region.pixels, (pixel) => pixel + offset), weights: Array.from(region.weights), item };
+    void this.keep(item, this.context.api.postArray(this.path("extract"), outline).then(readCurves));
+  }
+
+  /** Keeps what is known whole; what was read in part, or failed, is asked for again. */
+  private keep(item: number, curves: Promise<Curves>): Promise<Curves> {
+    const forget = () => { if (this.known.get(item) === curves) this.known.delete(item); };
+    curves.then((found) => { if (found.read < 1) forget(); }, forget);
+    this.known.set(item, curves);
+    if (this.known.size > KEPT) this.known.delete(this.known.keys().next().value!);
+    return curves;
   }
 
   /** What is known of these items is void. */
   forget(items: Iterable<number>): void {
     for (const item of items) this.known.delete(item);
-  }
-
-  /** Curves of an outline as it is now, whether or not it stands. */
-  async extract(region: Region, offset: number, item: number | null): Promise<Curves> {
-    return readCurves(await this.context.api.postArray(this.path("extract"), {
-      pixels: Array.from(region.pixels, (pixel) => pixel + offset), weights: Array.from(region.weights), item,
-    }));
   }
 
   warm(x: number, y: number, plane: number): void {

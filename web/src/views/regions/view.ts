@@ -48,6 +48,9 @@ export class RegionsView implements View {
   private layer = "";
   private statistic = "class";
   private fresh = false;
+  private drawnAt: number | null = null;
+  /** Drawn anew without a movie: only the server can tell what its trace then is. */
+  private readonly untold = new Set<number>();
   private turn = 0;
   private asked = 0;
   private drawing = 0;
@@ -104,7 +107,7 @@ export class RegionsView implements View {
     this.paintOverlay();
     this.facts.show(this.context.items.value, entry.item, region?.pixels.length ?? 0);
     this.root.dataset.region = String(entry.item); // whose pictures these are
-    const loaded = region ? this.loadCurves(entry.item, turn) : this.paintCurves(null, entry.item);
+    const loaded = region ? this.loadCurves(entry.item, turn, !other) : this.paintCurves(null, entry.item);
     await Promise.race([loaded, later(PATIENCE_MS)]);
   }
 
@@ -206,6 +209,8 @@ export class RegionsView implements View {
     if (asked !== this.asked || this.gone) return;
     const before = new Set(this.ground.regions.keys());
     const { changed, missing } = this.ground.load(found);
+    changed.push(...this.untold);
+    this.untold.clear();
     this.store.forget([...changed, ...missing]);
     this.soonRecolour();
     if (!before.size) return;
@@ -274,12 +279,16 @@ export class RegionsView implements View {
 
   // curves
 
-  private async loadCurves(item: number, turn: number): Promise<void> {
+  private async loadCurves(item: number, turn: number, keep = false): Promise<void> {
     try {
       for (;;) {
         const curves = await this.store.curves(item);
         if (turn !== this.turn || this.gone) return;
-        this.paintCurves(curves, item);
+        this.paintCurves(curves, item, keep);
+        if (this.drawnAt !== null && curves.origin === "movie") {
+          this.root.dataset.extractMs = (performance.now() - this.drawnAt).toFixed(0);
+          this.drawnAt = null;
+        }
         if (curves.read >= 1) return;
         await later(POLL_MS);
         if (turn !== this.turn || this.gone) return;
@@ -294,30 +303,6 @@ export class RegionsView implements View {
   private paintCurves(curves: Curves | null, item: number, keep = false): void {
     this.trace.show(curves, `Region ${item}`, keep);
     void this.clip.show(item, curves, this.ground.piecesOf(item), this.field.movie);
-  }
-
-  /** The trace of an outline that was just drawn, before anything else is known of it. */
-  private async reextract(region: Region, item: number): Promise<void> {
-    const turn = ++this.turn;
-    const started = performance.now();
-    const { width, height } = this.ground.grid;
-    if (!this.field.movie) {
-      await this.loadCurves(item, turn); // says that it is of the outline as proposed
-      return;
-    }
-    try {
-      for (;;) {
-        const curves = await this.store.extract(region, region.plane * width * height, item);
-        if (turn !== this.turn || this.gone) return;
-        this.paintCurves(curves, item, true);
-        this.root.dataset.extractMs = (performance.now() - started).toFixed(0);
-        if (curves.read >= 1) return;
-        await later(POLL_MS);
-      }
-    } catch (error) {
-      if (turn !== this.turn || !(error instanceof ApiError)) throw error;
-      this.trace.say(error.message);
-    }
   }
 
   // pictures
@@ -391,11 +376,14 @@ export class RegionsView implements View {
   }
 
   private redrawn(item: number, region: Region): void {
-    this.store.forget([item]);
+    const { width, height } = this.ground.grid;
+    if (this.field.movie) this.store.extract(item, region, region.plane * width * height);
+    else this.untold.add(item);
+    this.drawnAt = performance.now();
     this.soonRecolour();
     if (item !== this.item) return this.context.goto(item);
     this.facts.resize(region.pixels.length);
-    void this.reextract(region, item);
+    void this.loadCurves(item, ++this.turn, true);
   }
 
   private drop(): void {
