@@ -71,6 +71,9 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "rates/derivative": "nissl.annotators.rates.method:DERIVATIVE",
         "cells/still": "nissl.annotators.cells.still:STILL",
         "rates/voltage": "nissl.annotators.rates.voltage_method:VOLTAGE",
+        "cells/suite2p": "nissl.annotators.cells.peers:SUITE2P",
+        "cells/cellpose": "nissl.annotators.cells.peers:CELLPOSE",
+        "cells/caiman": "nissl.annotators.cells.peers:CAIMAN",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {
