@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+import _cells_days
 import _cells_quality
 import _cells_speed
 from _common import COLOURS, MARKERS, number, table
@@ -67,6 +68,8 @@ def markdown(results: Mapping[str, Any], picture: str, quality: str) -> str:
         "",
         _still(results),
         "",
+        *_cells_quality.section(results.get("quality") or {}, "cells_quality.png"),
+        *(_cells_days.section(results["days"]) if results.get("days") else ()),
         f"Machine: {_machine(results)}.",
         "",
     ]

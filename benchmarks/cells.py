@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+import _cells_days
 import _cells_quality
 import _cells_speed
 from _cells_human import human_agreement
@@ -98,6 +99,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "real": real,
     "still": lambda args: still(args.test, quick=args.quick),
     "quality": lambda args: _cells_quality.run(args.train, args.test, quick=args.quick),
+    "days": lambda args: _cells_days.run(args.test, quick=args.quick),
     "speed": lambda args: _cells_speed.run(
         args.out / "speed", quick=args.quick, timeout_s=args.timeout, fresh=args.fresh
     ),
