@@ -62,7 +62,7 @@ def main(path: str) -> None:
         pixels.append((y * width + x)[kept])
         weights.append(matrix.data[a:b][kept].astype(np.float32))
     full = [k for k, p in enumerate(pixels) if p.size]
-    out: "dict[str, Any]" = {
+    out: dict[str, Any] = {
         "lengths": np.asarray([pixels[k].size for k in full], np.int64),
         "pixels": np.concatenate([pixels[k] for k in full]) if full else np.zeros(0, np.int64),
         "weights": np.concatenate([weights[k] for k in full]) if full else np.zeros(0, np.float32),

@@ -57,7 +57,7 @@ def main(path: str) -> None:
         _, first = np.unique(flat, return_index=True)
         pixels.append(flat[first])
         weights.append(np.maximum(each["lam"][first], 1e-6).astype(np.float32))
-    out: "dict[str, Any]" = {
+    out: dict[str, Any] = {
         "lengths": np.asarray([p.size for p in pixels], np.int64),
         "pixels": np.concatenate(pixels) if pixels else np.zeros(0, np.int64),
         "weights": np.concatenate(weights) if weights else np.zeros(0, np.float32),
