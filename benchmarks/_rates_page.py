@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+import _rates_online
+import _rates_voltage
 from _common import COLOURS, MARKERS, number, table
 from _rates_data import SIMULATED
 
@@ -30,8 +32,8 @@ def means(sets: Mapping[str, Any], level: str) -> dict[str, float]:
     return {m: float(np.mean([sets[n]["levels"][level][m]["r"] for n in names])) for m in METHODS}
 
 
-def markdown(results: Mapping[str, Any], picture: str) -> str:
-    """Whole page."""
+def markdown(results: Mapping[str, Any], picture: str, voltage: str) -> str:
+    """Whole page; its pictures are those of calcium and of voltage."""
     leave = results["leave"]
     split = f"{leave} sets left out at a time" if leave > 1 else "each set left out in turn"
     lines = [
@@ -65,6 +67,8 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
     for rate, found in results["rates"].items():
         lines += _rate(rate, found)
     lines += _absolute(results) + _intervals(results) + _time(results)
+    lines.append(_rates_online.section(results["online"]))
+    lines.append(_rates_voltage.section(results["voltage"], voltage))
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@
 Data: paired fluorescence and spikes (`imaging/spike_inference`) in the data folder. Where both
 folders are the same, whole sets are left out, `--leave` at a time; otherwise everything is learnt
 from --train. Rates frame by frame and voltage imaging are measured on simulated traces. Writes
-results.json, rates.md, rates.png and rates.voltage.png.
+results.json, rates.md, rates.png and rates_voltage.png.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-import _rates_online
 import _rates_voltage
 from _common import Cell, arguments, finite, machine, one_folder, run_cell
 from _rates_data import SIMULATED, sets
 from _rates_intervals import coverages
 from _rates_page import markdown, plot
+from nissl.annotators.rates.model import shipped
 
 RATES_HZ = (7.5, 30.0)
 SLOW = ("DS02", "DS04")
@@ -70,9 +70,18 @@ def run(args: Any) -> dict[str, Any]:
         "members": members,
         "rates": rates,
         "speed": speed(),
-        "online": _rates_online.run(args.quick),
-        "voltage": _rates_voltage.run(args.quick),
+        "online": part(args, "online"),
+        "voltage": part(args, "voltage"),
     }
+
+
+def part(args: Any, name: str) -> Mapping[str, Any]:
+    """A simulated part."""
+    size = "quick" if args.quick else "full"
+    script = str(Path(__file__).with_name("_rates_parts.py"))
+    key = {"part": name, "size": size, "weights": shipped().digest}
+    cell = Cell(f"part/{name}", key, (sys.executable, script, name, size))
+    return _answered(args, cell)
 
 
 def _fold(
@@ -85,6 +94,10 @@ def _fold(
         ",".join(held), str(steps), str(members),
     )  # fmt: skip
     cell = Cell(f"{rate_hz:g}/{held[0][:4]}", key, command)
+    return _answered(args, cell)
+
+
+def _answered(args: Any, cell: Cell) -> Mapping[str, Any]:
     answer = run_cell(cell, args.out / "cells", timeout_s=args.timeout, fresh=args.fresh)
     if "result" not in answer:
         raise SystemExit(f"{cell.name}: {answer.get('error')}")
@@ -97,7 +110,6 @@ def speed(n: int = 20, n_frames: int = 10_000) -> dict[str, float]:
     import time
 
     from nissl.annotators.rates.method import inferred
-    from nissl.annotators.rates.model import shipped
 
     dff = np.random.default_rng(0).normal(0, 0.1, (n, n_frames))
     model = shipped()
@@ -129,15 +141,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, sort_keys=True, allow_nan=False)
     (args.out / "results.json").write_text(text, encoding="utf-8")
-    plot(results, args.out / "rates.png")
-    _rates_voltage.plot(results["voltage"], args.out / "rates.voltage.png")
-    (args.out / "rates.md").write_text(page(results, "rates"), encoding="utf-8")
+    pictures = ("rates.png", "rates_voltage.png")
+    plot(results, args.out / pictures[0])
+    _rates_voltage.plot(results["voltage"], args.out / pictures[1])
+    (args.out / "rates.md").write_text(markdown(results, *pictures), encoding="utf-8")
     if args.page is not None:
         args.page.parent.mkdir(parents=True, exist_ok=True)
-        for suffix in (".png", ".voltage.png"):
-            shutil.copy(args.out / f"rates{suffix}", args.page.with_suffix(suffix))
+        for name in (*pictures, "rates.md"):
+            shutil.copy(args.out / name, args.page.parent / name)
         shutil.copy(args.out / "results.json", args.page.with_suffix(".results.json"))
-        args.page.write_text(page(results, args.page.stem), encoding="utf-8")
     print(f"{args.out / 'results.json'}, rates.md, rates.png")
     return 0
 
