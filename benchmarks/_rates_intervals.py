@@ -1,38 +1,62 @@
-"""Coverage of the intervals on each set, by a spread learnt on the other sets."""
+"""Absolute rates and intervals on each set, by what was learnt of both on other sets.
+
+Which type its cells are is known of a recording, so sets of interneurons learn from each other,
+and the rest from the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from _rates_data import SIMULATED
 from nissl.annotators.rates.model import shipped
-from nissl.annotators.rates.spread import Spread, fit_spread
+from nissl.annotators.rates.spread import ACTIVE, Spread, fit_spread
+from nissl.annotators.rates.training import Paired
 
 Floats = npt.NDArray[np.float64]
 
 LEVELS = ("native", "2", "4")
-MOST = 20_000
+MOST = 10_000
 """Frames of a set and level that a spread is learnt from."""
-ACTIVE = 0.5
-"""Spikes per second from which a frame counts as active, by what was predicted."""
+TYPES = {"PV": "fast-spiking", "SST": "interneuron", "zf": "zebrafish"}
+"""Parts of a set's name that say what its cells are; the others are pyramidal."""
 
 
-def coverages(out: Path, rate_hz: float, names: Sequence[str]) -> dict[str, Any]:
-    """By set: the share of frames whose truth lies within, overall and where active."""
-    said = {name: _read(out / f"said-{rate_hz:g}-{name}.npz") for name in names}
-    real = [name for name in names if not name.startswith("X-")]
+def type_of(name: str) -> str:
+    """Type of the cells of a set, by the simulator's names."""
+    parts = name.split("-")
+    return next((kind for part, kind in TYPES.items() if part in parts), "pyramidal")
+
+
+def alike(name: str, other: str) -> bool:
+    """Whether both sets are of interneurons, or neither is."""
+    inhibitory = ("fast-spiking", "interneuron")
+    return (type_of(name) in inhibitory) == (type_of(other) in inhibitory)
+
+
+def absolute(
+    out: Path, rate_hz: float, sets: Mapping[str, Sequence[Paired]]
+) -> dict[str, dict[str, Any]]:
+    """By set and method: bias, error and coverage."""
+    said = {name: _read(out / f"said-{rate_hz:g}-{name}.npz") for name in sets}
+    real = [name for name in sets if SIMULATED not in name]
+    known = shipped().nearest(rate_hz)
     found: dict[str, Any] = {}
-    for name in names:
-        others = [n for n in real if n != name]
-        spread = _learnt(said, others) if len(others) > 1 else None
-        found[name] = {
-            "rates/nissl": _covered(said[name], "rates/nissl", spread),
-            "shipped": _covered(said[name], "shipped", shipped().nearest(rate_hz).spread),
-        }
+    for name, traces in sets.items():
+        others = [n for n in real if n != name and alike(n, name)]
+        found[name] = {"shipped": {}, "rates/nissl": {}}
+        brought = known.by_type.get(type_of(name), known.spread)
+        for method, spread in (
+            ("rates/nissl", _learnt(said, others) if others else None),
+            ("shipped", brought),
+        ):
+            if spread is not None:
+                found[name][method] = _of_set(said[name], method, spread, traces)
     return found
 
 
@@ -41,7 +65,7 @@ def _read(path: Path) -> dict[str, Floats]:
         return {name: file[name].astype(np.float64) for name in file.files}
 
 
-def _learnt(said: dict[str, dict[str, Floats]], names: Sequence[str]) -> Spread:
+def _learnt(said: Mapping[str, Mapping[str, Floats]], names: Sequence[str]) -> Spread:
     predicted, true = [], []
     for name in names:
         step = max(said[name]["true"].size // MOST, 1)
@@ -51,18 +75,32 @@ def _learnt(said: dict[str, dict[str, Floats]], names: Sequence[str]) -> Spread:
     return fit_spread(predicted, true)
 
 
-def _covered(own: dict[str, Floats], method: str, spread: Spread | None) -> dict[str, Any]:
-    if spread is None:
-        return {}
-    found = {}
+def _of_set(
+    own: Mapping[str, Floats], method: str, spread: Spread, traces: Sequence[Paired]
+) -> dict[str, Any]:
+    levels = {}
     for level in LEVELS:
-        predicted, true = own[f"{method} {level}"], own["true"]
+        predicted, true = spread.scale * own[f"{method} {level}"], own["true"]
         low, high = spread(predicted)
         within = (true >= low - 1e-6) & (true <= high + 1e-6)
         active = predicted >= ACTIVE
-        found[level] = {
+        levels[level] = {
             "all": float(within.mean()),
             "active": float(within[active].mean()) if active.any() else None,
             "width": float(np.mean(high - low)),
         }
-    return found
+    bias, error = _off(spread.scale * own[f"{method} native"], own["true"], traces)
+    return {"levels": levels, "scale": spread.scale, "bias": bias, "error": error}
+
+
+def _off(predicted: Floats, true: Floats, traces: Sequence[Paired]) -> tuple[float, float]:
+    """Medians over cells of the relative bias and of the relative absolute error."""
+    stops = np.cumsum([each.dff.size for each in traces])
+    cell = np.repeat([each.cell for each in traces], np.diff(stops, prepend=0))
+    bias, error = [], []
+    for name in dict.fromkeys(each.cell for each in traces):
+        y, p = true[cell == name], predicted[cell == name]
+        if y.sum() > 0:
+            bias.append(float((p - y).sum() / y.sum()))
+            error.append(float(np.abs(p - y).sum() / y.sum()))
+    return float(np.median(bias)), float(np.median(error))

@@ -21,10 +21,11 @@ import numpy as np
 
 import _rates_voltage
 from _common import Cell, arguments, finite, machine, one_folder, run_cell
-from _rates_data import SIMULATED, sets
-from _rates_intervals import coverages
+from _rates_data import SIMULATED, kept, sets
+from _rates_intervals import absolute
 from _rates_page import markdown, plot
 from nissl.annotators.rates.model import shipped
+from nissl.annotators.rates.train import sigma_for
 
 RATES_HZ = (7.5, 30.0)
 SLOW = ("DS02", "DS04")
@@ -56,11 +57,11 @@ def run(args: Any) -> dict[str, Any]:
             answer = _fold(args, rate_hz, held, steps, members)
             found |= answer["sets"]
             seconds.append(answer["train_s"])
-        intervals = coverages(args.out, rate_hz, sorted(found))
+        traces = kept(args.test, args.out / "test", rate_hz, sigma_for(rate_hz), sorted(found))
         rates[f"{rate_hz:g}"] = {
             "sets": found,
             "train_s": float(np.median(seconds)),
-            "intervals": intervals,
+            "absolute": absolute(args.out, rate_hz, traces),
         }
     return {
         "machine": machine(),
@@ -79,7 +80,7 @@ def part(args: Any, name: str) -> Mapping[str, Any]:
     """A simulated part."""
     size = "quick" if args.quick else "full"
     script = str(Path(__file__).with_name("_rates_parts.py"))
-    key = {"part": name, "size": size, "weights": shipped().digest}
+    key = {"part": name, "size": size, "weights": shipped().digest if name == "online" else ""}
     cell = Cell(f"part/{name}", key, (sys.executable, script, name, size))
     return _answered(args, cell)
 

@@ -69,6 +69,14 @@ def test_records_are_read_with_their_own_times(modules, tmp_path):
     assert [each.cell for each in fast] == ["a"]  # the other was recorded at 10 Hz
 
 
+def test_what_the_cells_of_a_set_are(modules):
+    own = modules["_rates_intervals"]
+    assert own.type_of("DS24-GCaMP6f-m-PV-V1") == "fast-spiking"
+    assert own.type_of("DS04-OGB1-zf-pDp") == "zebrafish"
+    assert own.alike("DS24-GCaMP6f-m-PV-V1", "DS25-GCaMP6f-m-SST-V1")
+    assert not own.alike("DS24-GCaMP6f-m-PV-V1", "DS30-GCaMP8f-m-V1")
+
+
 def said(seed, n=4000):
     rng = np.random.default_rng(seed)
     true = np.where(rng.random(n) < 0.4, rng.gamma(2, 2, n), 0)
@@ -81,9 +89,16 @@ def test_page_of_made_up_results(modules, tmp_path, monkeypatch):
         levels = {f"{m} {v}": predicted for m in ("rates/nissl", "shipped")
                   for v in ("native", "2", "4")}  # fmt: skip
         np.savez(tmp_path / f"said-7.5-{name}.npz", true=true, **levels)
-    intervals = modules["_rates_intervals"].coverages(tmp_path, 7.5, NAMES)
+    sets = {
+        name: [Paired(np.zeros(n, np.float32), np.zeros(n, np.float32), f"{n}", name)
+               for n in (1000, 3000)]
+        for name in NAMES
+    }  # fmt: skip
+    absolute = modules["_rates_intervals"].absolute(tmp_path, 7.5, sets)
     for name in NAMES:
-        assert 0.85 < intervals[name]["rates/nissl"]["native"]["active"] < 0.95
+        own = absolute[name]["rates/nissl"]
+        assert 0.85 < own["levels"]["native"]["active"] < 0.95
+        assert abs(own["bias"]) < 0.2
     page = modules["_rates_page"]
     one = {"r": 0.9, "cells": 5, "bias": 0.1, "error": 0.5}
     own = {
@@ -95,7 +110,7 @@ def test_page_of_made_up_results(modules, tmp_path, monkeypatch):
     results = {
         "leave": 2, "members": 2, "steps": 10,
         "rates": {"7.5": {"sets": dict.fromkeys(NAMES, own), "train_s": 5.0,
-                          "intervals": intervals}},
+                          "absolute": absolute}},
         "speed": {"traces": 2, "frames": 10_000, "s": 0.1},
         "machine": {"cpu": "x", "cores": 2}, "online": "frame by frame", "voltage": "voltage",
     }  # fmt: skip

@@ -161,3 +161,14 @@ def test_the_card_says_what_it_was_trained_on():
     assert about["simulated"] is True
     assert about["licence"] == "BSD-3-Clause"
     assert set(about["scores"]) == {f"{e.rate_hz:g} Hz" for e in shipped().ensembles}
+
+
+def test_the_type_of_cells_sets_scale_and_interval(simulated, tmp_path):
+    made = Inputs(simulated[0], "fluorescence")
+    kinds = ("pyramidal", "fast-spiking")
+    rates = [run(NISSL, made, tmp_path, cell_type=kind).sources[0].read() for kind in kinds]
+    ratio = rates[1][:, 0].sum() / rates[0][:, 0].sum()
+    scales = [shipped().nearest(30.0).by_type[kind].scale for kind in kinds]
+    assert ratio == pytest.approx(scales[1] / scales[0], rel=1e-3)
+    with pytest.raises(BadArgumentError, match="cells"):
+        run(NISSL, made, tmp_path, cell_type="unheard-of")

@@ -20,12 +20,21 @@ def test_nine_in_ten_lie_within_on_another_set():
     sets = [pair(seed) for seed in range(4)]
     spread = fit_spread([p for p, _ in sets], [t for _, t in sets])
     predicted, true = pair(9)
+    predicted = spread.scale * predicted
     low, high = spread(predicted)
     within = (true >= low) & (true <= high)
     assert within.mean() > 0.87  # silence is exact here, and all of it lies within
     assert 0.85 < within[predicted > 1].mean() < 0.95
     assert np.all(low <= predicted)
     assert np.all(high >= predicted)
+
+
+def test_what_is_said_too_low_is_scaled():
+    sets = [pair(seed) for seed in range(4)]
+    plain = fit_spread([p for p, _ in sets], [t for _, t in sets])
+    low = fit_spread([p / 4 for p, _ in sets], [t for _, t in sets])
+    assert low.scale == pytest.approx(4 * plain.scale)
+    np.testing.assert_allclose(low(np.ones(3)), plain(np.ones(3)), rtol=1e-6)
 
 
 def test_sets_count_alike_however_long():

@@ -51,8 +51,9 @@ def test_a_model_of_ones_own(known):
     rng = np.random.default_rng(2)
     first = fitted(known, 7.5, rng=rng, members=1, recipe=QUICK)
     assert first.spread is None
-    low, _ = first.interval(np.ones(5))
+    rate, low, _ = first.absolute(np.ones(5))
     assert np.isnan(low).all()
+    assert np.all(rate == 1)
     left_out = by_group(first, simulated(7.5, 3, rng, duration_s=60.0))
     again = fitted(known, 7.5, rng=rng, members=1, start=first.members, left_out=left_out,
                    recipe=replace(QUICK, shares={"simulated OGB1": 0.5}))  # fmt: skip

@@ -57,15 +57,16 @@ class RateNetwork:
         return {name: version(name) for name in ("numpy", "scipy")}
 
     def defaults(self) -> Mapping[str, Any]:
-        """`spikes`: whether single spikes are told too."""
-        return {"spikes": True}
+        """`spikes`: whether single spikes are told; `cell_type`: one of the model, or null."""
+        return {"spikes": True, "cell_type": None}
 
     def annotate(self, inputs: Inputs, parameters: Mapping[str, Any], context: Context) -> Result:
         """Infer rates of every trace; see `nissl.annotators.rates.traces.annotated`."""
         model, told = self.known, bool(parameters["spikes"])
+        cell_type = str(parameters["cell_type"] or "")
 
         def infer(dff: Values, rate_hz: float) -> Inferred:
-            return inferred(model, dff, rate_hz, spikes=told)
+            return inferred(model, dff, rate_hz, spikes=told, cell_type=cell_type)
 
         result = annotated(
             self, infer, inputs, parameters, context,
@@ -81,7 +82,9 @@ class RateNetwork:
         )
 
 
-def inferred(model: RateModel, dff: Values, rate_hz: float, *, spikes: bool = True) -> Inferred:
+def inferred(
+    model: RateModel, dff: Values, rate_hz: float, *, spikes: bool = True, cell_type: str = ""
+) -> Inferred:
     """What a model says of one trace.
 
     Parameters
@@ -93,11 +96,12 @@ def inferred(model: RateModel, dff: Values, rate_hz: float, *, spikes: bool = Tr
         Frames per second.
     spikes : bool
         Whether single spikes are looked for.
+    cell_type : str
+        Sets scale and interval; "" where it is not known.
     """
     known = model.nearest(rate_hz)
     trace = at_rate(dff, rate_hz, known.rate_hz).astype(np.float32)
-    rate, doubt = known(trace), known.novel(trace)
-    low, high = known.interval(rate)
+    (rate, low, high), doubt = known.absolute(known(trace), cell_type), known.novel(trace)
     if doubt:
         low, high = np.full_like(low, np.nan), np.full_like(high, np.nan)
     own = [back(each, known.rate_hz, rate_hz, dff.size) for each in (rate, low, high)]

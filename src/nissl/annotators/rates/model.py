@@ -21,7 +21,7 @@ import numpy.typing as npt
 from nissl.annotators.rates.descriptors import described
 from nissl.annotators.rates.network import Array, Shape, Weights, prepared
 from nissl.annotators.rates.spread import Spread
-from nissl.errors import CorruptSourceError, MissingInputError
+from nissl.errors import BadArgumentError, CorruptSourceError, MissingInputError
 from nissl.trust.novelty import Novelty
 
 Values = npt.NDArray[np.float64]
@@ -44,7 +44,9 @@ class Ensemble:
     members : tuple of Weights
         Their mean is the answer.
     spread : Spread, optional
-        The interval; None where nothing was left out to learn it from.
+        Scale and interval for any cell; None where nothing was left out to learn it from.
+    by_type : mapping of str to Spread
+        The same for cells of a known type.
     seen : Novelty, optional
         What training traces were like, as `descriptors` says.
     """
@@ -54,6 +56,7 @@ class Ensemble:
     members: tuple[Weights, ...]
     spread: Spread | None = None
     seen: Novelty | None = None
+    by_type: Mapping[str, Spread] = field(default_factory=dict)
 
     def __call__(self, dff: npt.NDArray[Any]) -> Values:
         """Spikes per second of a trace at `rate_hz`, (n_frames,), never negative."""
@@ -64,11 +67,32 @@ class Ensemble:
         said = np.mean([member(inputs) for member in self.members], axis=0, dtype=np.float64)
         return np.maximum(said, 0.0)
 
-    def interval(self, rate: Values) -> tuple[Values, Values]:
-        """Ends of the interval; NaN without a spread."""
-        if self.spread is None:
-            return np.full(rate.shape, np.nan), np.full(rate.shape, np.nan)
-        return self.spread(rate)
+    def absolute(self, rate: Values, cell_type: str = "") -> tuple[Values, Values, Values]:
+        """A rate on the scale of a type of cells, and the ends of its interval.
+
+        Parameters
+        ----------
+        rate : ndarray, any shape, spikes/s
+            As `__call__` gives it.
+        cell_type : str
+            One of `by_type`; "" where it is not known.
+
+        Returns
+        -------
+        tuple of ndarray, same shape, spikes/s
+            Rate, low and high end; the ends are NaN without a spread.
+        """
+        if cell_type and cell_type not in self.by_type:
+            raise BadArgumentError(
+                f"a type of cells among {sorted(self.by_type)}, or null",
+                repr(cell_type),
+                "Check --set cell_type=...",
+            )
+        spread = self.by_type[cell_type] if cell_type else self.spread
+        if spread is None:
+            return rate, np.full(rate.shape, np.nan), np.full(rate.shape, np.nan)
+        scaled = spread.scale * rate
+        return scaled, *spread(scaled)
 
     def novel(self, dff: npt.NDArray[Any]) -> str:
         """Why a trace is unlike the training sets; empty where it is not."""
@@ -116,6 +140,7 @@ class RateModel:
                     "sigma_s": each.sigma_s,
                     "members": members,
                     "spread": None if each.spread is None else each.spread.to_json(),
+                    "by_type": {name: own.to_json() for name, own in each.by_type.items()},
                     "seen": None if each.seen is None else each.seen.to_json(),
                 }
             )
@@ -144,6 +169,7 @@ class RateModel:
                         tuple(members),
                         None if spread is None else Spread.from_json(spread),
                         None if seen is None else Novelty.from_json(seen),
+                        {name: Spread.from_json(own) for name, own in each["by_type"].items()},
                     )
                 )
         except (KeyError, TypeError, ValueError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,20 +164,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--traces", type=int, default=80, help="traces of each indicator")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--rates", type=float, nargs="*", help="only these; others are kept")
+    parser.add_argument("--intervals", action="store_true", help="keep the networks as they are")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "weights")
     args = parser.parse_args(argv)
     for k, rate_hz in enumerate(SIGMA_S):
         if args.rates and rate_hz not in args.rates:
             continue
-        rng = np.random.default_rng([args.seed, k])  # whatever other rates are trained
-        ensemble, r = _one(rate_hz, args.traces, args.steps, rng)
         known = _kept(args.out)
-        others = () if known is None else known.ensembles
+        others = {each.rate_hz: each for each in (() if known is None else known.ensembles)}
+        # whatever other rates are trained
+        rng, later = (np.random.default_rng([args.seed, k, part]) for part in (0, 1))
+        if args.intervals:
+            networks = others[rate_hz]
+        else:
+            made = simulated(rate_hz, args.traces, rng)
+            recipe = replace(recipe_for(rate_hz), steps=args.steps)
+            networks = fitted(made, rate_hz, rng=rng, recipe=recipe)
+        others[rate_hz], r = with_intervals(networks, max(args.traces // 3, 2), later)
         scores = {} if known is None else dict(known.about["scores"])
         scores[f"{rate_hz:g} Hz"] = round(r, 4)
-        kept = tuple(each for each in others if each.rate_hz != rate_hz)
-        write(RateModel((*kept, ensemble), _about(args.traces, args.seed, scores)), args.out)
+        model = RateModel(tuple(others.values()), _about(args.traces, args.seed, scores))
+        write(model, args.out)
     return 0
+
+
+def with_intervals(ensemble: Ensemble, n: int, rng: np.random.Generator) -> tuple[Ensemble, float]:
+    """Intervals from `n` fresh simulated traces of each indicator and type of cells.
+
+    Returns
+    -------
+    Ensemble
+    float
+        Median correlation on these traces.
+    """
+    fresh = {name: simulated(ensemble.rate_hz, n, rng, cell_types=(name,)) for name in CELL_TYPES}
+    everything = [each for own in fresh.values() for each in own]
+    by_type = {name: fit_spread(*by_group(ensemble, own)) for name, own in fresh.items()}
+    usual = by_type["pyramidal"]  # what most people image, where nothing is stated
+    return replace(ensemble, spread=usual, by_type=by_type), correlation(ensemble, everything)
 
 
 def _kept(folder: Path) -> RateModel | None:
@@ -190,18 +215,6 @@ def write(model: RateModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in model.files().items():
         (folder / name).write_bytes(content)
-
-
-def _one(rate_hz: float, n: int, steps: int, rng: np.random.Generator) -> tuple[Ensemble, float]:
-    from dataclasses import replace
-
-    known = simulated(rate_hz, n, rng)
-    recipe = replace(recipe_for(rate_hz), steps=steps)
-    ensemble = fitted(known, rate_hz, rng=rng, recipe=recipe)
-    fresh = simulated(rate_hz, max(n // 3, 2), rng)
-    return replace(ensemble, spread=fit_spread(*by_group(ensemble, fresh))), correlation(
-        ensemble, fresh
-    )
 
 
 def _about(n: int, seed: int, scores: dict[str, float]) -> dict[str, Any]:
