@@ -24,7 +24,7 @@ from nissl.annotators.rates.spread import Values, fit_spread
 from nissl.annotators.rates.training import Paired, Recipe, train
 from nissl.run.progress import Progress
 
-SIGMA_S = {7.5: 0.2, 30.0: 0.05, 15.0: 0.1, 60.0: 0.025}
+SIGMA_S = {7.5: 0.2, 30.0: 0.05}
 """Frame rates of the shipped networks, with what smooths the truth at each."""
 MEMBERS = 2
 DURATION_S = 160.0
