@@ -5,7 +5,7 @@
 Data: paired fluorescence and spikes (`imaging/spike_inference`) in the data folder. Where both
 folders are the same, whole sets are left out, `--leave` at a time; otherwise everything is learnt
 from --train. Rates frame by frame and voltage imaging are measured on simulated traces. Writes
-results.json, rates.md, rates.png and rates_voltage.png.
+results.json, rates.md, rates.png and rates.voltage.png.
 """
 
 from __future__ import annotations
@@ -80,7 +80,12 @@ def part(args: Any, name: str) -> Mapping[str, Any]:
     """A simulated part."""
     size = "quick" if args.quick else "full"
     script = str(Path(__file__).with_name("_rates_parts.py"))
-    key = {"part": name, "size": size, "weights": shipped().digest if name == "online" else ""}
+    key = {
+        "part": name,
+        "v": 2,
+        "size": size,
+        "weights": shipped().digest if name == "online" else "",
+    }
     cell = Cell(f"part/{name}", key, (sys.executable, script, name, size))
     return _answered(args, cell)
 
@@ -142,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, sort_keys=True, allow_nan=False)
     (args.out / "results.json").write_text(text, encoding="utf-8")
-    pictures = ("rates.png", "rates_voltage.png")
+    pictures = ("rates.png", "rates.voltage.png")
     plot(results, args.out / pictures[0])
     _rates_voltage.plot(results["voltage"], args.out / pictures[1])
     (args.out / "rates.md").write_text(markdown(results, *pictures), encoding="utf-8")
