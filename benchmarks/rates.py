@@ -28,6 +28,8 @@ from nissl.annotators.rates.model import shipped
 from nissl.annotators.rates.train import sigma_for
 
 RATES_HZ = (7.5, 30.0)
+STEPS = {7.5: 400, 30.0: 200}
+"""Steps of training; fewer where a step's frames take longer to score than to learn from."""
 SLOW = ("DS02", "DS04")
 """Sets recorded too slowly for 30 Hz."""
 
@@ -47,9 +49,10 @@ def run(args: Any) -> dict[str, Any]:
     if args.quick:
         names = names[4:8]
     same = one_folder(args.train, args.test)
-    steps, members = (20, 1) if args.quick else (args.steps, args.members)
+    members = 1 if args.quick else args.members
     rates: dict[str, Any] = {}
     for rate_hz in args.rates:
+        steps = 20 if args.quick else (args.steps or STEPS[rate_hz])
         able = [n for n in names if rate_hz < 12 or not n.startswith(SLOW)]
         found: dict[str, Any] = {}
         seconds = []
@@ -60,6 +63,7 @@ def run(args: Any) -> dict[str, Any]:
         traces = kept(args.test, args.out / "test", rate_hz, sigma_for(rate_hz), sorted(found))
         rates[f"{rate_hz:g}"] = {
             "sets": found,
+            "steps": steps,
             "train_s": float(np.median(seconds)),
             "absolute": absolute(args.out, rate_hz, traces),
         }
@@ -67,7 +71,6 @@ def run(args: Any) -> dict[str, Any]:
         "machine": machine(),
         "quick": args.quick,
         "leave": args.leave if same else 0,
-        "steps": steps,
         "members": members,
         "rates": rates,
         "speed": speed(),
@@ -140,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = arguments("rates", (__doc__ or "").split("\n")[0])
     parser.add_argument("--leave", type=int, default=1, help="sets that are left out together")
     parser.add_argument("--rates", type=float, nargs="*", default=RATES_HZ, help="frame rates")
-    parser.add_argument("--steps", type=int, default=400, help="steps of training")
+    parser.add_argument("--steps", type=int, help="steps of training")
     parser.add_argument("--members", type=int, default=2, help="networks of the ensemble")
     args = parser.parse_args(argv)
     results = finite(run(args))

@@ -108,8 +108,8 @@ def test_page_of_made_up_results(modules, tmp_path, monkeypatch):
         "spikes_per_s": 0.5,
     }
     results = {
-        "leave": 2, "members": 2, "steps": 10,
-        "rates": {"7.5": {"sets": dict.fromkeys(NAMES, own), "train_s": 5.0,
+        "leave": 2, "members": 2,
+        "rates": {"7.5": {"sets": dict.fromkeys(NAMES, own), "train_s": 5.0, "steps": 10,
                           "absolute": absolute}},
         "speed": {"traces": 2, "frames": 10_000, "s": 0.1},
         "machine": {"cpu": "x", "cores": 2}, "online": "frame by frame", "voltage": "voltage",
