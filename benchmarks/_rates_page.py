@@ -54,9 +54,9 @@ def markdown(results: Mapping[str, Any], picture: str, voltage: str) -> str:
         "brings, trained on simulated traces only; it has seen none of these sets. *Plain CNN* is "
         "an untuned network of 28,000 parameters on dF/F alone, trained from scratch on the same "
         "sets with the same noise, as many steps or 300. OASIS and the derivative are smoothed as "
-        "the truth is. How the networks see a trace (its scales, no numbers of the trace as a whole), their "
-        "width and the share of simulated traces were chosen among six variants at 7.5 Hz by "
-        "folds over these same sets, so the figures at 7.5 Hz are slightly kind to "
+        "the truth is. How the networks see a trace (its scales, no numbers of the trace as a "
+        "whole), their width and the share of simulated traces were chosen among six variants at "
+        "7.5 Hz by folds over these same sets, so the figures at 7.5 Hz are slightly kind to "
         "rates/nissl; nothing was chosen at 30 Hz, and nothing by the shipped column.",
         "",
         "Written by `python benchmarks/rates.py" + (f" --leave {leave}`." if leave > 1 else "`."),
