@@ -122,6 +122,8 @@ def test_what_is_no_trace_of_calcium_is_refused(simulated, tmp_path):
     dff = simulated[0]["fluorescence"].read()
     with pytest.raises(BadSamplesError, match="dF/F"):
         run(NISSL, recording(1000 + 100 * dff, 30.0), tmp_path)
+    with pytest.raises(BadSamplesError, match="percent"):
+        run(NISSL, recording(100 * dff, 30.0), tmp_path)
     with pytest.raises(BadSamplesError, match="5 s"):
         run(NISSL, recording(dff[:60], 30.0), tmp_path)
     for rate in (0.2, 30_000.0):

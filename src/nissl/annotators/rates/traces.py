@@ -35,6 +35,8 @@ MISSING = 0.5
 """Share of missing frames from which nothing is said of a trace."""
 NOT_DFF = 50.0
 """Median size of traces, over cells, that no dF/F as a fraction has."""
+TOO_NOISY = 40.0
+"""Noise level, % per sqrt(Hz), median over cells, that no dF/F as a fraction has."""
 LOW, HIGH = ".low", ".high"
 
 
@@ -218,13 +220,17 @@ def check_scale(signal: Signal, n: int = 2000) -> None:
     """Refuse raw fluorescence and percent, which dF/F as a fraction cannot be mistaken for."""
     first = signal.clock.segments[0]
     seen = signal.read(first.start, min(first.stop, first.start + n))
-    known = np.where(np.isfinite(seen), np.abs(seen), np.nan)
-    sizes = [float(np.nanmedian(column)) for column in known.T if np.isfinite(column).any()]
-    if sizes and float(np.median(sizes)) > NOT_DFF:
+    columns = [column for column in seen.T if np.isfinite(column).any()]
+    if not columns:
+        return
+    size = float(np.median([np.nanmedian(np.abs(column)) for column in columns]))
+    level = float(np.median([noise_level(column, signal.rate_hz) for column in columns]))
+    if size > NOT_DFF or level > TOO_NOISY:
         raise BadSamplesError(
             "dF/F as a fraction (1 = 100 %)",
-            f"traces whose median size is {np.median(sizes):.3g}",
-            "Compute dF/F first: task cells gives it, or (F - F0) / F0 of raw fluorescence.",
+            f"traces whose median size is {size:.3g} and noise level {level:.3g} % per sqrt(Hz)",
+            "Compute dF/F first: task cells gives it, or (F - F0) / F0 of raw fluorescence; "
+            "divide percent by 100.",
         )
 
 
