@@ -30,6 +30,8 @@ from nissl.annotators.rates.train import sigma_for
 RATES_HZ = (7.5, 30.0)
 STEPS = {7.5: 400, 30.0: 200}
 """Steps of training; fewer where a step's frames take longer to score than to learn from."""
+VERSIONS = {"online": 2, "voltage": 3}
+"""Of the simulated parts; another one computes them again."""
 SLOW = ("DS02", "DS04")
 """Sets recorded too slowly for 30 Hz."""
 
@@ -85,7 +87,7 @@ def part(args: Any, name: str) -> Mapping[str, Any]:
     script = str(Path(__file__).with_name("_rates_parts.py"))
     key = {
         "part": name,
-        "v": 2,
+        "v": VERSIONS[name],
         "size": size,
         "weights": shipped().digest if name == "online" else "",
     }
