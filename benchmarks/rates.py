@@ -83,7 +83,7 @@ def run(args: Any) -> dict[str, Any]:
 
 def part(args: Any, name: str) -> Mapping[str, Any]:
     """A simulated part."""
-    size = "quick" if args.quick else "full"
+    size = "quick" if args.quick else args.simulated
     script = str(Path(__file__).with_name("_rates_parts.py"))
     key = {
         "part": name,
@@ -147,6 +147,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rates", type=float, nargs="*", default=RATES_HZ, help="frame rates")
     parser.add_argument("--steps", type=int, help="steps of training")
     parser.add_argument("--members", type=int, default=2, help="networks of the ensemble")
+    parser.add_argument(
+        "--simulated", choices=("full", "quick"), default="full", help="size of the simulated parts"
+    )
     args = parser.parse_args(argv)
     results = finite(run(args))
     args.out.mkdir(parents=True, exist_ok=True)
