@@ -67,8 +67,10 @@ def markdown(results: Mapping[str, Any], picture: str, voltage: str) -> str:
     for rate, found in results["rates"].items():
         lines += _rate(rate, found)
     lines += _absolute(results) + _intervals(results) + _time(results)
-    lines.append(_rates_online.section(results["online"]))
-    lines.append(_rates_voltage.section(results["voltage"], voltage))
+    if results["online"]:
+        lines.append(_rates_online.section(results["online"]))
+    if results["voltage"]:
+        lines.append(_rates_voltage.section(results["voltage"], voltage))
     return "\n".join(lines)
 
 

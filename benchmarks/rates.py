@@ -82,7 +82,9 @@ def run(args: Any) -> dict[str, Any]:
 
 
 def part(args: Any, name: str) -> Mapping[str, Any]:
-    """A simulated part."""
+    """A simulated part; empty where none is wanted."""
+    if args.simulated == "none":
+        return {}
     size = "quick" if args.quick else args.simulated
     script = str(Path(__file__).with_name("_rates_parts.py"))
     key = {
@@ -148,7 +150,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, help="steps of training")
     parser.add_argument("--members", type=int, default=2, help="networks of the ensemble")
     parser.add_argument(
-        "--simulated", choices=("full", "quick"), default="full", help="size of the simulated parts"
+        "--simulated",
+        choices=("full", "quick", "none"),
+        default="full",
+        help="size of the simulated parts",
     )
     args = parser.parse_args(argv)
     results = finite(run(args))
@@ -157,11 +162,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     (args.out / "results.json").write_text(text, encoding="utf-8")
     pictures = ("rates.png", "rates.voltage.png")
     plot(results, args.out / pictures[0])
-    _rates_voltage.plot(results["voltage"], args.out / pictures[1])
+    if results["voltage"]:
+        _rates_voltage.plot(results["voltage"], args.out / pictures[1])
     (args.out / "rates.md").write_text(markdown(results, *pictures), encoding="utf-8")
     if args.page is not None:
         args.page.parent.mkdir(parents=True, exist_ok=True)
-        for name in (*pictures, "rates.md"):
+        for name in (*pictures[: 1 + bool(results["voltage"])], "rates.md"):
             shutil.copy(args.out / name, args.page.parent / name)
         shutil.copy(args.out / "results.json", args.page.with_suffix(".results.json"))
     print(f"{args.out / 'results.json'}, rates.md, rates.png")
