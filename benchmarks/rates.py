@@ -132,16 +132,6 @@ def speed(n: int = 20, n_frames: int = 10_000) -> dict[str, float]:
     return {"traces": n, "frames": n_frames, "s": time.perf_counter() - began}
 
 
-def page(results: Mapping[str, Any], stem: str) -> str:
-    """Whole page; pictures are named by the stem."""
-    parts = (
-        markdown(results, f"{stem}.png"),
-        _rates_online.section(results["online"]),
-        _rates_voltage.section(results["voltage"], f"{stem}.voltage.png"),
-    )
-    return "\n".join(parts)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
     parser = arguments("rates", (__doc__ or "").split("\n")[0])
