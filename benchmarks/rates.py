@@ -30,7 +30,7 @@ from nissl.annotators.rates.train import sigma_for
 RATES_HZ = (7.5, 30.0)
 STEPS = {7.5: 400, 30.0: 200}
 """Steps of training; fewer where a step's frames take longer to score than to learn from."""
-VERSIONS = {"online": 2, "voltage": 3}
+VERSIONS = {"online": 2, "voltage": 4}
 """Of the simulated parts; another one computes them again."""
 SLOW = ("DS02", "DS04")
 """Sets recorded too slowly for 30 Hz."""
