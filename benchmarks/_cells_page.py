@@ -21,8 +21,9 @@ AIM_F1, AIM_ACTIVE = 0.45, 0.75
 FLOOR_F1, FLOOR_ACTIVE = 0.13, 0.40
 LOOKED = (
     "This movie was looked at more than once: its labelled regions were read to say which are "
-    "active; versions of the network were scored on it while its simulator was being made; the "
-    "whole method, with thresholds chosen on simulated movies, met it when it was finished."
+    "active; three versions of the network were scored on it, and after the first the simulator "
+    "got thinner vessels and more dim rings, and dark edges of a field were left out; the whole "
+    "method, with thresholds chosen on simulated movies, met it when it was finished."
 )
 """How often the real movie was looked at while the method was made."""
 
