@@ -16,7 +16,24 @@ from nissl.labels import ItemTable
 from nissl.labels.overlap import lying_over
 from nissl.run.context import Context
 from nissl.tasks import Examples, Inputs, Learner
+from nissl.testing.annotators import AnnotatorContract
+from nissl.testing.regions import example_facts, example_regions
 from nissl.trust.reliability import reliability
+
+
+class TestContract(AnnotatorContract):
+    @pytest.fixture(scope="class")
+    def annotator(self):
+        return LEARNER
+
+    @pytest.fixture(scope="class")
+    def inputs(self):
+        rng = np.random.default_rng(0)
+        labels = example_regions(rng, 20)
+        facts = example_facts(labels, rng)
+        movie = Movie.from_array(np.zeros((3, 48, 64), np.uint16), 10.0)
+        recording = Recording(None, "memory", {}, fingerprint="f" * 64, movies={"movie": movie})
+        return Inputs(recording, "movie", {"cells": labels}, {"cells": facts})
 
 
 def taught(regions, seeds=(1, 2, 3), n=200):
