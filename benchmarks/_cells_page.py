@@ -69,8 +69,6 @@ def markdown(results: Mapping[str, Any], picture: str, quality: str) -> str:
         "",
         _still(results),
         "",
-        *_cells_quality.section(results.get("quality") or {}, "cells_quality.png"),
-        *(_cells_days.section(results["days"]) if results.get("days") else ()),
         f"Machine: {_machine(results)}.",
         "",
     ]
@@ -209,6 +207,8 @@ def _others(results: Mapping[str, Any], quality: str) -> list[str]:
         lines += ["## Still images", "", STILL, "", table(heads, rows), ""]
     if results.get("quality"):
         lines += _cells_quality.section(results["quality"], quality)
+    if results.get("days"):
+        lines += _cells_days.section(results["days"])
     if results.get("speed"):
         lines += ["## Speed and memory", "", _cells_speed.markdown(results["speed"]), ""]
     return lines
