@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from nissl.clock import Clock, Segment
-from nissl.data import Movie
+from nissl.data import ChannelTable, Movie, Signal
 from nissl.errors import BadArgumentError
 from nissl.review import crops as module
+from nissl.review import region_traces as traces
 from nissl.review.crops import Box, Crops, box_of, frames_of
 from nissl.review.region_images import laid_out, pictured, to_bytes
-from nissl.review.region_traces import peaks
+from nissl.review.region_traces import KeptSignal, peaks
 
 SHAPE = (2, 40, 50)
 
@@ -134,6 +135,27 @@ def test_patches_lie_where_their_regions_are():
     assert whole[0, 0, 0] == patch[0, 1, 1]
     assert whole[0, 2:5, 3:6].tolist() == patch[1].tolist()
     assert np.isnan(whole).sum() == 30 - 4 - 9
+
+
+def test_a_large_signal_is_turned_once_and_read_from_its_file(tmp_path, monkeypatch):
+    samples = np.random.default_rng(3).normal(size=(500, 7)).astype(np.float32)
+    ids = [str(k) for k in range(7)]
+    table = ChannelTable.plain(ids, kind="fluorescence")
+    clock = Clock((Segment(0, 123, 0.0, 10.0), Segment(123, 500, 50.0, 10.0)))
+    signal = Signal.from_array(samples, 10.0, name="f", channels=table, clock=clock)
+    assert np.array_equal(KeptSignal(signal).of("4"), samples[:, 4])
+    monkeypatch.setattr(traces, "HELD_VALUES", 100)
+    file = tmp_path / "work" / "turned.npy"
+    assert np.array_equal(KeptSignal(signal, file).of("4"), samples[:, 4])
+    assert np.load(file).shape == (7, 500)
+    assert np.array_equal(KeptSignal(signal, file).of("6"), samples[:, 6])
+    assert KeptSignal(signal, file).of("7") is None
+    file.write_bytes(b"no array")
+    assert np.array_equal(KeptSignal(signal, file).of("0"), samples[:, 0])
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    kept = KeptSignal(signal, tmp_path / "taken" / "turned.npy")
+    assert np.array_equal(kept.of("2"), samples[:, 2])
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_peaks_stand_out_and_apart():

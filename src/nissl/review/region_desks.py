@@ -34,8 +34,11 @@ from nissl.review.region_images import Image, laid_out, pictured
 from nissl.review.region_traces import KeptSignal, Lines, extracted
 from nissl.store import SourceRow
 from nissl.store.images import keep_images, kept_images
+from nissl.store.objects import checked
 
 Shape = tuple[int, int, int]
+
+FOLDER = ("work", "traces")
 
 PATIENT_S = 0.7
 """How long a trace waits for the movie before it is told as far as it was read."""
@@ -258,10 +261,11 @@ class RegionDesk:
     @cached_property
     def _signals(self) -> dict[str, KeptSignal]:
         """Derived signals of this set that the project has."""
-        found = {}
+        found, folder = {}, self.desk.store.path.joinpath(*FOLDER)
         for name, row in derived_rows(self.desk).items():
             try:
-                found[name] = KeptSignal(self.desk.raw(row).signal)
+                file = folder / f"{checked(row.fingerprint)}.npy"
+                found[name] = KeptSignal(self.desk.raw(row).signal, file)
             except (NisslError, OSError) as error:
                 _log.warning("No %s of %s: %s", name, self.desk.source.name, error)
         return found

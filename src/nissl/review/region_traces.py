@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +15,12 @@ import numpy.typing as npt
 from nissl.annotators.cells.footprints import Footprints
 from nissl.annotators.cells.reextract import Patch, reextract
 from nissl.data import Movie, Signal
+from nissl.labels.atomic import make_folder
 from nissl.review.crops import Crop
 
 Pixels = npt.NDArray[np.int64]
 
-KEPT_VALUES = 1 << 27
+HELD_VALUES = 1 << 22
 """Samples of a derived signal that are held in memory at once."""
 N_PEAKS = 12
 PEAKS_APART_S = 3.0
@@ -58,16 +62,22 @@ class Lines:
 
 
 class KeptSignal:
-    """A derived signal whose channels are regions, held in memory once it was asked for.
+    """A derived signal whose channels are regions, turned so that one channel lies together.
+
+    What is small is held in memory, what is large in a file of the project's scratch folder,
+    which may be deleted at any time.
 
     Parameters
     ----------
     signal : Signal
         Channel ids are items, or items and a word ("12.low").
+    file : Path, optional
+        Where the turned samples are kept; without it large signals are read as they lie.
     """
 
-    def __init__(self, signal: Signal) -> None:
+    def __init__(self, signal: Signal, file: Path | None = None) -> None:
         self.signal = signal
+        self._file = file
         self._place = {name: k for k, name in enumerate(signal.channels.ids)}
         self._held: npt.NDArray[np.float32] | None = None
         self._lock = threading.Lock()
@@ -77,16 +87,49 @@ class KeptSignal:
         place = self._place.get(channel)
         if place is None:
             return None
-        signal = self.signal
-        if signal.n_samples * signal.n_channels > KEPT_VALUES:
-            return np.asarray(self._read([place])[0])
         with self._lock:
             if self._held is None:
-                self._held = self._read(range(signal.n_channels))
+                self._held = self._turned()
+        if self._held is None:
+            return np.asarray(self._read([place])[0])
         return np.asarray(self._held[place])
 
+    def _turned(self) -> npt.NDArray[np.float32] | None:
+        signal = self.signal
+        if signal.n_samples * signal.n_channels <= HELD_VALUES:
+            return self._read(range(signal.n_channels))
+        if self._file is None:
+            return None
+        shape = (signal.n_channels, signal.n_samples)
+        with suppress(OSError, ValueError):
+            found = np.load(self._file, mmap_mode="r")
+            if found.shape == shape and found.dtype == np.float32:
+                return np.asarray(found)
+        try:
+            return self._write(self._file, shape)
+        except OSError:  # a full disk, or a project that cannot be written
+            self._file = None
+            return None
+
+    def _write(self, file: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+        make_folder(file.parent)
+        partial = file.with_name(f".{file.name}.{secrets.token_hex(8)}.partial")
+        try:
+            turned = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
+            rows = max(HELD_VALUES // shape[0], 1)
+            for segment in self.signal.clock.segments:
+                for start in range(segment.start, segment.stop, rows):
+                    stop = min(start + rows, segment.stop)
+                    turned[:, start:stop] = self.signal.read(start, stop).T
+            turned.flush()
+            del turned
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
+        return np.asarray(np.load(file, mmap_mode="r"))
+
     def _read(self, channels: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Channels by samples, so that one channel lies together."""
+        """Channels by samples."""
         out = np.empty((len(channels), self.signal.n_samples), np.float32)
         for segment in self.signal.clock.segments:
             block = self.signal.read(segment.start, segment.stop, channels)
