@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import threading
@@ -233,6 +234,21 @@ def test_regions_are_drawn_rubbed_merged_split_flipped_undone_and_kept(
     assert sorted(now) == [*range(10), *range(11, 17)]
     assert sum(at.counts()) == len(now)
     assert not reviewed.questions
+    assert not at.faults
+
+
+def test_no_stroke_is_lost_when_one_follows_the_other_at_once(sit: Callable[..., Sitting]) -> None:
+    at = sit(n_cells=12, n_frames=300)
+    at.go(5)
+    before, (x, y) = at.pixels(5), at.centre(5)
+    at.press("b")
+    for turn in range(8):  # one petal after the other, while the server still answers
+        angle = math.pi * turn / 4
+        at.drag((x, y), (x + 9 * math.cos(angle), y + 9 * math.sin(angle)))
+    strokes = at.edits(8)
+    shapes = [before, *(set(edit.payload["pixels"]) for edit in strokes)]
+    assert all(a < b for a, b in itertools.pairwise(shapes))
+    assert at.pixels(5) == shapes[-1]
     assert not at.faults
 
 

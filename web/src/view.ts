@@ -157,6 +157,8 @@ export interface ViewContext {
   /** Decides at once on the screen and in the background on the server; never blocks. Several
    * edits form one group (one step of undo). `advance` goes to the next queue entry. */
   decide(edits: DraftEdit[], options?: { advance?: boolean }): void;
+  /** Decisions that the server has not acknowledged: what it tells may be older than the screen. */
+  waiting: () => number;
   /** Says a sentence in the status line and to screen readers. */
   announce(text: string): void;
   goto(item: number): void;

@@ -150,6 +150,7 @@ export class Session {
       desk,
       reader: () => this.reader.value,
       decide: (edits, options) => this.decide(desk, edits, options),
+      waiting: () => this.outbox.value?.waiting.value ?? 0,
       announce: (text) => this.announce(text),
       goto: (item) => void this.visit(desk.key, item),
       theme,

@@ -21,7 +21,7 @@ import { RegionStore } from "./store.ts";
 import { TracePanel } from "./trace.ts";
 import "./regions.css";
 
-const POLL_MS = 500;
+const POLL_MS = 500, SETTLE_MS = 60;
 /** A region is shown without its trace when that takes longer than this. */
 const PATIENCE_MS = 150;
 const CURRENT = "#ffffff", CHOSEN = "#ff7fd0", DRAFT = "#f0c830";
@@ -49,6 +49,7 @@ export class RegionsView implements View {
   private statistic = "class";
   private fresh = false;
   private drawnAt: number | null = null;
+  private nDrawn = 0;
   /** Drawn anew without a movie: only the server can tell what its trace then is. */
   private readonly untold = new Set<number>();
   private turn = 0;
@@ -204,9 +205,8 @@ export class RegionsView implements View {
 
   private async reloadOutlines(): Promise<void> {
     const asked = ++this.asked;
-    const { width, height } = this.ground.grid;
-    const found = await this.store.outlines(width * height);
-    if (asked !== this.asked || this.gone) return;
+    const found = await this.settledOutlines(() => asked !== this.asked || this.gone);
+    if (!found) return;
     const before = new Set(this.ground.regions.keys());
     const { changed, missing } = this.ground.load(found);
     changed.push(...this.untold);
@@ -220,6 +220,19 @@ export class RegionsView implements View {
       this.context.goto(Math.max(...made));
     } else if (this.item !== null && (changed.includes(this.item) || missing.includes(this.item))) {
       await this.show({ item: this.item } as QueueEntry);
+    }
+  }
+
+  /** Outlines of the server once it has every decision of this page; else a stroke made meanwhile would be lost. */
+  private async settledOutlines(stale: () => boolean): Promise<Map<number, Region> | null> {
+    const { width, height } = this.ground.grid;
+    for (const first = !this.ground.regions.size; ; await later(SETTLE_MS)) {
+      if (stale()) return null;
+      const drawn = this.nDrawn;
+      if (!first && this.context.waiting()) continue;
+      const found = await this.store.outlines(width * height);
+      if (stale()) return null;
+      if (first || (drawn === this.nDrawn && !this.context.waiting())) return found;
     }
   }
 
@@ -380,6 +393,7 @@ export class RegionsView implements View {
     if (this.field.movie) this.store.extract(item, region, region.plane * width * height);
     else this.untold.add(item);
     this.drawnAt = performance.now();
+    this.nDrawn++;
     this.soonRecolour();
     if (item !== this.item) return this.context.goto(item);
     this.facts.resize(region.pixels.length);
