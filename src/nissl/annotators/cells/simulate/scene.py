@@ -51,6 +51,8 @@ class Scene:
     processes, out_of_focus, holes : float
         Active pieces of dendrites and axons, blurred cells of other depths, and dark bodies
         without indicator, each per cell.
+    process_um : float
+        Greatest length of such a piece.
     vessels_per_mm2 : float
     gradient : float
         How far brightness falls across the field, 0 to 1.
@@ -98,6 +100,7 @@ class Scene:
     processes: float = 1.0
     out_of_focus: float = 0.4
     holes: float = 0.4
+    process_um: float = 10.0
     vessels_per_mm2: float = 15.0
     gradient: float = 0.3
     vignette: float = 0.1

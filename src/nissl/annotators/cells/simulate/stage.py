@@ -127,7 +127,7 @@ def _bodies(
     occupied = _occupied(scene, somata)
     somata = somata[:n]
     pieces = [
-        bodies.piece(at, rng.uniform(1, 10) / scene.um_per_px, blur, rng)
+        bodies.piece(at, rng.uniform(1, scene.process_um) / scene.um_per_px, blur, rng)
         for at in _anywhere(scene, n_pieces, rng)
     ]
     hazy = [
