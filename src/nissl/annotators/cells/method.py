@@ -69,7 +69,8 @@ class CellsMethod:
         """Parameters with their default values.
 
         `modality`: "two-photon" or "one-photon". `diameter_px`: of a soma; null looks for it.
-        `motion`, `shape`, `activity`: which stages run. `baseline_s`: window of the running
+        `motion`, `shape`, `activity`: which stages run. `bidirectional`: with motion, odd lines
+        are moved back by the offset that was measured. `baseline_s`: window of the running
         baseline. `coefficient`: part of the neuropil to take off; null fits it for each cell.
         `dark`: what the detector reads without light.
         """
@@ -77,6 +78,7 @@ class CellsMethod:
             "modality": "two-photon",
             "diameter_px": None,
             "motion": True,
+            "bidirectional": False,
             "shape": True,
             "activity": True,
             "baseline_s": 60.0,
@@ -213,7 +215,10 @@ def _found(
 
     still, motion = raw, None
     if parameters["motion"] and raw.n_frames > 1:
-        motion = estimate(raw, MotionSettings(optics=parameters["modality"]), context)
+        settings = MotionSettings(
+            optics=parameters["modality"], bidirectional=bool(parameters["bidirectional"])
+        )
+        motion = estimate(raw, settings, context)
         still = corrected(raw, motion)
     lap("motion")
     images = field_images(still, context)
@@ -221,8 +226,8 @@ def _found(
     diameter = _told_diameter(still, parameters) or _seen_diameter(images)
     shapes = _by_shape(still, images, diameter) if parameters["shape"] else _none(still)
     lap("shapes")
-    settings = ActivitySettings(modality=parameters["modality"], diameter_px=diameter)
-    active = find_active(still, context, settings) if parameters["activity"] else _none(still)
+    looked = ActivitySettings(modality=parameters["modality"], diameter_px=diameter)
+    active = find_active(still, context, looked) if parameters["activity"] else _none(still)
     both = joined(shapes, active)
     lap("activity")
     traces = extract(
