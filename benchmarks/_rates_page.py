@@ -29,7 +29,11 @@ def real(sets: Mapping[str, Any]) -> list[str]:
 def means(sets: Mapping[str, Any], level: str) -> dict[str, float]:
     """Mean over sets of the set's median r, by method."""
     names = real(sets)
-    return {m: float(np.mean([sets[n]["levels"][level][m]["r"] for n in names])) for m in METHODS}
+    out = {}
+    for method in METHODS:
+        found = [sets[n]["levels"][level].get(method, {}).get("r", np.nan) for n in names]
+        out[method] = float(np.mean(found))
+    return out
 
 
 def markdown(results: Mapping[str, Any], picture: str, voltage: str) -> str:
@@ -236,10 +240,16 @@ def _by_set(axis: Any, rate: str, sets: Mapping[str, Any], names: Sequence[str])
             np.arange(len(names)) + 0.08 * (k - 2.5), values, MARKERS[k], color=COLOURS[k],
             label=NAMES.get(method, method), ms=8 if k == 0 else 5,
         )  # fmt: skip
-    axis.set_xticks(range(len(names)), ["\n".join(_short(n).split("-")[:3]) for n in names])
+    axis.set_xticks(range(len(names)), [_label(n) for n in names])
     axis.tick_params(axis="x", labelsize=7)
-    axis.set(ylim=(0, 1), ylabel="median Pearson r", title=f"{rate} Hz, noise as recorded")
+    axis.set(ylim=(0.2, 1), ylabel="median Pearson r", title=f"{rate} Hz, noise as recorded")
     axis.grid(axis="y", alpha=0.3)
+
+
+def _label(name: str) -> str:
+    parts = name.split("-")
+    kind = [part for part in parts if part in ("zf", "PV", "SST")]
+    return "\n".join([*parts[:2], *kind])
 
 
 def _by_noise(axis: Any, sets: Mapping[str, Any]) -> None:
@@ -247,5 +257,5 @@ def _by_noise(axis: Any, sets: Mapping[str, Any]) -> None:
         values = [means(sets, level)[method] for level in LEVELS]
         axis.plot(range(len(LEVELS)), values, MARKERS[k] + "-", color=COLOURS[k])
     axis.set_xticks(range(len(LEVELS)), LEVELS)
-    axis.set(ylim=(0, 1), xlabel="noise level, % per sqrt(Hz)", title="mean of the real sets")
+    axis.set(ylim=(0.2, 1), xlabel="noise level, % per sqrt(Hz)", title="mean of the real sets")
     axis.grid(axis="y", alpha=0.3)

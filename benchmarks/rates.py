@@ -21,7 +21,7 @@ import numpy as np
 
 import _rates_voltage
 from _common import Cell, arguments, finite, machine, one_folder, run_cell
-from _rates_data import SIMULATED, kept, sets
+from _rates_data import FOLDER, SIMULATED, kept, sets
 from _rates_intervals import absolute
 from _rates_page import markdown, plot
 from nissl.annotators.rates.model import shipped
@@ -48,6 +48,8 @@ def folds(names: Sequence[str], leave: int) -> list[list[str]]:
 def run(args: Any) -> dict[str, Any]:
     """Compute everything."""
     names = sets(args.test)
+    if not names:
+        raise SystemExit(f"no paired recordings in {FOLDER}: set NISSL_DATA or --test")
     if args.quick:
         names = names[4:8]
     same = one_folder(args.train, args.test)
