@@ -70,6 +70,14 @@ def test_nothing_is_found_in_noise_or_darkness(tmp_path: Path) -> None:
         assert len(find_active(dark, Context(tmp_path / f"b{n}"))) == 0
 
 
+def test_smoothed_noise_is_no_activity(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).normal(100, 10, (600, 60, 60))
+    for axis in (0, 0, 1, 2):
+        frames = (frames + np.roll(frames, 1, axis) + np.roll(frames, -1, axis)) / 3
+    movie = Movie.from_array(frames.astype(np.float32), 7.5)
+    assert len(find_active(movie, Context(tmp_path), ActivitySettings(diameter_px=10))) == 0
+
+
 def test_the_same_cells_for_two_workers(tmp_path: Path) -> None:
     movie = lively(1)
     one = find_active(movie, Context(tmp_path / "1"))
@@ -110,7 +118,7 @@ def test_union_keeps_the_evidence_of_both() -> None:
 def test_much_evidence_of_one_kind_or_some_of_both_makes_a_plausible_cell() -> None:
     shape = (1, 75, 75)
     shapes = Footprints.build(
-        shape, [disc(20, 20), disc(50, 50), disc(35, 60)], score=[0.4, 0.4, 0.9], origin="shape"
+        shape, [disc(20, 20), disc(50, 50), disc(35, 60)], score=[0.3, 0.3, 0.9], origin="shape"
     )
     active = Footprints.build(
         shape, [disc(21, 20), disc(10, 60), disc(65, 10)], score=[3.6, 3.6, 9.0], origin="activity"

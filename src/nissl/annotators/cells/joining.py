@@ -14,7 +14,7 @@ SAME_IOU = 0.3
 SAME_PART = 0.6
 SAME_TRACE = 0.8
 TOUCHING = 0.2
-PLAUSIBLE_SHAPE, PLAUSIBLE_ENERGY = 0.55, 4.5
+PLAUSIBLE_SHAPE, PLAUSIBLE_ENERGY = 0.4, 6.0
 
 
 def overlaps(a: Footprints, b: Footprints) -> tuple[Any, npt.NDArray[Any], npt.NDArray[Any]]:

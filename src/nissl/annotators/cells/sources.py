@@ -103,7 +103,8 @@ def find_sources(values: Block, settings: SourceSettings) -> list[Source]:
 
     width = max(round(0.7 * settings.diameter_px), 1)
     filtered = uniform_filter(values, (1, width, width), mode="constant")
-    noise = np.maximum(uniform_filter(_deviation(filtered), width, mode="nearest"), 1e-6)
+    spread = np.maximum(_deviation(filtered), _lower_deviation(filtered))
+    noise = np.maximum(uniform_filter(spread, width, mode="nearest"), 1e-6)
     filtered /= noise
     energy = _energy(filtered, settings.active)
     found: list[Source] = []
@@ -225,6 +226,17 @@ def _deviation(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if not len(steps):
         return np.ones(values.shape[1:], np.float32)
     return np.asarray(np.median(steps, axis=0) / 0.9539, np.float32)
+
+
+def _lower_deviation(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Deviation of what lies below the median, along the first axis.
+
+    Where neighbouring times are alike (movies that were smoothed, a background that is left),
+    differences tell too little of the noise; transients only rise.
+    """
+    some = values[:: max(len(values) // DIFFERENCES, 1)]
+    low, middle = np.quantile(some, (0.1587, 0.5), axis=0)
+    return np.asarray(middle - low, np.float32)
 
 
 def _filled(block: Block, known: npt.NDArray[np.bool_]) -> Block:
