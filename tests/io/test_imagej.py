@@ -89,3 +89,16 @@ def test_damage_never_escapes(tmp_path):
         path.write_bytes(whole)
         damage(path, rng)
         read_or_refuse(IMAGEJ, path)
+
+
+def test_a_parameter_named_shape_is_no_shape(tmp_path):
+    from dataclasses import replace
+
+    dossier = example_region_dossier()
+    made = replace(dossier.labels.provenance, parameters={"shape": True})
+    labels = replace(dossier.labels, provenance=made)
+    context = {**dossier.items.context, "grid": [1, 48, 64]}
+    items = replace(dossier.items, of=labels.digest, context=context)
+    other = replace(dossier, labels=labels, items=items)
+    path = IMAGEJ.write(other, tmp_path / "a.zip")
+    IMAGEJ.verify(other, path)

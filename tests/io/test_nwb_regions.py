@@ -80,7 +80,7 @@ def test_segmentations_of_others(tmp_path, masks):
     assert NWB.matches(path)
     found = NWB.read(path)
     (labels,) = found.labels
-    shape = found.items[0].context["shape"]
+    shape = found.items[0].context["grid"]
     assert shape == [1, 48, 64] if masks == "image_mask" else shape[1:] <= [48, 64]
     flat = [np.ravel_multi_index(np.unravel_index(p, (1, 48, 64)), shape) for p in drawn.pixels]
     assert labels.table.column("pixels").to_pylist() == [p.tolist() for p in flat]

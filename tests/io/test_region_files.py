@@ -116,7 +116,7 @@ def test_images_of_labels(tmp_path):
     tifffile.imwrite(path, image)
     found = IMPORTERS.get("label-image").read(path)
     assert found.labels[0].n_rows == 2
-    assert found.items[0].context["shape"] == [2, 20, 30]
+    assert found.items[0].context["grid"] == [2, 20, 30]
     tifffile.imwrite(tmp_path / "movie.tif", image)
     assert find_importer(tmp_path / "movie.tif") is None
 

@@ -79,7 +79,7 @@ def test_a_folder_of_suite2p(tmp_path, new):
     items = found.items[0]
     assert items.table.column("skew").to_pylist() == [float(s["skew"]) for s in stat]
     assert items.table.column("classifier_probability").to_pylist()[:2] == [0.9, 0.2]
-    assert items.context == {"shape": [1, 48, 64], "rate_hz": 10.0}
+    assert items.context == {"grid": [1, 48, 64], "rate_hz": 10.0}
     traces = np.load(folder / "F.npy")
     assert np.array_equal(traces_of(found.signals["raw"], labels.items), traces)
     assert found.facts["clock"] == [[0, 30, 0.0, 10.0]]
@@ -102,7 +102,7 @@ def test_planes_are_read_as_one(tmp_path):
         plane(tmp_path / "suite2p" / f"plane{z}", z, 4 + z)
     found = SUITE2P.read(tmp_path / "suite2p")
     assert found.labels[0].n_rows == 15
-    assert found.items[0].context["shape"] == [3, 48, 64]
+    assert found.items[0].context["grid"] == [3, 48, 64]
     traces = traces_of(found.signals["neuropil"], found.labels[0].items)
     assert np.array_equal(traces[4:9], np.load(tmp_path / "suite2p/plane1/Fneu.npy"))
     save(tmp_path / "suite2p/plane1/ops.npy", {"Ly": 50, "Lx": 64, "fs": 10.0})

@@ -24,7 +24,7 @@ from nissl.io.contracts import Imported
 from nissl.io.files import corrupt
 from nissl.io.outlines import filled, outlines
 from nissl.io.rates import positive_rate
-from nissl.io.regions import Found, field_of, footprints_of, imported, regions_of
+from nissl.io.regions import Found, footprints_of, imported, regions_of
 from nissl.io.sidecar import FOLDER, Sidecar, readable_sidecar, write_sidecar
 from nissl.io.targets import new_file
 from nissl.io.verifying import (
@@ -66,7 +66,7 @@ class ImageJ:
             zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
             tempfile.TemporaryDirectory(prefix="nissl-") as scratch,
         ):
-            write_sidecar(Path(scratch), dossier)
+            write_sidecar(Path(scratch), dossier, more={"grid": list(footprints.shape)})
             beside = _packed(Path(scratch) / FOLDER)
             for row, item in enumerate(items):
                 content = _roi(footprints, row, f"{item:05d}", "" if row else beside)
@@ -115,7 +115,8 @@ class ImageJ:
             rois, sidecar, notes = _opened(path, Path(scratch))
             shape = None
             if sidecar is not None and sidecar.labels is not None:
-                shape = field_of(Dossier(labels=sidecar.labels, items=sidecar.items))
+                depth, height, width = (int(n) for n in sidecar.facts["grid"])
+                shape = (depth, height, width)
             found, guessed = _footprints(rois, shape, path)
         whole = _untouched(sidecar, found)
         if whole is not None:

@@ -60,10 +60,11 @@ def field_of(dossier: Dossier) -> Shape:
     if recording is not None and dossier.stream in recording.movies:
         return recording.movies[dossier.stream].shape
     context = {} if dossier.items is None else dossier.items.context
-    stated = context.get("shape") or labels.provenance.parameters.get("shape")
+    described = dict(dict(dossier.source.get("streams") or {}).get(dossier.stream) or {})
+    # a method may have a parameter of that name, so that only a list of three counts
+    said = (context.get("grid"), labels.provenance.parameters.get("shape"), described.get("shape"))
+    stated = next((s for s in said if isinstance(s, list | tuple) and len(s) == 3), None)
     if stated is None:
-        stated = dict(dossier.source.get("streams") or {}).get(dossier.stream, {}).get("shape")
-    if not stated or len(stated) != 3:
         raise ExportError(
             "a movie or an item table that tells the shape of the field",
             "neither",
@@ -304,7 +305,7 @@ def imported(found: Found, name: str, *, fingerprint: str | None, rate_hz: float
     )
     labels = regions(found.footprints, made, cell=found.cell)
     known = bool(np.isfinite(rate_hz))
-    context: dict[str, Any] = {"shape": list(shape)} | ({"rate_hz": rate_hz} if known else {})
+    context: dict[str, Any] = {"grid": list(shape)} | ({"rate_hz": rate_hz} if known else {})
     notes = list(found.notes)
     signals = {}
     if known:

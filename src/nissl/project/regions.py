@@ -96,7 +96,7 @@ def in_field(imported: Imported, shape: Sequence[int] | None) -> Imported:
     stated = replace(made, parameters={**made.parameters, "shape": list(after)})
     placed = regions(Footprints.build(after, moved, drawn.weights), stated)
     items = tuple(
-        replace(t, of=placed.digest, context={**t.context, "shape": list(after)})
+        replace(t, of=placed.digest, context={**t.context, "grid": list(after)})
         for t in imported.items
     )
     return replace(imported, labels=(placed,), items=items)
@@ -106,7 +106,7 @@ def _check_field(found: Imported, source: Source, stream: str) -> None:
     """Raise where regions lie in a field of another size than the movie's."""
     theirs = found.labels[0].provenance.parameters.get("shape")
     ours = source.row.streams[stream].get("shape")
-    if theirs and ours and list(theirs) != list(ours):
+    if isinstance(theirs, list) and ours and list(theirs) != list(ours):
         raise BadArgumentError(
             f"regions of a field of {list(ours)} voxels (z, y, x), as the movie's",
             f"of {list(theirs)}",

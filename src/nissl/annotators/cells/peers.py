@@ -243,7 +243,7 @@ def write_frames(movie: Movie, path: Path) -> None:
 def _items(found: Mapping[str, npt.NDArray[Any]], labels: LabelSet, movie: Movie) -> ItemTable:
     facts = {k.removeprefix("fact:"): v for k, v in found.items() if k.startswith("fact:")}
     columns = {name: np.asarray(values, np.float64) for name, values in facts.items()}
-    context = {"shape": list(movie.shape), "rate_hz": movie.rate_hz}
+    context = {"grid": list(movie.shape), "rate_hz": movie.rate_hz}
     return ItemTable(labels.digest, pa.table({"item": labels.items, **columns}), {}, {}, context)
 
 

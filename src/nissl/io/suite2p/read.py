@@ -313,7 +313,7 @@ def _labels(
         columns["overlap_fraction"] = np.asarray(known_shared)
     if known.any():
         columns[CLASSIFIER] = chance
-    context = {"shape": list(footprints.shape), "rate_hz": rate_hz}
+    context = {"grid": list(footprints.shape), "rate_hz": rate_hz}
     units = {name: STATISTICS.get(name, "") for name in columns}
     return labels, facts_table(labels, columns, units=units, context=context)
 
