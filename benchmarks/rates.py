@@ -85,9 +85,9 @@ def run(args: Any) -> dict[str, Any]:
 
 def part(args: Any, name: str) -> Mapping[str, Any]:
     """A simulated part; empty where none is wanted."""
-    if args.simulated == "none":
+    if name not in args.parts:
         return {}
-    size = "quick" if args.quick else args.simulated
+    size = "quick" if args.quick else "full"
     script = str(Path(__file__).with_name("_rates_parts.py"))
     key = {
         "part": name,
@@ -141,12 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rates", type=float, nargs="*", default=RATES_HZ, help="frame rates")
     parser.add_argument("--steps", type=int, help="steps of training")
     parser.add_argument("--members", type=int, default=2, help="networks of the ensemble")
-    parser.add_argument(
-        "--simulated",
-        choices=("full", "quick", "none"),
-        default="full",
-        help="size of the simulated parts",
-    )
+    parser.add_argument("--parts", nargs="*", default=tuple(VERSIONS), help="simulated parts")
     args = parser.parse_args(argv)
     results = finite(run(args))
     args.out.mkdir(parents=True, exist_ok=True)
