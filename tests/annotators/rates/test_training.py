@@ -62,6 +62,14 @@ def test_a_model_of_ones_own(known):
     assert np.all(found.rate >= 0)
 
 
+def test_of_one_group_nothing_is_known_about_others(known):
+    own = [each for each in known if each.group == "simulated GCaMP6f"]
+    made = fitted(own, 7.5, rng=np.random.default_rng(0), members=1,
+                  recipe=replace(QUICK, steps=2))  # fmt: skip
+    assert made.seen is None
+    assert made.novel(own[0].dff) == ""
+
+
 def test_what_cannot_be_learnt_from():
     rng = np.random.default_rng(0)
     silent = Paired(np.zeros(400, np.float32), np.zeros(400, np.float32), "a", "g")

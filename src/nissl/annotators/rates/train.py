@@ -132,7 +132,8 @@ def fitted(
     )
     spread = None if left_out is None else fit_spread(*left_out)
     groups = [each.group for each in known]
-    seen = seen_of([each.dff for each in known], groups, rate_hz, rng)
+    several = len(set(groups)) > 1  # of one, nothing is known about how groups differ
+    seen = seen_of([each.dff for each in known], groups, rate_hz, rng) if several else None
     return Ensemble(rate_hz, sigma_for(rate_hz), networks, spread, seen)
 
 
