@@ -172,7 +172,9 @@ def against_truth(name: str, *, quick: bool) -> dict[str, Any]:
     offset = np.rint(np.median(motion - truth.shift, axis=0)).astype(int)
     pairs = matched_by_overlap(shifted(cells, offset), truth.cells)
     active = truth.spikes.sum(axis=0) > 0
-    dff = next(s.read() for s in result.sources if s.name == "fluorescence")
+    labels = result.labels[0]
+    called = labels.column("label") == labels.vocabulary.names.index("cell")
+    dff = next(s.read() for s in result.sources if s.name == "fluorescence")[:, called]
     slow, true = (averaged(x, movie.rate_hz) for x in (dff, truth.trace))
     alike = [
         float(np.corrcoef(slow[:, k], true[:, other])[0, 1])
