@@ -232,14 +232,13 @@ class OnlineDeconvolution(_Online):
     def _last(self) -> Values:
         from nissl.annotators.rates import pools
 
+        level, weight, length, count = self._level, self._weight, self._length, self._n_pools
         waiting = range(min(self.look_ahead, self._seen) - 1, -1, -1)
-        state = (self._level, self._weight, self._length, self._n_pools)
-        rows = [
-            [pools.jump(*(each[j] for each in state), self._g[j], back)
-             if np.isfinite(self._g[j]) else np.nan for j in range(self.n_cells)]
-            for back in waiting
-        ]  # fmt: skip
-        return np.array(rows, np.float64).reshape(len(rows), self.n_cells)
+        out = np.full((len(waiting), self.n_cells), np.nan)
+        for j in np.flatnonzero(np.isfinite(self._g)).tolist():
+            g, n = float(self._g[j]), int(count[j])
+            out[:, j] = [pools.jump(level[j], weight[j], length[j], n, g, b) for b in waiting]
+        return out
 
 
 class OnlineNetwork(_Online):

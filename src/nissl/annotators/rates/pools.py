@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from nissl.run.compiled import compiled
 
 Values = npt.NDArray[np.float64]
 
 
-def _push(
+@compiled
+def push(
     value: float,
     g: float,
     least: float,
@@ -57,9 +59,7 @@ def _push(
     return n_pools
 
 
-push = numba.njit(cache=True)(_push)
-
-
+@compiled
 def _calcium(y: Any, g: float, penalty: float, least: float) -> Any:
     n = y.size
     level, weight = np.zeros(n + 1), np.zeros(n + 1)
@@ -76,9 +76,6 @@ def _calcium(y: Any, g: float, penalty: float, least: float) -> Any:
             now *= g
             t += 1
     return c
-
-
-_compiled = numba.njit(cache=True)(_calcium)
 
 
 def calcium(y: Values, g: float, penalty: float = 0.0, least: float = 0.0) -> Values:
@@ -100,11 +97,12 @@ def calcium(y: Values, g: float, penalty: float = 0.0, least: float = 0.0) -> Va
     ndarray, shape (n_frames,), float64
         Calcium, not negative.
     """
-    out: Values = _compiled(np.ascontiguousarray(y, np.float64), g, penalty, least)
+    out: Values = _calcium(np.ascontiguousarray(y, np.float64), g, penalty, least)
     return out
 
 
-def _jump(level: Any, weight: Any, length: Any, n_pools: int, g: float, back: int) -> float:
+@compiled
+def jump(level: Any, weight: Any, length: Any, n_pools: int, g: float, back: int) -> float:
     """What calcium gained `back` frames before the newest; NaN where there is no such frame."""
     k, passed = n_pools - 1, 0
     while k >= 0 and back >= passed + length[k]:
@@ -115,15 +113,31 @@ def _jump(level: Any, weight: Any, length: Any, n_pools: int, g: float, back: in
     if back != passed + length[k] - 1 or k == 0 or weight[k - 1] == 0:
         return 0.0
     before = max(level[k - 1], 0.0) * g ** length[k - 1]
-    return max(max(level[k], 0.0) - before, 0.0)  # type: ignore[no-any-return]
+    gained: float = max(level[k], 0.0) - before
+    return max(gained, 0.0)
 
 
-jump = numba.njit(cache=True)(_jump)
-
-
-def _advance(
+@compiled
+def advance(
     y: Any, g: Any, taken: Any, back: int, level: Any, weight: Any, length: Any, n_pools: Any
 ) -> Any:
+    """Add frames of cells, and give what calcium gained `back` frames before each.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n, n_cells), float64
+    g, taken : ndarray, shape (n_cells,), float64
+        What remains of calcium after a frame; baseline and penalty together.
+    back : int
+    level, weight, length : ndarray, shape (n_cells, n), float64, float64 and int64
+        Pools as `push` has them, changed in place; where they are full the older half is dropped.
+    n_pools : ndarray, shape (n_cells,), int64
+        Changed in place.
+
+    Returns
+    -------
+    ndarray, shape (n, n_cells), float64
+    """
     most = level.shape[1]
     out = np.empty(y.shape)
     for j in range(y.shape[1]):
@@ -140,6 +154,3 @@ def _advance(
             n_pools[j] = push(value, g[j], 0.0, level[j], weight[j], length[j], n_pools[j])
             out[t, j] = jump(level[j], weight[j], length[j], n_pools[j], g[j], back)
     return out
-
-
-advance = numba.njit(cache=True)(_advance)

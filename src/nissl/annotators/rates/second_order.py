@@ -59,7 +59,10 @@ def calcium(
     scale = float(np.sqrt(np.mean(seen**2))) or 1.0
     if n < 3 or not counts.any():
         return np.maximum(seen, 0.0)
-    linear = seen / scale - penalty / scale * _transposed(np.ones(n), g1, g2, first=0.0)
+    # with this much nothing is left, and with far more the system could not be solved
+    most = 4 * n / (1 - float(roots.min()))
+    strength = min(penalty / scale, most)
+    linear = seen / scale - strength * _transposed(np.ones(n), g1, g2, first=0.0)
     weight = counts.astype(np.float64)
     s = np.ones(n)
     c = _calcium_of(s, g1, g2)
