@@ -211,3 +211,9 @@ def test_the_derivative_is_positive_where_fluorescence_rises_and_ignores_gaps():
 def test_what_cannot_be_deconvolved_is_refused(trace, parameters):
     with pytest.raises(BadArgumentError):
         deconvolution.deconvolve(trace, **{"rate_hz": 30.0, **parameters})
+
+
+@pytest.mark.parametrize("y", [(0, 0, 1e-37), (0, 1e-37, 0, 0), (1e-37, 0, 1e-37)])
+def test_a_penalty_beyond_all_measure_leaves_nothing(y):
+    c = second_order.calcium(np.array(y, float), 1.3, -0.4, 2.0)
+    assert second_order.innovations(c, 1.3, -0.4)[2:].max() < 1e-36
