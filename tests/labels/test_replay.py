@@ -97,6 +97,17 @@ def test_relabel_to_the_same_class_accepts_it(spikes):
     assert replay(spikes, pen.edits).state[1] == "accepted"
 
 
+def test_doubt_about_an_item_ends_with_its_merge(spikes):
+    pen = Pen(spikes)
+    pen("unsure", 4)
+    pen("merge", 1, 4)
+    for rule in (None, majority):
+        assert grouping(replay(spikes, pen.edits, resolve=rule).labels) == {
+            1: [0, 1, 3, 4, 6, 7],
+            7: [2, 5, 8],
+        }
+
+
 @pytest.mark.parametrize("kind", ["reject", "remove"])
 def test_rejected_items_are_gone(spikes, kind):
     pen = Pen(spikes)

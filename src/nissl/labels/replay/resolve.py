@@ -137,10 +137,11 @@ def groups(drafts: Mapping[str, Draft], adjudicators: Mapping[str, set[int]]) ->
 
 
 def _outcome(name: str, draft: Draft, items: tuple[int, ...], settled: set[int]) -> Outcome:
+    there = [i for i in items if i in draft.facts and i not in draft.gone]
     return Outcome(
         reviewer=name,
         signature=_signature(draft, items),
-        unsure=any(draft.facts[i].decision == "unsure" for i in items if i in draft.facts),
+        unsure=any(draft.facts[i].decision == "unsure" for i in there),
         adjudicator=bool(settled & set(items)),
     )
 
