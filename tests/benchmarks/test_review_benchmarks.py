@@ -39,6 +39,7 @@ def test_four_readers_at_once_lose_and_double_nothing(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_four_readers_for_twenty_seconds_on_each_database(tmp_path, require, capsys):
     from _postgresql import initdb
 
@@ -68,6 +69,7 @@ def test_two_killed_servers_lose_nothing_that_was_acknowledged(tmp_path, capsys)
     assert result["server"]["undos"] > 0 or result["server"]["acknowledged"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_killed_servers_and_browsers_lose_nothing_that_was_acknowledged(tmp_path, require, capsys):
     from _browser import chromium

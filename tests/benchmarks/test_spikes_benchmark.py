@@ -289,6 +289,7 @@ def test_results_page_and_plot_are_written(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_run_from_end_to_end_resumes(tmp_path, capsys):
     import spikes
 
