@@ -1,8 +1,10 @@
 """Derived signals that a method returns become sources of the same subject."""
 
 import numpy as np
+import pytest
 
 from nissl.data import ChannelTable, Signal
+from nissl.errors import BadArgumentError
 from nissl.project import open_project
 from nissl.tasks import Result
 
@@ -53,3 +55,13 @@ def test_a_method_may_need_other_labels_than_its_task(project, night, monkeypatc
     )
     project.annotate("night0", night.method.name, seed=3)
     assert seen == [{"spikes"}]
+
+
+def test_a_movie_is_no_signal_and_a_signal_no_movie(project, night, tmp_path):
+    np.save(tmp_path / "film.npy", np.zeros((5, 8, 8), np.uint16))
+    project.add(tmp_path / "film.npy", rate_hz=10.0)
+    with pytest.raises(BadArgumentError, match="fluorescence") as caught:
+        project.annotate("film", "rates/derivative")
+    assert "--task cells" in caught.value.remedy
+    with pytest.raises(BadArgumentError, match="movie"):
+        project.annotate("night0", "cells")

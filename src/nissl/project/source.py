@@ -112,7 +112,9 @@ class Source:
                 if len(fitting) == 1:
                     return fitting[0]
             if len(streams) == 1:
-                return next(iter(streams))
+                only = next(iter(streams))
+                _check_kind(self.name, streams[only].get("kind"), kinds)
+                return only
         elif name in streams:
             return name
         raise BadArgumentError(
@@ -128,6 +130,21 @@ class Source:
     def __repr__(self) -> str:
         subject = self.row.subject.get("id", "unknown")
         return f"Source({self.name!r}, {self.row.format}, subject {subject})"
+
+
+def _check_kind(name: str, kind: str | None, kinds: Sequence[str] | None) -> None:
+    """Raise where a movie is asked for and there is a signal, or the other way round.
+
+    Signals may go by other kinds than those asked for: plain arrays do not say what they are.
+    """
+    if kinds is not None and (kind == MOVIE) != (MOVIE in kinds):
+        raise BadArgumentError(
+            f"a source with a stream of {' or '.join(kinds)}",
+            f"{name!r}, which holds {kind or 'something else'}",
+            "Cells are found in movies (--task cells), rates in the traces that this gives."
+            if kind == MOVIE
+            else "Choose another source: --source NAME",
+        )
 
 
 def line_of(source: Source, name: str | None = None) -> Line:
