@@ -189,11 +189,12 @@ def run(out: Path, *, quick: bool, timeout_s: float, fresh: bool = False) -> dic
 
 def markdown(found: Mapping[str, Any]) -> str:
     """Section of the page."""
-    rows = []
-    for n, outcome in found["ours"].items():
-        rows.append(("nissl", n, *_figures(outcome)))
-    if "suite2p" in found:
-        rows.append(("Suite2p", next(iter(found["ours"])), *_figures(found["suite2p"])))
+    ours_by_n = dict(sorted(found["ours"].items(), key=lambda pair: int(pair[0])))
+    rows = [("nissl", n, *_figures(outcome)) for n, outcome in ours_by_n.items()]
+    peer = found.get("suite2p", {})
+    if peer:
+        n = peer.get("key", {}).get("n", next(iter(ours_by_n)))
+        rows.append(("Suite2p", str(n), *_figures(peer)))
     columns = (
         "method",
         "frames",
@@ -203,7 +204,23 @@ def markdown(found: Mapping[str, Any]) -> str:
         "peak, GB",
         "cells",
     )
-    lines = [table(columns, rows), ""]
+    lines = [
+        "The whole way with one worker: motion, pictures, shapes, activity, traces, "
+        "deconvolution. At the shortest length both read the same file, one after the other; "
+        "longer movies are simulated while they are read, and the time of that is taken off.",
+        "",
+        table(columns, rows),
+        "",
+    ]
+    first = ours_by_n[next(iter(ours_by_n))]
+    if "result" in peer and "result" in first:
+        wall, cpu = (peer["result"][k] / first["result"][k] for k in ("wall_s", "cpu_s"))
+        lines += [
+            f"Suite2p takes {wall:.1f} times as long by the clock and {cpu:.1f} times as much of "
+            f"the processor (aim {AIMS['times_suite2p']:.0f}); other work ran beside both. Peak "
+            f"memory is to stay below {AIMS['peak_gb']:.0f} GB.",
+            "",
+        ]
     live = found["online"].get("result")
     if live:
         lines.append(
