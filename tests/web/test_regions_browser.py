@@ -311,9 +311,9 @@ def test_everything_can_be_done_without_a_pointer(sit: Callable[..., Sitting]) -
     at.press("Enter")
     add = at.edits(6)[-1]
     assert 20 * SIZE + 100 in add.payload["rows"][0]["pixels"]
+    at.go(13)
     at.press("/")
     at.page.keyboard.type("merge 1 2")
-    at.page.wait_for_selector(".regions[data-region='13']")
     at.press("Enter")
     assert at.edits(7)[-1].items == (1, 2, 13)
     at.go(5)  # what isn't shown yet can't be removed
