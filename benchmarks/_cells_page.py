@@ -34,7 +34,7 @@ def markdown(results: Mapping[str, Any], picture: str, quality: str) -> str:
         "",
         "Cells in movies of fluorescence, found by `cells/nissl` with its defaults. Scores count "
         "regions matched one to one at an intersection over union (IoU) of one half, and at a "
-        "distance of centres below 5 pixels. Nothing was trained or tuned on what is scored here: "
+        "distance of centres below 5 pixels. Nothing was trained on what is scored here: "
         "the network learnt from simulated movies, and the numbers of the search for activity "
         "were chosen on others of them.",
         "",

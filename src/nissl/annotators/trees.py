@@ -33,6 +33,15 @@ class Shape:
     l2: float
 
 
+def missing() -> dict[str, str]:
+    """Packages that trees need and that are not installed, with the command for each."""
+    try:
+        require_lightgbm()
+    except MissingDependencyError as error:
+        return {"lightgbm": error.remedy.removeprefix("Install it: ")}
+    return {}
+
+
 def require_lightgbm() -> Any:
     """LightGBM, or `MissingDependencyError` that says what is lacking."""
     try:

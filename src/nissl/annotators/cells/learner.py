@@ -22,7 +22,7 @@ from nissl.annotators.cells import quality_model
 from nissl.annotators.cells.quality import SAYS, featurise
 from nissl.annotators.cells.quality_model import Model, from_files, grown, to_files
 from nissl.annotators.cells.vocabulary import CELL, CELLS, NOT_CELL
-from nissl.errors import MissingDependencyError, MissingInputError
+from nissl.errors import MissingInputError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.labels.digest import digest_files
 from nissl.run.context import Context
@@ -66,11 +66,7 @@ class QualityLearner:
 
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""
-        try:
-            trees.require_lightgbm()
-        except MissingDependencyError as error:
-            return {"lightgbm": error.remedy.removeprefix("Install it: ")}
-        return {}
+        return trees.missing()
 
     def packages(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""

@@ -29,7 +29,7 @@ from nissl.annotators.sleep.numbers import features_of, item_table
 from nissl.annotators.sleep.vocabulary import HUMAN, UNKNOWN
 from nissl.annotators.sleep.words import in_words, words
 from nissl.annotators.unlike import unlike
-from nissl.errors import MissingDependencyError, MissingInputError
+from nissl.errors import MissingInputError
 from nissl.labels import Author, FeatureTable, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.labels.digest import digest_files
 from nissl.run.context import Context
@@ -79,11 +79,7 @@ class SleepLearner:
 
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""
-        try:
-            trees.require_lightgbm()
-        except MissingDependencyError as error:
-            return {"lightgbm": error.remedy.removeprefix("Install it: ")}
-        return {}
+        return trees.missing()
 
     def packages(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
