@@ -1,0 +1,1 @@
+"""Neurons followed through volumes of a moving, deforming animal."""
