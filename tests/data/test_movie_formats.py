@@ -23,6 +23,7 @@ from nissl.testing.files import (
     write_nwb_movie,
     write_stack,
     write_suite2p,
+    write_targettrack,
     write_video,
 )
 
@@ -307,3 +308,18 @@ def test_real_files_open():
     assert (movie.n_frames, movie.shape) == (450, (1, 512, 256))
     with np.load(SHARED / "two_photon_neurofinder/movie_left_half.npz") as file:
         np.testing.assert_array_equal(movie.frames(200, 204), file["q"][200:204])
+
+
+def test_targettrack_volumes_of_other_shapes_or_missing_ones_are_told(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = write_targettrack(tmp_path / "x.h5", np.zeros((4, 2, 3, 6, 5), np.int16))
+    with h5py.File(path, "r+") as file:
+        del file["2/frame"]
+    with pytest.raises(CorruptSourceError, match="none of volume 2"):
+        read(path, rate_hz=3.0)
+    with h5py.File(path, "r+") as file:
+        file["2/frame"] = np.zeros((2, 5, 6, 4), np.int16)
+    with pytest.raises(BadMetadataError, match="in volume 2"):
+        read(path, rate_hz=3.0)
+    with pytest.raises(BadMetadataError, match="--rate"):
+        read(write_targettrack(tmp_path / "y.h5", np.zeros((4, 2, 3, 6, 5), np.int16)))

@@ -13,6 +13,7 @@ from nissl.testing.files import (
     write_scanimage,
     write_stack,
     write_suite2p,
+    write_targettrack,
     write_video,
 )
 from nissl.testing.readers import Example, MovieReaderTests
@@ -215,3 +216,16 @@ class TestVideo(MovieReaderTests):
 
 class TestMkv(TestVideo):
     suffix = ".mkv"
+
+
+class TestTargettrack(MovieReaderTests):
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        pytest.importorskip("h5py")
+
+    def make(self, folder):
+        folder.mkdir(exist_ok=True)
+        volumes = frames((5, 2, 3, 12, 10))  # t, c, z, y, x
+        path = write_targettrack(folder / "x.h5", volumes)
+        movies = {name: volumes[:, c] for c, name in enumerate(("red", "green"))}
+        return example("targettrack", path, movies, rate_hz=4.0)

@@ -119,6 +119,7 @@ READERS: Registry[Any] = Registry(
             ("numpy", "numpy_arrays"),
             ("suite2p", "suite2p"),
             ("tiff", "tiff"),
+            ("targettrack", "targettrack"),
             ("hdf5", "hdf5"),
             ("video", "video"),
             ("raw", "raw"),

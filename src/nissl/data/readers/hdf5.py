@@ -24,6 +24,14 @@ MOST_FACTS = 1 << 24
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as HDF5 does."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8) == _SIGNATURE
+
+
 class Hdf5MovieReader:
     """Reads ``.h5``."""
 
@@ -32,10 +40,7 @@ class Hdf5MovieReader:
 
     def matches(self, path: Path) -> bool:
         """Whether it is an HDF5 file by suffix and signature."""
-        if not path.is_file() or path.suffix.lower() not in SUFFIXES:
-            return False
-        with path.open("rb") as file:
-            return file.read(8) == _SIGNATURE
+        return path.suffix.lower() in SUFFIXES and is_hdf5(path)
 
     def open(self, path: Path, options: ReadOptions) -> Opened:
         """Open the movie of the file, one for each channel."""

@@ -12,6 +12,7 @@ from nissl.testing.files.movies import (
     write_hdf5_movie,
     write_nwb_movie,
     write_suite2p,
+    write_targettrack,
     write_video,
 )
 from nissl.testing.files.nwb import write_nwb
@@ -40,5 +41,6 @@ __all__ = [
     "write_spikeglx",
     "write_stack",
     "write_suite2p",
+    "write_targettrack",
     "write_video",
 ]

@@ -37,6 +37,33 @@ def write_hdf5_movie(
     return path
 
 
+def write_targettrack(
+    path: Path, volumes: npt.NDArray[Any], points: npt.NDArray[Any] | None = None
+) -> Path:
+    """Write a file of targettrack and return the path.
+
+    Parameters
+    ----------
+    path : Path
+    volumes : ndarray, shape (t, c, z, y, x), int16
+    points : ndarray, shape (t, n_neurons, 3), x y z in voxels, optional
+        NaN where a neuron has no place.
+    """
+    import h5py
+
+    n, n_channels, depth, height, width = volumes.shape
+    with h5py.File(path, "w") as file:
+        for t, volume in enumerate(volumes):
+            file.create_dataset(f"{t}/frame", data=volume.transpose(0, 3, 2, 1), compression="gzip")
+        sizes = {"C": n_channels, "W": width, "H": height, "D": depth, "T": n, "name": "example"}
+        sizes["N_neurons"] = 0 if points is None else points.shape[1]
+        file.attrs.update(sizes)
+        if points is not None:
+            none = np.full((n, 1, 3), np.nan)  # the first row is background
+            file["pointdat"] = np.concatenate([none, points], 1).astype(np.float32)
+    return path
+
+
 def write_nwb_movie(
     path: Path,
     frames: npt.NDArray[Any],
