@@ -103,7 +103,8 @@ def import_table(
     project: ProjectPath,
     source: Annotated[str, typer.Argument(help="Name of the source the labels belong to.")],
     path: Annotated[
-        Path, typer.Argument(help="Annotations, a hypnogram, a table of trials, or regions.")
+        Path,
+        typer.Argument(help="Annotations, a hypnogram, a table of trials, regions, or tracks."),
     ],
     name: Annotated[
         str | None, typer.Option(help="Task of the labels ('sleep', 'trials').")
@@ -135,10 +136,12 @@ def import_table(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import annotations, hypnograms, trials, behaviour labels or regions to a source."""
+    """Import annotations, hypnograms, trials, behaviour labels, regions or tracks to a source."""
     from nissl.project import open_project
     from nissl.project.adding import Frames
     from nissl.project.importing import annotation_format
+    from nissl.project.points import FORMATS as POINT_FORMATS
+    from nissl.project.points import point_format
     from nissl.project.regions import FORMATS, region_format
 
     numbers = _numbers(frame_numbers) if frame_numbers is not None else None
@@ -149,6 +152,9 @@ def import_table(
         if format_ in FORMATS or (format_ is None and region_format(path) is not None):
             about = reader_options(author=author, stream=stream, format=format_)
             sets = study.add_regions(source, path, **about)
+        elif format_ in POINT_FORMATS or (format_ is None and point_format(path) is not None):
+            about = reader_options(author=author, stream=stream, format=format_)
+            sets = study.add_points(source, path, **about)
         elif format_ or reading or (clocked is None and annotation_format(path) is not None):
             reading |= reader_options(format=format_, outside=outside, together=together)
             sets = study.add_annotations(source, path, **options, **reading)

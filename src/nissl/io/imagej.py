@@ -7,12 +7,10 @@ stands in the properties of the first ROI, which ImageJ keeps and other readers 
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +23,7 @@ from nissl.io.files import corrupt
 from nissl.io.outlines import filled, outlines
 from nissl.io.rates import positive_rate
 from nissl.io.regions import Found, footprints_of, imported, regions_of
-from nissl.io.sidecar import FOLDER, Sidecar, readable_sidecar, write_sidecar
+from nissl.io.sidecar import Sidecar, pack_sidecar, unpack_sidecar
 from nissl.io.targets import new_file
 from nissl.io.verifying import (
     classes_differences,
@@ -64,12 +62,11 @@ class ImageJ:
         with (
             new_file(path, overwrite=overwrite) as partial,
             zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
-            tempfile.TemporaryDirectory(prefix="nissl-") as scratch,
         ):
-            write_sidecar(Path(scratch), dossier, more={"grid": list(footprints.shape)})
-            beside = _packed(Path(scratch) / FOLDER)
+            beside = pack_sidecar(dossier, more={"grid": list(footprints.shape)})
+            told = f"{_KEY}: {b64encode(beside).decode('ascii')}\n"
             for row, item in enumerate(items):
-                content = _roi(footprints, row, f"{item:05d}", "" if row else beside)
+                content = _roi(footprints, row, f"{item:05d}", "" if row else told)
                 archive.writestr(zipfile.ZipInfo(f"{item:05d}.roi", _STAMP), content)
         return Path(path)
 
@@ -108,11 +105,8 @@ class ImageJ:
         """Read ROIs; outside ImageJ's own fields they are a person's work."""
         path = Path(path)
         _need_roifile()
-        with (
-            corrupt(path, "ImageJ's ROIs"),
-            tempfile.TemporaryDirectory(prefix="nissl-") as scratch,
-        ):
-            rois, sidecar, notes = _opened(path, Path(scratch))
+        with corrupt(path, "ImageJ's ROIs"):
+            rois, sidecar, notes = _opened(path)
             shape = None
             if sidecar is not None and sidecar.labels is not None:
                 depth, height, width = (int(n) for n in sidecar.facts["grid"])
@@ -174,24 +168,7 @@ def _roi(footprints: Footprints, row: int, name: str, properties: str) -> bytes:
     return bytes(roi.tobytes())
 
 
-def _packed(folder: Path) -> str:
-    """Files of a folder as a property of a ROI."""
-    held = BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(folder.iterdir()):
-            archive.writestr(zipfile.ZipInfo(file.name, _STAMP), file.read_bytes())
-    return f"{_KEY}: {b64encode(held.getvalue()).decode('ascii')}\n"
-
-
-def _unpacked(properties: str, folder: Path) -> None:
-    line = next(text for text in properties.splitlines() if text.startswith(f"{_KEY}: "))
-    folder.mkdir()
-    with zipfile.ZipFile(BytesIO(b64decode(line.partition(": ")[2]))) as archive:
-        for name in archive.namelist():  # only the last part of a name is used
-            (folder / Path(name).name).write_bytes(archive.read(name))
-
-
-def _opened(path: Path, scratch: Path) -> tuple[list[ImagejRoi], Sidecar | None, tuple[str, ...]]:
+def _opened(path: Path) -> tuple[list[ImagejRoi], Sidecar | None, tuple[str, ...]]:
     """ROIs in the order of the file, and what nissl left in their properties."""
     from roifile import ImagejRoi
 
@@ -204,8 +181,8 @@ def _opened(path: Path, scratch: Path) -> tuple[list[ImagejRoi], Sidecar | None,
     told = next((roi.props for roi in rois if f"{_KEY}: " in (roi.props or "")), None)
     if told is None:
         return rois, None, ()
-    _unpacked(told, scratch / FOLDER)
-    return rois, *readable_sidecar(scratch)
+    line = next(text for text in told.splitlines() if text.startswith(f"{_KEY}: "))
+    return rois, *unpack_sidecar(b64decode(line.partition(": ")[2]))
 
 
 def _footprints(

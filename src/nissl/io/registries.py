@@ -31,6 +31,7 @@ EXPORTERS: Registry[Exporter] = Registry(
         "alf": "nissl.io.alf:ALF",
         "suite2p": "nissl.io.suite2p:SUITE2P",
         "imagej": "nissl.io.imagej:IMAGEJ",
+        "targettrack": "nissl.io.targettrack:TARGETTRACK",
         "csv": "nissl.io.tables:CSV",
         "parquet": "nissl.io.tables:PARQUET",
         **ANNOTATIONS,
@@ -57,6 +58,8 @@ IMPORTERS: Registry[Importer] = Registry(
         "imagej": "nissl.io.imagej:IMAGEJ",
         "nwb": "nissl.io.nwb:NWB",
         **REGIONS,
+        "targettrack": "nissl.io.targettrack:TARGETTRACK",
+        "track-table": "nissl.io.track_tables:TRACK_TABLE",
         **ANNOTATIONS,
     },
 )

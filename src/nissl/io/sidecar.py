@@ -9,8 +9,11 @@ those (merged units in phy), the files win and the old set is named as the paren
 
 from __future__ import annotations
 
+import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from nissl.labels.serialise import read_items, read_labels, write_items, write_l
 from nissl.tasks import Dossier
 
 FOLDER, LABELS = "nissl", "labels.parquet"
+_STAMP = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -167,3 +171,25 @@ def readable_sidecar(folder: Path) -> tuple[Sidecar | None, tuple[str, ...]]:
     except NisslError as error:
         sentence = f"The subfolder {FOLDER} is damaged and was left aside: {error.got}."
         return None, (sentence,)
+
+
+def pack_sidecar(dossier: Dossier, *, more: Mapping[str, Any] | None = None) -> bytes:
+    """The subfolder as one zip, for formats that are a single file; see `write_sidecar`."""
+    with tempfile.TemporaryDirectory(prefix="nissl-") as scratch:
+        write_sidecar(Path(scratch), dossier, more=more)
+        held = BytesIO()
+        with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted((Path(scratch) / FOLDER).iterdir()):
+                archive.writestr(zipfile.ZipInfo(file.name, _STAMP), file.read_bytes())
+    return held.getvalue()
+
+
+def unpack_sidecar(content: bytes) -> tuple[Sidecar | None, tuple[str, ...]]:
+    """Inverse of `pack_sidecar`; see `readable_sidecar`."""
+    with tempfile.TemporaryDirectory(prefix="nissl-") as scratch:
+        home = Path(scratch) / FOLDER
+        home.mkdir()
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            for name in archive.namelist():  # only the last part of a name is used
+                (home / Path(name).name).write_bytes(archive.read(name))
+        return readable_sidecar(Path(scratch))

@@ -22,6 +22,7 @@ from nissl.project import (
     importing,
     learning,
     libraries,
+    points,
     regions,
     syncing,
     tagging,
@@ -149,6 +150,18 @@ class Project:
             What a program found, then what a person made of it; traces become sources.
         """
         return regions.add_regions(self.store, self.source(source), Path(path), **options)
+
+    def add_points(
+        self, source: Source | str, path: str | Path, **options: Any
+    ) -> tuple[LabelSet, ...]:
+        """Import places of neurons in volumes (targettrack, tables); options as `add_regions`.
+
+        Returns
+        -------
+        tuple of LabelSet
+            What people placed, then what networks claimed, where the file holds both.
+        """
+        return points.add_points(self.store, self.source(source), Path(path), **options)
 
     def align(
         self, a: Source | str, b: Source | str, *, by: str = "cells", everything: bool = False
