@@ -20,16 +20,19 @@ Floats = npt.NDArray[np.float64]
 # share of neurons, middle and spread along the body (-1 tail-ward, 1 nose), angle about the axis
 # (0 dorsal, pi ventral) and its spread, distance from the axis in radii, and whether in pairs
 GANGLIA = (
-    (0.14, 0.62, 0.16, 0.5 * np.pi, 0.70, 0.75, True),
-    (0.08, 0.15, 0.08, 0.0, 0.35, 0.70, False),
-    (0.36, 0.02, 0.15, 0.5 * np.pi, 0.45, 0.78, True),
-    (0.18, 0.00, 0.10, 0.85 * np.pi, 0.20, 0.80, True),
-    (0.10, -0.25, 0.08, np.pi, 0.25, 0.75, False),
-    (0.14, -0.62, 0.22, np.pi, 0.10, 0.85, False),
+    (0.24, 0.60, 0.20, 0.5 * np.pi, 0.80, 0.75, True),
+    (0.06, 0.35, 0.12, 0.0, 0.35, 0.70, False),
+    (0.32, 0.15, 0.20, 0.5 * np.pi, 0.50, 0.78, True),
+    (0.16, 0.02, 0.12, 0.85 * np.pi, 0.25, 0.80, True),
+    (0.08, -0.12, 0.08, np.pi, 0.25, 0.75, False),
+    (0.14, -0.70, 0.20, np.pi, 0.10, 0.85, False),
 )
 PHARYNX = (0.45, -0.15, 0.30, 0.0, 3.0, 0.25, False)
-PACKED_UM = 1.9
+PACKED_UM = 1.7
 """Least distance of the centres of two neurons; less where they would not fit."""
+
+CLUSTERED = 0.25
+"""Share of neurons that are tried right beside another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,28 +100,34 @@ def anatomy(worm: Worm, rng: np.random.Generator) -> Anatomy:
 def head(n: int, worm: Worm, rng: np.random.Generator) -> Floats:
     """Places of the neurons of a head of our own, (n, 3), um."""
     width, height, depth = worm.view_um
-    half = 0.4 * width
-    across = min(0.2 * height, 0.28 * width, 0.36 * depth)
+    half = 0.4 * min(width, 1.6 * height, 3.5 * depth)
+    across = 0.26 * half
     apart = PACKED_UM
-    placed: list[Floats] = []
+    placed = np.zeros((0, 3))
     shares = np.array([each[0] for each in GANGLIA])
     tries = 0
     while len(placed) < n:
         group = GANGLIA[int(rng.choice(len(GANGLIA), p=shares / shares.sum()))]
-        if rng.random() < 0.1:
+        if rng.random() < 0.08:
             group = PHARYNX
         made = _placed(group, half, across, rng)
-        if group[6]:
+        if len(placed) and rng.random() < CLUSTERED:
+            away = rng.standard_normal(3)
+            away *= apart * rng.uniform(1.0, 1.5) / np.linalg.norm(away)
+            pair = (placed[rng.integers(len(placed))] + away)[None]
+        elif group[6]:
             twin = made * [1.0, 1.0, -1.0] + rng.normal(0, 0.4, 3)
-            pair = [made, twin][: n - len(placed)]
+            pair = np.stack([made, twin])[: n - len(placed)]
         else:
-            pair = [made]
-        if _apart([*placed, *pair], len(pair), apart):
-            placed += pair
+            pair = made[None]
+        gaps = np.linalg.norm(placed[:, None] - pair, axis=2)
+        alone = len(pair) == 1 or np.linalg.norm(pair[0] - pair[1]) > apart
+        if alone and not (gaps <= apart).any():
+            placed = np.concatenate([placed, pair])
         tries += 1
         if tries % 200 == 0:
             apart *= 0.9
-    return np.array(placed)
+    return placed
 
 
 def _placed(
@@ -132,15 +141,7 @@ def _placed(
     about = angle + fan * rng.standard_normal()
     # the head tapers to the nose
     radius = across * (1.0 - 0.45 * max(u, 0.0) ** 1.5) * out * rng.uniform(0.75, 1.2)
-    return np.array([u * half, -radius * np.cos(about), radius * np.sin(about)])
-
-
-def _apart(placed: list[Floats], new: int, apart: float) -> bool:
-    """Whether the last `new` places keep away from all others."""
-    xyz = np.array(placed)
-    gaps = np.linalg.norm(xyz[:, None] - xyz[None, -new:], axis=2)
-    gaps[np.arange(len(xyz) - new, len(xyz)), np.arange(new)] = np.inf
-    return bool(gaps.min() > apart)
+    return np.array([u * half, -0.85 * radius * np.cos(about), 0.9 * radius * np.sin(about)])
 
 
 def _grains(

@@ -1,11 +1,12 @@
 """How a worm deforms: its posture in every volume, and where each point of it comes to lie.
 
 The axis bends in the plane of view: a wave that travels along the body, faster, slower or
-backwards as the animal wants, slow bends of low order, and swings of the head. Across the axis
-tissue is squeezed, and along it stretched so that most of the volume is kept; it rolls about the
-axis, and more at one end than at the other; the axis tilts and arches against the planes. The
-camera follows the animal and leaves some translation and rotation. On top of it a smooth field
-displaces tissue, and each neuron moves a little by itself.
+backwards as the animal wants, slow bends of low order, and swings of the head and the neck.
+Across the axis tissue is squeezed, and along it stretched so that most of the volume is kept; it
+rolls about the axis, and more at one end than at the other; the axis tilts against the planes,
+and its end away from the head is lifted out of them or dips. The camera follows the animal and
+leaves some translation and rotation. On top of it a smooth field displaces tissue, and each
+neuron moves a little by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from nissl.annotators.tracks.simulate.scene import Worm
 
 Floats = npt.NDArray[np.float64]
-BENDS = ("wave_cos", "wave_sin", "arc", "s_bend", "w_bend", "head_swing")
+BENDS = ("wave_cos", "wave_sin", "arc", "s_bend", "w_bend", "head_swing", "neck_swing")
 POSTURE = (
     *BENDS,
     "width_y",
@@ -29,7 +30,7 @@ POSTURE = (
     "roll",
     "roll_slope",
     "tilt",
-    "arch",
+    "lift",
     "rotation",
     "x",
     "y",
@@ -37,9 +38,11 @@ POSTURE = (
 )
 """Columns of a posture: angles in radians, logarithms of widths and length, places in um."""
 # of the angle at the ends, in parts of Worm.bend, whose squares add up to about 1
-_PARTS = np.array([0.55, 0.55, 0.45, 0.30, 0.25, 0.40])
+_PARTS = np.array([0.50, 0.50, 0.40, 0.30, 0.20, 0.35, 0.50])
 _TURN = 1.3
 """Phase of the wave between the middle of what is seen and its end, radians."""
+VIGOUR = 0.8
+"""Standard deviation of the logarithm of how far all bends go."""
 _AXIS = np.linspace(-1.7, 1.3, 121)
 KEPT = 0.7
 """Share of a squeeze that the length makes up for."""
@@ -73,18 +76,20 @@ def motion(worm: Worm, rng: np.random.Generator) -> Motion:
     pace = wander(n, rate, 6.0, 1, rng)[:, 0]
     turns = np.cumsum(worm.undulation_hz / rate * np.tanh(0.6 + pace))
     phase = 2 * np.pi * (rng.random() + turns)
-    height = np.exp(0.35 * wander(n, rate, 10.0, 1, rng)[:, 0])
-    wave = np.sqrt(2) * height[:, None] * np.stack([np.cos(phase), np.sin(phase)], axis=1)
-    bends = np.concatenate(
-        [wave, wander(n, rate, 3.0, 3, rng), wander(n, rate, 0.7, 1, rng)], axis=1
-    )
-    widths = wander(n, rate, 2.0, 2, rng) * worm.squeeze
-    slopes = wander(n, rate, 2.0, 2, rng) * worm.squeeze * 0.5
+    wave = np.sqrt(2) * np.stack([np.cos(phase), np.sin(phase)], axis=1)
+    slow, swings = wander(n, rate, 3.0, 3, rng), wander(n, rate, 0.7, 2, rng)
+    # an animal is vigorous at times and nearly straight at others
+    vigour = np.exp(VIGOUR * wander(n, rate, 5.0, 1, rng) - VIGOUR**2 / 2)
+    bends = np.concatenate([wave, slow, swings], axis=1) * vigour
+    pressed = np.exp(VIGOUR / 2 * wander(n, rate, 5.0, 1, rng)) * worm.squeeze
+    widths = wander(n, rate, 2.0, 2, rng) * pressed
+    slopes = wander(n, rate, 2.0, 2, rng) * pressed * 0.5
     length = -KEPT * widths.sum(axis=1) + 0.03 * wander(n, rate, 2.0, 1, rng)[:, 0]
-    rolls = wander(n, rate, 3.0, 2, rng) * worm.twist * [1.0, 0.6]
-    lift = wander(n, rate, 2.0, 2, rng) * worm.tilt
+    rolls = wander(n, rate, 3.0, 2, rng) * worm.twist * [1.0, 0.4]
+    lift = wander(n, rate, 2.0, 2, rng) * worm.tilt * [1.0, 3.0] * vigour
     turn = wander(n, rate, 1.5, 1, rng) * worm.rotation
-    away = np.array([worm.drift_um, worm.drift_um, worm.drift_z_um])
+    _, height, depth = worm.view_um
+    away = np.array([worm.drift * height, worm.drift * height, worm.drift_z * depth])
     place = wander(n, rate, 1.5, 3, rng) * away
     posture = np.column_stack(
         [bends * _PARTS * worm.bend, widths, slopes, length, rolls, lift, turn, place]
@@ -165,7 +170,7 @@ def deformed(xyz: Floats, half_um: float, moved: Motion) -> Floats:
     }
     x = here["along"] - y * np.sin(here["angle"])
     y = here["aside"] + y * np.cos(here["angle"])
-    z = z + get["tilt"] * x + get["arch"] * half_um * (ends**2 - 1 / 3)
+    z = z + get["tilt"] * x + get["lift"] * half_um * np.maximum(-u - 0.1, 0.0) ** 1.5
     out = np.stack(
         [
             x * np.cos(facing) - y * np.sin(facing) + get["x"],
@@ -190,6 +195,7 @@ def _angles() -> Floats:
             inner**2,
             inner**3 * 2 - inner,
             1 / (1 + np.exp(-(u - 0.5) / 0.15)),
+            1 / (1 + np.exp((u + 0.4) / 0.15)),
         ],
         axis=1,
     )

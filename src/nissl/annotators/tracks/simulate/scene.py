@@ -48,8 +48,9 @@ class Worm:
     twist, tilt, rotation : float
         Standard deviations in radians: of rotation about the axis and its change along the body,
         of the axis against the planes, and of rotation in the plane that the camera leaves.
-    drift_um, drift_z_um : float
-        Standard deviations of the place of the body in the view, within planes and across them.
+    drift, drift_z : float
+        Standard deviations of the place of the body in the view, within planes in parts of its
+        height and across them in parts of its depth.
     warp_um, jitter_um : float
         Standard deviations of a smooth displacement of tissue and of each neuron's own motion.
     exposure : float
@@ -98,15 +99,15 @@ class Worm:
     spacing_um: tuple[float, float, float] = (1.5, 0.65, 0.65)
     rate_hz: float = 4.0
     positions_um: tuple[Point, ...] | None = None
-    bend: float = 0.4
+    bend: float = 0.38
     undulation_hz: float = 0.25
     squeeze: float = 0.12
-    twist: float = 0.25
-    tilt: float = 0.05
+    twist: float = 0.2
+    tilt: float = 0.08
     rotation: float = 0.12
-    drift_um: float = 2.5
-    drift_z_um: float = 1.5
-    warp_um: float = 0.7
+    drift: float = 0.065
+    drift_z: float = 0.085
+    warp_um: float = 0.65
     jitter_um: float = 0.15
     exposure: float = 0.05
     photons: float = 60.0
