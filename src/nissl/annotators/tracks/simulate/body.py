@@ -41,8 +41,9 @@ POSTURE = (
 _PARTS = np.array([0.50, 0.50, 0.40, 0.30, 0.20, 0.35, 0.50])
 _TURN = 1.3
 """Phase of the wave between the middle of what is seen and its end, radians."""
-VIGOUR = 0.8
+VIGOUR = 1.0
 """Standard deviation of the logarithm of how far all bends go."""
+MOST_VIGOUR = 3.5
 _AXIS = np.linspace(-1.7, 1.3, 121)
 KEPT = 0.7
 """Share of a squeeze that the length makes up for."""
@@ -80,6 +81,7 @@ def motion(worm: Worm, rng: np.random.Generator) -> Motion:
     slow, swings = wander(n, rate, 3.0, 3, rng), wander(n, rate, 0.7, 2, rng)
     # an animal is vigorous at times and nearly straight at others
     vigour = np.exp(VIGOUR * wander(n, rate, 5.0, 1, rng) - VIGOUR**2 / 2)
+    vigour = np.minimum(vigour, MOST_VIGOUR)
     bends = np.concatenate([wave, slow, swings], axis=1) * vigour
     pressed = np.exp(VIGOUR / 2 * wander(n, rate, 5.0, 1, rng)) * worm.squeeze
     widths = wander(n, rate, 2.0, 2, rng) * pressed
