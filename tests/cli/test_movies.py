@@ -39,6 +39,16 @@ def test_what_a_stack_does_not_say_is_asked_for(nissl, frames, tmp_path):
     assert not (tmp_path / "study").exists()
 
 
+def test_the_size_of_a_voxel_is_given_where_a_stack_does_not_say_it(nissl, frames, tmp_path):
+    path = write_stack(tmp_path / "x.tif", frames)
+    options = ("--rate", 20, "--planes", 4)
+    shown = nissl("show", path, *options, "--spacing", "1.5,0.33,0.33", "--json")
+    assert json.loads(shown.out)[0]["spacing_um"] == [1.5, 0.33, 0.33]
+    wrong = nissl("show", path, *options, "--spacing", "1.5 0.33")
+    assert wrong.code == 3
+    assert "Write --spacing" in wrong.err
+
+
 def test_add_says_what_is_doubtful_and_opens_again(nissl, frames, tmp_path):
     numbers = np.r_[1:13, 25:37]
     frames[:, :4] = 3000

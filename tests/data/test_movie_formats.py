@@ -323,3 +323,30 @@ def test_targettrack_volumes_of_other_shapes_or_missing_ones_are_told(tmp_path):
         read(path, rate_hz=3.0)
     with pytest.raises(BadMetadataError, match="--rate"):
         read(write_targettrack(tmp_path / "y.h5", np.zeros((4, 2, 3, 6, 5), np.int16)))
+
+
+def test_a_spacing_is_given_where_the_file_states_none(tmp_path):
+    path = tmp_path / "worm.npz"
+    volumes = np.ones((3, 4, 8, 6), np.uint8)
+    np.savez(path, movie=volumes, rate=5.0)
+    assert read(path).movie.spacing_um is None
+    told = read(path, spacing_um=[1.5, 0.33, 0.33])
+    assert told.movie.spacing_um == (1.5, 0.33, 0.33)
+    assert told.options["spacing_um"] == [1.5, 0.33, 0.33]
+    assert told.fingerprint != read(path).fingerprint
+    np.savez(path, movie=volumes, rate=5.0, pixel_size_um=0.33)
+    assert read(path).movie.spacing_um is None  # nobody says how far planes lie apart
+    np.savez(path, movie=volumes, rate=5.0, spacing_um=[1.5, 0.33, 0.33])
+    assert read(path, spacing_um=(1.5, 0.33, 0.333)).movie.spacing_um == (1.5, 0.33, 0.33)
+    with pytest.raises(BadMetadataError, match="as 'movie' says"):
+        read(path, spacing_um=(3.0, 0.33, 0.33))
+    for wrong in ([1.0], [0, 1, 1], [1, 1, float("nan")], "wide"):
+        with pytest.raises(BadMetadataError, match="--spacing"):
+            read(path, spacing_um=wrong)
+
+
+def test_a_recording_without_movies_has_no_voxels(tmp_path):
+    path = tmp_path / "lfp.npz"
+    np.savez(path, data=np.ones((900, 4), np.int16), rate_hz=1000.0)
+    with pytest.raises(BadArgumentError, match="--spacing"):
+        read(path, spacing_um=(1, 1, 1))

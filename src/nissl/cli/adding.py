@@ -20,6 +20,10 @@ Channels = Annotated[
     int | None, typer.Option("--channels", help="Channel count, raw files and stacks.")
 ]
 Planes = Annotated[int | None, typer.Option("--planes", help="Planes that take turns in a stack.")]
+Spacing = Annotated[
+    str | None,
+    typer.Option("--spacing", help="Size of a voxel, Z,Y,X in micrometres, where not stated."),
+]
 Dtype = Annotated[str | None, typer.Option(help="Sample type, raw files (int16, float32).")]
 Gain = Annotated[float | None, typer.Option("--gain-uv", help="uV per step, raw files.")]
 Format = Annotated[
@@ -30,6 +34,20 @@ SessionId = Annotated[str | None, typer.Option("--session", help="Name of the se
 Keep = Annotated[
     bool, typer.Option("--keep-identifiers", help="Keep personal identifiers; is recorded.")
 ]
+
+
+def voxel(text: str | None) -> list[float] | None:
+    """Size of a voxel along z, y and x from "Z,Y,X"."""
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise BadArgumentError(
+            "three sizes along z, y and x in micrometres",
+            repr(text),
+            "Write --spacing 1.5,0.33,0.33.",
+        ) from None
 
 
 def reader_options(**given: Any) -> dict[str, Any]:
@@ -44,6 +62,7 @@ def add(
     rate: Rate = None,
     channels: Channels = None,
     planes: Planes = None,
+    spacing: Spacing = None,
     dtype: Dtype = None,
     gain_uv: Gain = None,
     format: Format = None,
@@ -65,6 +84,7 @@ def add(
         rate_hz=rate,
         n_channels=channels,
         n_planes=planes,
+        spacing_um=voxel(spacing),
         dtype=dtype,
         gain_uv=gain_uv,
         format=format,

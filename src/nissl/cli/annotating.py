@@ -22,8 +22,10 @@ from nissl.cli.adding import (
     ProjectPath,
     Rate,
     SessionId,
+    Spacing,
     SubjectId,
     reader_options,
+    voxel,
 )
 from nissl.cli.output import say, show
 from nissl.errors import BadArgumentError, MissingInputError
@@ -54,6 +56,7 @@ def annotate(
     rate: Rate = None,
     channels: Channels = None,
     planes: Planes = None,
+    spacing: Spacing = None,
     dtype: Dtype = None,
     gain_uv: Gain = None,
     format: Format = None,
@@ -77,6 +80,7 @@ def annotate(
             rate_hz=rate,
             n_channels=channels,
             n_planes=planes,
+            spacing_um=voxel(spacing),
             dtype=dtype,
             gain_uv=gain_uv,
             format=format,

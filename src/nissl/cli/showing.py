@@ -16,7 +16,9 @@ from nissl.cli.adding import (
     Planes,
     Probe,
     Rate,
+    Spacing,
     reader_options,
+    voxel,
 )
 from nissl.cli.output import say, show, show_json
 
@@ -28,6 +30,7 @@ def show_path(
     rate: Rate = None,
     channels: Channels = None,
     planes: Planes = None,
+    spacing: Spacing = None,
     dtype: Dtype = None,
     gain_uv: Gain = None,
     format: Format = None,
@@ -42,6 +45,7 @@ def show_path(
             rate_hz=rate,
             n_channels=channels,
             n_planes=planes,
+            spacing_um=voxel(spacing),
             dtype=dtype,
             gain_uv=gain_uv,
             format=format,

@@ -87,7 +87,7 @@ def array_movies(
     n_channels = sizes.get("c", 1)
     prefix = "" if movie == "movie" else f"{movie}."
     names = [f"{prefix}channel{k}" for k in range(n_channels)] if n_channels > 1 else [movie]
-    spacing = spacing_um(facts)
+    spacing = spacing_um(facts, n_planes=extent[0])
     return tuple(
         Movie(each, reader(axes, channel), extent, clock, spacing)
         for channel, each in enumerate(names)
@@ -146,14 +146,19 @@ def _times(facts: Mapping[str, Any], n_frames: int) -> Any:
     return None
 
 
-def spacing_um(facts: Mapping[str, Any]) -> tuple[float, float, float] | None:
-    """Size of a voxel along z, y and x; one value stands for y and x."""
+def spacing_um(facts: Mapping[str, Any], *, n_planes: int = 1) -> tuple[float, float, float] | None:
+    """Size of a voxel along z, y and x; one value stands for y and x.
+
+    None where the distance of several planes is not among them: it is asked for, not assumed.
+    """
     value = next((facts[key] for key in SPACINGS if facts.get(key) is not None), None)
     try:
         sizes = [float(v) for v in np.atleast_1d(np.asarray(value, dtype=np.float64))]
     except (TypeError, ValueError):
         return None
     if not sizes or len(sizes) > 3 or not all(math.isfinite(v) and v > 0 for v in sizes):
+        return None
+    if len(sizes) < 3 and n_planes > 1:
         return None
     y, x = (sizes * 2)[-2:]
     return (sizes[0] if len(sizes) == 3 else x, y, x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from nissl.data.probes import Geometry, read_probe
 from nissl.data.readers import READERS, Opened, Reader, ReadOptions
 from nissl.data.recording import Recording
 from nissl.data.signal import Signal
+from nissl.data.voxels import checked_spacing, with_spacing
 from nissl.errors import (
     BadArgumentError,
     BadMetadataError,
@@ -42,6 +43,7 @@ def read(
     dtype: str | None = None,
     gain_uv: float | None = None,
     n_planes: int | None = None,
+    spacing_um: Sequence[float] | None = None,
     subject: str | None = None,
     session: str | None = None,
     keep_identifiers: bool = False,
@@ -64,6 +66,8 @@ def read(
         not state them. A file that does is not overruled.
     n_planes : int, optional
         Planes that take turns in a stack of images, where it does not say.
+    spacing_um : sequence of float, optional
+        Size of a voxel along z, y and x in micrometres, for movies that do not state it.
     subject, session : str, optional
         Ids, in place of those the file states.
     keep_identifiers : bool
@@ -96,6 +100,7 @@ def read(
         dtype=dtype,
         gain_uv=gain_uv,
         n_planes=n_planes,
+        spacing_um=None if spacing_um is None else checked_spacing(spacing_um),
         keep_identifiers=keep_identifiers,
     )
     _check_options(options)
@@ -105,7 +110,7 @@ def read(
         _check_takes(reader, options)
         opened = reader.open(source, options)
         streams = _with_probe(reader, opened, options)
-        movies = {movie.name: movie for movie in opened.movies}
+        movies = {each.name: each for each in with_spacing(opened.movies, options.spacing_um)}
         _check_streams(streams, movies, source)
         mark = fingerprint(opened.files, source, (*streams.values(), *movies.values()))
     ids = {"subject": subject, "session": session}
@@ -290,4 +295,6 @@ def _given(options: ReadOptions, format_: str | None, ids: dict[str, str | None]
     given = {"format": format_, **vars(options), **ids}
     if options.probe is not None:
         given["probe"] = str(options.probe)
+    if options.spacing_um is not None:
+        given["spacing_um"] = list(options.spacing_um)
     return {name: value for name, value in given.items() if value not in (None, False)}

@@ -38,6 +38,8 @@ class ReadOptions:
         Microvolts per step.
     n_planes : int, optional
         Planes that take turns in a stack of images.
+    spacing_um : tuple of float, optional
+        Size of a voxel along z, y and x; any movie that does not state it takes it.
     keep_identifiers : bool
         Keep ids of human subjects as they are in the header.
     """
@@ -48,6 +50,7 @@ class ReadOptions:
     dtype: str | None = None
     gain_uv: float | None = None
     n_planes: int | None = None
+    spacing_um: tuple[float, float, float] | None = None
     keep_identifiers: bool = False
 
 
