@@ -42,6 +42,7 @@ TASKS: Registry[Task] = Registry(
             "decoding",
             "cells",
             "rates",
+            "tracks",
         )
     },
 )
