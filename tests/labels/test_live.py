@@ -24,8 +24,14 @@ def summary(live):
         "state": {i: live.state(i) for i in items},
         "rows": {i: sorted(draft.values("id", live.rows(i)).tolist()) for i in items},
         "label": {i: live.label(i) for i in items},
+        "said": {i: said_of(live, i) for i in items},
         "notes": sorted((str(n.item), n.text, str(n.edit)) for n in live.notes),
     }
+
+
+def said_of(live, item):
+    rows = live.rows(item)
+    return dict(zip(live.draft.values("id", rows).tolist(), live.said(rows).tolist(), strict=True))
 
 
 def expected(labels, edits, name):
@@ -33,10 +39,14 @@ def expected(labels, edits, name):
     reviewed = replay(labels, edits, resolve=by_reviewer(name))
     table = reviewed.labels
     items = table.items.tolist()
+    points = np.zeros(table.n_rows, np.int8) if reviewed.points is None else reviewed.points
+    ids = table.column("id")
+    said = {i: {int(ids[r]): int(points[r]) for r in table.rows_of(i)} for i in items}
     return {
         "items": items,
         "state": {i: reviewed.state[i] for i in items},
         "rows": {i: sorted(table.column("id")[table.rows_of(i)].tolist()) for i in items},
+        "said": said,
         "notes": sorted(
             (str(n.item), n.text, str(n.edit)) for n in reviewed.notes if n.reviewer == name
         ),
@@ -44,9 +54,9 @@ def expected(labels, edits, name):
 
 
 @quick
-@given(st.data())
-def test_live_is_replay_after_every_step(data):
-    labels = data.draw(label_sets())
+@given(st.data(), st.sampled_from([tuple(Kind), (Kind.POINTS,)]))
+def test_live_is_replay_after_every_step(data, kinds):
+    labels = data.draw(label_sets(kinds))
     edits = data.draw(journals(labels, reviewers=("ana", "ben"), max_edits=14))
     names = sorted({e.reviewer for e in edits}) or ["ana"]
     name = data.draw(st.sampled_from(names))
@@ -65,7 +75,7 @@ def test_live_is_replay_after_every_step(data):
     own = [e for e in edits if e.reviewer == name]
     if own and len({e.reviewer for e in edits}) == 1:
         told = summary(live)
-        assert {k: told[k] for k in ("items", "state", "rows", "notes")} == expected(
+        assert {k: told[k] for k in ("items", "state", "rows", "said", "notes")} == expected(
             labels, edits, name
         )
 

@@ -16,7 +16,7 @@ from nissl.labels.digest import plain_json
 class EditKind(StrEnum):
     """What an edit does; the payload each takes stands beside it."""
 
-    ACCEPT = "accept"  # {}
+    ACCEPT = "accept"  # {}; of a track also {"frames": [...]} or {"rows": [row ids]}: these only
     REJECT = "reject"  # {}
     RELABEL = "relabel"  # {"label": class name}
     MOVE = "move"  # the kind's place columns: {"sample"} | {"start", "stop"} | {"x", "y", "z"}
@@ -27,7 +27,7 @@ class EditKind(StrEnum):
     SPLIT = "split"  # {"rows": [[row ids of the first new item], [second], ...]}
     SWAP = "swap"  # {"from": frame or sample}; two items exchange identity from there on
     LINK = "link"  # {"to": [digest, item]}
-    UNSURE = "unsure"  # {}
+    UNSURE = "unsure"  # {}; of a track also {"frames": [...]} or {"rows": [row ids]}
     NOTE = "note"  # {"text": str}
     FLAG = "flag"  # {"text": str}; asks for a second reader
     ADJUDICATE = "adjudicate"  # {"label": class name}; settles readers who disagree
@@ -86,6 +86,12 @@ class Edit:
         except BadLabelsError as error:
             raise BadEditError(error.expected, error.got, error.remedy) from None
         object.__setattr__(self, "payload", payload)
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether it speaks of some points of tracks only, not of whole items."""
+        named = "frames" in self.payload or "rows" in self.payload
+        return named and self.kind in (EditKind.ACCEPT, EditKind.UNSURE)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -118,7 +118,7 @@ def _tested(
         return
     proposed = desk.vocabulary.names[said.label[place]]
     confidence = float(said.confidence[place])
-    if not np.isfinite(confidence):
+    if not np.isfinite(confidence) or edit.of_rows:
         return
     if edit.kind is EditKind.RELABEL:
         yield confidence, edit.payload.get("label") != proposed, chance

@@ -141,6 +141,8 @@ def structured(desk: Desk, edits: dict[str, list[Edit]], reader: str) -> bool:
 
 
 def _by_base(edit: Edit, *, has_classes: bool) -> tuple[int, ...]:
+    if edit.of_rows:  # some points of a track: the track is not decided
+        return ()
     if edit.kind is EditKind.MERGE:
         gone = tuple(sorted(set(edit.items)))[1:]
         return gone if has_classes else edit.items
@@ -163,6 +165,8 @@ def _by_class(edit: Edit, target: dict[int, int]) -> list[int]:
 def _labels_of(
     edit: Edit, claimed: dict[int, int], names: tuple[str, ...]
 ) -> list[tuple[int, str | None]]:
+    if edit.of_rows:
+        return []
     if edit.kind in (EditKind.RELABEL, EditKind.ADJUDICATE):
         return [(item, str(edit.payload.get("label"))) for item in edit.items]
     if edit.kind in (EditKind.ACCEPT, EditKind.MOVE, EditKind.RESHAPE):

@@ -91,7 +91,7 @@ def answers_of(labels: LabelSet, edits: Iterable[Edit]) -> tuple[Answer, ...]:
 
 
 def _said(edit: Edit, claimed: Mapping[int, str]) -> Iterator[Answer]:
-    for item in edit.items:
+    for item in () if edit.of_rows else edit.items:
         label: str | None
         if edit.kind in _GIVES:
             label = str(edit.payload.get("label"))

@@ -247,6 +247,25 @@ def _payload(draw: st.DrawFn, kind: EditKind, labels: LabelSet) -> dict[str, Any
     return {}
 
 
+def _pointwise(draw: st.DrawFn, labels: LabelSet) -> tuple[EditKind, tuple[int, ...], Any]:
+    """Edits of single points of tracks."""
+    item = draw(st.sampled_from(labels.items.tolist()))
+    rows = labels.rows_of(item)
+    kind = draw(st.sampled_from((EditKind.MOVE, EditKind.SWAP, EditKind.ACCEPT, EditKind.UNSURE)))
+    row = draw(st.sampled_from(rows.tolist()))
+    frame = int(labels.column("frame")[row])
+    if kind is EditKind.MOVE:
+        place = {"x": draw(st.floats(-9, 9, width=32)), "visible": draw(st.booleans())}
+        return kind, (item,), {"row": int(labels.column("id")[row]), **place}
+    others = draw(st.permutations(labels.items.tolist()))
+    if kind is EditKind.SWAP:
+        other = next((i for i in others if i != item), item)
+        return kind, (item, other), {"from": frame}
+    if draw(st.booleans()):
+        return kind, (item,), {"rows": [int(labels.column("id")[row])]}
+    return kind, tuple(others), {"frames": [frame]}
+
+
 def _structural(draw: st.DrawFn, labels: LabelSet) -> tuple[EditKind, tuple[int, ...], Any]:
     items = labels.items.tolist()
     if labels.kind in (Kind.EVENTS, Kind.POINTS) and draw(st.booleans()):
@@ -280,7 +299,8 @@ def journals(
         choice = draw(st.integers(0, 3))
         items: tuple[int, ...]
         if choice == 0:
-            kind, items, payload = _structural(draw, labels)
+            pointwise = labels.kind is Kind.POINTS and draw(st.booleans())
+            kind, items, payload = (_pointwise if pointwise else _structural)(draw, labels)
         elif choice == 1 and mine:
             kind, items = EditKind.UNDO, ()
             payload = {"target": str(draw(st.sampled_from(mine)).uuid)}

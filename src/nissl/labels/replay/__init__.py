@@ -9,7 +9,14 @@ from nissl.labels.replay.live import Live
 from nissl.labels.replay.rebase import Rebased, rebase, retarget
 from nissl.labels.replay.replay import replay
 from nissl.labels.replay.resolve import Outcome, Rule, adjudicated, by_reviewer, majority, single
-from nissl.labels.replay.reviewed import STATES, Link, Question, Remark, Reviewed
+from nissl.labels.replay.reviewed import (
+    STATES,
+    Link,
+    Question,
+    Remark,
+    Reviewed,
+    decided_rows,
+)
 
 __all__ = [
     "STATES",
@@ -23,6 +30,7 @@ __all__ = [
     "Rule",
     "adjudicated",
     "by_reviewer",
+    "decided_rows",
     "majority",
     "rebase",
     "replay",

@@ -15,6 +15,7 @@ import numpy as np
 from nissl.errors import BadEditError, BadLabelsError
 from nissl.labels.edits import Edit, EditKind
 from nissl.labels.kinds import Kind
+from nissl.labels.replay import pointwise
 from nissl.labels.replay.draft import Draft, Facts, Rows
 from nissl.labels.replay.journal import TRACKS
 from nissl.labels.replay.reviewed import Link, Remark
@@ -70,13 +71,48 @@ def _ids(draft: Draft, rows: Rows) -> np.ndarray[Any, Any]:
 
 
 def _accept(draft: Draft, edit: Edit) -> None:
+    if edit.of_rows:
+        _say(draft, named_rows(draft, edit), pointwise.ACCEPTED)
+        return
     for item in _items(draft, edit):
         draft.fact(item, edit).decision = "accepted"
+        _say(draft, draft.rows_of(item), pointwise.ACCEPTED)
 
 
 def _unsure(draft: Draft, edit: Edit) -> None:
+    if edit.of_rows:
+        _say(draft, named_rows(draft, edit), pointwise.UNSURE)
+        return
     for item in _items(draft, edit):
         draft.fact(item, edit).decision = "unsure"
+        draft.claims.doubt(draft.rows_of(item))
+
+
+def _say(draft: Draft, rows: Rows, code: int) -> None:
+    draft.claims.say(rows, draft.item[rows], code)
+
+
+def named_rows(draft: Draft, edit: Edit) -> Rows:
+    """The points of an edit's tracks that it names, by frame or by row id; or `BadEditError`."""
+    if draft.labels.kind is not Kind.POINTS:
+        raise _fault("whole items, as these are no points of tracks", edit.payload)
+    items = _items(draft, edit)
+    frames, ids = edit.payload.get("frames"), edit.payload.get("rows")
+    named = frames if ids is None else ids
+    if (
+        (frames is not None and ids is not None)
+        or not isinstance(named, Sequence)
+        or not named
+        or not all(_is_int(value) for value in named)
+    ):
+        raise _fault("either {'frames': [...]} or {'rows': [row ids]}", edit.payload)
+    if ids is None:
+        rows = draft.rows_at(named, items)
+        if not rows.size:
+            raise _fault("frames in which one of the items has a point", edit.payload)
+        return rows
+    own: Rows = np.concatenate([draft.rows_of(item) for item in items])
+    return own[np.flatnonzero(_part(_ids(draft, own), named))]
 
 
 def _remove(draft: Draft, edit: Edit) -> None:
@@ -122,6 +158,7 @@ def _move(draft: Draft, edit: Edit) -> None:
                 raise _fault(f"a visible point with {name}", edit.payload)
     draft.move(row, changes)
     _changed(draft, edit, item)
+    _say(draft, rows, pointwise.CHANGED)
 
 
 def _check_place(name: str, value: object, edit: Edit) -> None:
@@ -182,6 +219,7 @@ def _add(draft: Draft, edit: Edit) -> None:
             draft.set_rows(item, np.asarray([row], np.intp))
             draft.facts[item] = Facts(added=True, reviewer=edit.reviewer)
     draft.alive[rows] = True
+    _say(draft, rows, pointwise.ADDED)
 
 
 def _structure(draft: Draft, edit: Edit) -> None:
@@ -196,6 +234,7 @@ def _merge(draft: Draft, edit: Edit) -> None:
     rows = [draft.rows_of(item) for item in items]
     for item, absorbed in zip(items[1:], rows[1:], strict=True):
         draft.label[absorbed] = draft.label[rows[0][0]]
+        draft.claims.follow(absorbed, item, target)
         draft.rows[item] = np.empty(0, np.intp)
         draft.gone[item] = f"was merged into {target} by {edit.reviewer}"
         draft.carry_remarks(item, (target,))
@@ -250,6 +289,7 @@ def _split(draft: Draft, edit: Edit) -> None:
         raise _fault("parts that share no row and leave no item as it was", edit.payload)
     for item, mask in zip(draft.reserved[edit.uuid].items, chosen, strict=True):
         draft.set_rows(item, rows[mask])
+        draft.claims.follow(rows[mask], items[0], item)
         _changed(draft, edit, item)
     rest = rows[counts == 0]
     images = (*draft.reserved[edit.uuid].items, *([items[0]] if rest.size else []))
@@ -287,6 +327,8 @@ def _swap(draft: Draft, edit: Edit) -> None:
         _changed(draft, edit, item)
         if not mine.size:
             draft.gone[item] = f"gave all its rows away in a swap by {edit.reviewer}"
+    if draft.labels.kind is Kind.POINTS:  # who is who was decided in this very frame
+        _say(draft, draft.rows_at([edit.payload["from"]], items), pointwise.CHANGED)
 
 
 def _link(draft: Draft, edit: Edit) -> None:

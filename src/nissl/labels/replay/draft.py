@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from nissl.errors import BadEditError
 from nissl.labels.edits import Edit, EditKind
 from nissl.labels.labelset import LabelSet
 from nissl.labels.replay.journal import TRACKS, Reserved
+from nissl.labels.replay.pointwise import Claims, rows_in
 from nissl.labels.replay.reviewed import Link, Remark
 from nissl.labels.rows import check_rows, in_order, table_of
 
@@ -56,6 +57,7 @@ class Draft:
     item: npt.NDArray[np.int64]
     label: npt.NDArray[np.int32]
     alive: npt.NDArray[np.bool_]
+    claims: Claims = field(default_factory=Claims)  # on single points of tracks
     facts: dict[int, Facts] = field(default_factory=dict)
     rows: dict[int, Rows] = field(default_factory=dict)  # of items that are not as in the base
     gone: dict[int, str] = field(default_factory=dict)
@@ -113,18 +115,34 @@ class Draft:
         self.item = np.concatenate([self.item, table.column("item").to_numpy()])
         self.label = np.concatenate([self.label, table.column("label").to_numpy()])
         self.alive = np.concatenate([self.alive, np.zeros(len(ids), dtype=bool)])
+        self.claims.grow(len(ids))
 
     def restore(self, item: int) -> None:
         """Make an item of the base what it is there; only where no structure was changed."""
         rows = self.labels.rows_of(item)
         self.label[rows] = self.labels.column("label")[rows]
         self.alive[rows] = True
+        self.claims.forget(rows)
         self.facts.pop(item, None)
         self.rows.pop(item, None)
         self.gone.pop(item, None)
         for changes in self.moved.values():
-            for row in rows.tolist():
+            own = rows.tolist()
+            if len(changes) < len(own):  # a track has many rows, few of them moved
+                moved = np.fromiter(changes, np.intp, len(changes))
+                own = moved[np.isin(moved, rows)].tolist()
+            for row in own:
                 changes.pop(row, None)
+
+    def rows_at(self, frames: Sequence[int], items: Sequence[int]) -> Rows:
+        """Positions of the points of some tracks in some frames."""
+        added = self.table.column("frame").slice(self.labels.n_rows).to_numpy()
+        rows = rows_in(self.labels, added, frames)
+        return rows[self.alive[rows] & np.isin(self.item[rows], items)]
+
+    def said(self, rows: Rows) -> npt.NDArray[np.int8]:
+        """What the reviewer said of points, as codes of `pointwise`."""
+        return self.claims.of(rows, self.item[rows])
 
     def carry_remarks(self, item: int, images: Iterable[int]) -> None:
         """Let an item's notes, flags and links follow it to what became of it."""
@@ -218,6 +236,7 @@ def start(
         item=np.array(whole.column("item").to_numpy()),
         label=np.array(whole.column("label").to_numpy()),
         alive=np.arange(n) < labels.n_rows,
+        claims=Claims.none(labels.kind, n),
     )
     return draft, faults
 

@@ -160,6 +160,10 @@ class Live:
         """Positions of an item's rows in `table`; `BadEditError` when it has none."""
         return self.draft.rows_of(item)
 
+    def said(self, rows: Rows) -> npt.NDArray[np.int8]:
+        """What the reviewer said of single points, as codes of `STATES`."""
+        return self.draft.said(rows)
+
     @property
     def table(self) -> pa.Table:
         """Rows of the base and those added; for places ask `draft.values`, which knows moves."""

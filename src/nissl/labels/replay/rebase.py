@@ -15,6 +15,7 @@ from nissl.labels.edits import Edit, EditKind
 from nissl.labels.kinds import Kind
 from nissl.labels.labelset import LabelSet
 from nissl.labels.replay import journal
+from nissl.labels.replay.carrying import CarriedPoints
 from nissl.labels.replay.reviewed import Question, Reviewed
 
 
@@ -48,7 +49,8 @@ def rebase(
     Undone edits and their undos are left behind. An edit fits when all its items are
     matched; an acceptance only when the new item also has the class that was accepted.
     Row ids in payloads (splits, moves of one row) are carried by place: to the row of the
-    matched item with the nearest sample, start or frame within `tolerance`.
+    matched item with the nearest sample, start or frame within `tolerance`. What was said of
+    single points is carried to those that the new set has at the same place.
 
     Parameters
     ----------
@@ -78,7 +80,10 @@ def rebase(
         standing += kept
         questions += doubtful
     order = {edit.uuid: index for index, edit in enumerate(known)}
-    carrier = _Carrier(old, new, dict(matching), journal.reserve(old, known), tolerance)
+    reserved = journal.reserve(old, known)
+    carrier = _Carrier(old, new, dict(matching), reserved, tolerance)
+    if old.kind is Kind.POINTS and any(edit.of_rows for edit in standing):
+        carrier.points = CarriedPoints(old, new, standing, reserved)
     for edit in sorted(standing, key=lambda e: order[e.uuid]):
         reason = carrier.carry(edit)
         if reason:
@@ -101,9 +106,18 @@ class _Carrier:
         self.items = matching
         self.reserved = reserved
         self.carried: list[Edit] = []
+        self.points: CarriedPoints | None = None
 
     def carry(self, edit: Edit) -> str | None:
-        """Append the edit on the new set; the reason when it does not fit."""
+        """Append the edit on the new set; the reason when it, or a part of it, does not fit."""
+        n_before = len(self.carried)
+        reason = self._carry(edit)
+        if self.points is not None:
+            said = self.carried[-1] if len(self.carried) > n_before else None
+            self.points.play(edit, said)
+        return reason
+
+    def _carry(self, edit: Edit) -> str | None:
         lost = [i for i in edit.items if i not in self.items]
         if lost:
             return f"items {lost} have no match in the new labels"
@@ -115,7 +129,14 @@ class _Carrier:
             label = edit.payload.get("label")
             if label not in self.new.vocabulary.names:
                 return f"the class {label!r} is not in the new labels' vocabulary"
-        payload = self._payload(edit)
+        partly: str | None = None
+        payload: dict[str, Any] | None
+        if self.points is not None and edit.of_rows:
+            payload, partly = self.points.payload(edit, self.items)
+            if not payload["rows"]:
+                return partly
+        else:
+            payload = self._payload(edit)
         if payload is None:
             return "rows it names have no match in the new labels"
         said = replace(
@@ -128,7 +149,7 @@ class _Carrier:
             parent=edit.uuid,
         )
         self._learn(edit, said)
-        return None
+        return partly
 
     def _learn(self, edit: Edit, said: Edit) -> None:
         self.carried.append(said)
@@ -138,6 +159,8 @@ class _Carrier:
         if before is not None:
             after = journal.reserve(self.new, self.carried)[said.uuid]
             self.items |= dict(zip(before.items, after.items, strict=True))
+            if self.points is not None:
+                self.points.reserved[said.uuid] = after
 
     def _same_class(self, item: int) -> bool:
         old, new = self.old.rows_of(item), self.new.rows_of(self.items[item])

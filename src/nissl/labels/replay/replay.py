@@ -18,6 +18,7 @@ from nissl.labels.labelset import Author, LabelSet, Provenance
 from nissl.labels.replay import journal
 from nissl.labels.replay.actions import apply
 from nissl.labels.replay.draft import Draft, Facts, start
+from nissl.labels.replay.points import points_of
 from nissl.labels.replay.resolve import Group, Rule, groups, positions
 from nissl.labels.replay.reviewed import Question, Reviewed
 from nissl.labels.rows import in_order
@@ -234,6 +235,7 @@ def _finish(
         flags=tuple(flag for d in drafts for flag in d.flags),
         links=tuple(link for d in drafts for link in d.links),
         items=None if items is None else _kept_facts(items, labels, reviewed, state),
+        points=points_of(reviewed, {name: s.draft for name, s in sessions.items()}, rule),
     )
 
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import numpy as np
+import numpy.typing as npt
+
 from nissl.labels.edits import Edit
 from nissl.labels.labelset import LabelSet
 from nissl.labels.tables import ItemTable
@@ -99,6 +102,9 @@ class Reviewed:
     items : ItemTable, optional
         The facts of those items of the given table whose rows are the same as before; the
         others have to be described anew.
+    points : ndarray, shape (n_rows,), int8, optional
+        Of POINTS: what was said of each row of `labels`, as index into `STATES`; None where
+        nothing was. A row that was decided may be of an item that is untouched as a whole.
     """
 
     base: LabelSet
@@ -111,6 +117,7 @@ class Reviewed:
     flags: tuple[Remark, ...] = ()
     links: tuple[Link, ...] = ()
     items: ItemTable | None = None
+    points: npt.NDArray[np.int8] | None = None
 
     @property
     def decided(self) -> tuple[int, ...]:
@@ -121,3 +128,22 @@ class Reviewed:
         counts = {s: sum(v == s for v in self.state.values()) for s in STATES}
         told = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
         return f"Reviewed({told or 'no items'}; {len(self.questions)} questions)"
+
+
+def decided_rows(reviewed: Reviewed) -> npt.NDArray[np.bool_]:
+    """Which points a person placed, moved or found right, in frames they may be learnt from.
+
+    Parameters
+    ----------
+    reviewed : Reviewed
+        Of POINTS.
+
+    Returns
+    -------
+    ndarray, shape (n_rows,), bool
+        Over the rows of `reviewed.labels`. A point that a person hid counts: that the neuron
+        is not to be seen there was decided (its `visible` is false).
+    """
+    if reviewed.points is None:
+        return np.zeros(reviewed.labels.n_rows, bool)
+    return np.isin(reviewed.points, [STATES.index(s) for s in ("accepted", "changed", "added")])
