@@ -136,6 +136,8 @@ def test_neurons_of_an_atlas_are_taken() -> None:
     made = simulate_worm(rng, positions_um=atlas, n_frames=5, shape=(16, 64, 128))
     assert made.positions.xyz.shape == (5, 25, 3)
     assert made.positions.seen.mean() > 0.9
+    fewer = simulate_worm(rng, positions_um=atlas, n_neurons=9, n_frames=1)
+    assert fewer.positions.items.size == 9
     with pytest.raises(BadArgumentError, match="all finite"):
         simulate_worm(rng, positions_um=np.full((4, 3), np.nan))
 

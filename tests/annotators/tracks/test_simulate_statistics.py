@@ -72,7 +72,7 @@ def test_a_place_within_counts_ties_by_half() -> None:
 def test_a_stiff_worm_differs_less_from_itself() -> None:
     rng = np.random.default_rng(0)
     stiff, lively = (
-        statistics(made.positions, made.worm.spacing_um, rng=rng, n_pairs=100)
+        statistics(made.positions, made.worm.spacing_um, rng=rng, n_pairs=60)
         for made in (
             simulated(Worm(seed=1, n_frames=300, bend=0.05, squeeze=0.02, twist=0.02, tilt=0.01)),
             simulated(Worm(seed=1, n_frames=300)),
@@ -89,10 +89,10 @@ def test_real_pairs_lie_within_what_is_simulated() -> None:
     places = [np.load(SHARED / f"points_ex{k}.npz")["pts_gt"] for k in (2, 3, 4)]
     real = statistics(Positions.build([2, 3, 4], np.stack(places)), REAL_SPACING)
     pools = []
-    for seed in range(4):
+    for seed in range(3):
         made = simulated(Worm(seed=seed))
         rng = np.random.default_rng(seed)
-        pools.append(statistics(made.positions, made.worm.spacing_um, rng=rng, n_pairs=120))
+        pools.append(statistics(made.positions, made.worm.spacing_um, rng=rng, n_pairs=100))
     for name in STATISTICS:
         pool = np.concatenate([each[name] for each in pools])
         for value in real[name]:

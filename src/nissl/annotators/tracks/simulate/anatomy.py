@@ -34,6 +34,9 @@ PACKED_UM = 1.7
 CLUSTERED = 0.25
 """Share of neurons that are tried right beside another."""
 
+UNLIKE = 0.6
+"""Standard deviation of the logarithm of how brightly tissue and gut shine, between animals."""
+
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
@@ -81,7 +84,8 @@ def anatomy(worm: Worm, rng: np.random.Generator) -> Anatomy:
     haze = _haze(half)
     others = np.concatenate([rng.uniform(0.2, 0.7, len(grains)), np.full(len(haze), across[0] / 3)])
     spread = np.concatenate([radius / np.sqrt(5), others])
-    dim = worm.haze * rng.uniform(0.6, 1.4, len(haze))
+    grain_light = grain_light * rng.lognormal(0, UNLIKE)
+    dim = worm.haze * rng.lognormal(0, UNLIKE) * rng.uniform(0.6, 1.4, len(haze))
     return Anatomy(
         n,
         np.concatenate([xyz, grains, haze]),

@@ -65,7 +65,7 @@ def stage_of(worm: Worm) -> Stage:
     rngs = [np.random.default_rng([worm.seed, part]) for part in range(4)]
     body = anatomy(worm, rngs[0])
     moved = motion(worm, rngs[1])
-    xyz_um = deformed(body.xyz, body.half_um, moved)
+    xyz_um = _swept(worm, deformed(body.xyz, body.half_um, moved))
     traces = activity(worm, rngs[2])
     step = np.asarray(worm.spacing_um[::-1])
     middle = (np.asarray(worm.shape[::-1]) - 1) / 2
@@ -76,6 +76,14 @@ def stage_of(worm: Worm) -> Stage:
         traces,
         moved.posture.astype(np.float32),
     )
+
+
+def _swept(worm: Worm, xyz_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Places at the time at which their plane is seen; they count from the middle of a volume."""
+    if worm.n_frames < 2:
+        return xyz_um
+    when = np.clip(xyz_um[..., 2:] / worm.view_um[2], -0.5, 0.5) * worm.scan
+    return np.asarray(xyz_um + np.gradient(xyz_um, axis=0) * when)
 
 
 def _light(
@@ -233,9 +241,9 @@ def simulate_worm(
     Parameters
     ----------
     rng : numpy.random.Generator
-    positions_um : array_like, shape (n_neurons, 3), optional
+    positions_um : array_like, shape (n, 3), optional
         Neurons of a straight worm, x along the body with the nose at greater x, um; of an atlas,
-        say. They, and not `n_neurons`, then say how many there are.
+        say. With fewer `n_neurons` that many of them are drawn; all are taken without it.
     **settings
         Of `Worm`: ``n_neurons=80, n_frames=500, shape=(16, 80, 128)``.
     """
@@ -248,6 +256,9 @@ def simulate_worm(
                 f"shape {places.shape}",
                 "Give x, y, z of every neuron; leave those out that the atlas lacks.",
             )
+        kept = int(settings.get("n_neurons", len(places)))
+        if kept < len(places):
+            places = places[np.sort(rng.permutation(len(places))[:kept])]
         settings |= {
             "n_neurons": len(places),
             "positions_um": tuple((float(x), float(y), float(z)) for x, y, z in places),
