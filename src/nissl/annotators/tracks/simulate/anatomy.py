@@ -73,7 +73,8 @@ def anatomy(worm: Worm, rng: np.random.Generator) -> Anatomy:
         xyz = own
     else:
         xyz = np.asarray(worm.positions_um, np.float64)
-        xyz = xyz - (xyz.min(axis=0) + xyz.max(axis=0)) / 2
+        xyz = xyz - xyz.mean(axis=0)
+        xyz[:, 0] -= (xyz[:, 0].min() + xyz[:, 0].max()) / 2
     half = max(float(np.abs(xyz[:, 0]).max()), 1.0)
     across = np.maximum(np.abs(xyz[:, 1:]).max(axis=0), 1.0)
     red = np.exp(worm.spread * rng.standard_normal(n))
