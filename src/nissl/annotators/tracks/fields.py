@@ -10,7 +10,7 @@ in which voxels have their true proportions); places that go in and come out are
 voxels, volumes are ``(c, z, y, x)``.
 
 Low Fourier modes with a penalty on strain are those of targeted augmentation (Park et al., eLife
-2024); the affine part apart, and the fit that stands wrong matches, are ours.
+2024); the affine part apart, and how wrong matches are left aside, are ours.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import interpolate, linalg, ndimage
+from scipy import interpolate, linalg, ndimage, spatial
 
 from nissl.errors import BadArgumentError, BadMetadataError
 
@@ -32,10 +32,12 @@ Triple = tuple[float, float, float]
 GRID = 6
 """Voxels between the places at which a field is inverted; cubic splines fill in the rest."""
 N_NEWTON = 8
-STIFF = 150.0
-"""How much more strain costs in the first round of a fit: almost a rigid motion."""
 CUT = 4.0
 """Typical misses beyond which a match counts for nothing."""
+N_NEAR = 8
+"""Neighbours whose distances tell whether a match is right."""
+GIVE = 0.2
+"""Typical change of a distance between neighbours, relative to it."""
 
 
 class Strain(NamedTuple):
@@ -124,21 +126,26 @@ class Field:
         square = [np.vstack([each.affine, [0, 0, 0, 1]]) for each in (self, other)]
         return replace(self, affine=(square[1] @ square[0])[:3], modes=modes)
 
-    def warp_image(self, volume: npt.NDArray[Any], order: int = 1) -> npt.NDArray[np.float32]:
-        """A volume carried along, shape (c, z, y, x) as given, float32.
+    def sources(self) -> Reals:
+        """Places z, y, x in voxels that each voxel of a carried volume comes from, (3, z, y, x)."""
+        nodes = self._nodes
+        places = np.stack(np.meshgrid(*nodes, indexing="ij"), axis=-1)[..., ::-1]
+        coarse = np.moveaxis(self.inverse_at(places)[..., ::-1], -1, 0)
+        for axis, (node, n) in enumerate(zip(nodes, self.shape, strict=True), start=1):
+            if node.size < n:
+                fill = interpolate.CubicSpline(node, np.eye(node.size))(np.arange(n))
+                coarse = np.moveaxis(np.tensordot(fill, coarse, (1, axis)), 0, axis)
+        return np.ascontiguousarray(coarse)
 
-        What comes from outside takes the median of its channel, which is background.
-        """
-        sources = self._sources(volume.shape[1:])
-        out = np.empty(volume.shape, np.float32)
-        for channel, into in zip(np.asarray(volume, np.float32), out, strict=True):
-            empty = float(np.median(channel))
-            ndimage.map_coordinates(channel, sources, into, order, mode="grid-constant", cval=empty)
-        return out
+    def warp_image(self, volume: npt.NDArray[Any], order: int = 1) -> npt.NDArray[np.float32]:
+        """A volume carried along, shape (c, z, y, x) as given, float32."""
+        self._check(volume.shape[1:])
+        return resampled(volume, self.sources(), order)
 
     def warp_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Labels carried along, (z, y, x), of the same type; 0 comes from outside."""
-        sources = self._sources(labels.shape)
+        self._check(labels.shape)
+        sources = self.sources()
         return np.asarray(ndimage.map_coordinates(labels, sources, order=0, mode="grid-constant"))
 
     def jacobian(self, xyz: npt.NDArray[Any]) -> Reals:
@@ -184,20 +191,23 @@ class Field:
             for axis, k in enumerate(self.modes.shape[:3])
         ]
 
-    def _sources(self, shape: Sequence[int]) -> Reals:
-        """Places z, y, x that voxels of a carried volume come from, shape (3, z, y, x)."""
+    def _check(self, shape: Sequence[int]) -> None:
         if tuple(shape) != tuple(self.shape):
             raise BadArgumentError(
                 f"a volume of {self.shape}, as the field's", str(tuple(shape)), "Fit it anew."
             )
-        nodes = self._nodes
-        places = np.stack(np.meshgrid(*nodes, indexing="ij"), axis=-1)[..., ::-1]
-        coarse = np.moveaxis(self.inverse_at(places)[..., ::-1], -1, 0)
-        for axis, (node, n) in enumerate(zip(nodes, self.shape, strict=True), start=1):
-            if node.size < n:
-                fill = interpolate.CubicSpline(node, np.eye(node.size))(np.arange(n))
-                coarse = np.moveaxis(np.tensordot(fill, coarse, (1, axis)), 0, axis)
-        return np.ascontiguousarray(coarse)
+
+
+def resampled(volume: npt.NDArray[Any], sources: Reals, order: int = 1) -> npt.NDArray[np.float32]:
+    """Channels (c, z, y, x) read at `sources` (3, z, y, x), float32.
+
+    What comes from outside takes the median of its channel, which is background.
+    """
+    out = np.empty(volume.shape, np.float32)
+    for channel, into in zip(np.asarray(volume, np.float32), out, strict=True):
+        empty = float(np.median(channel))
+        ndimage.map_coordinates(channel, sources, into, order, mode="grid-constant", cval=empty)
+    return out
 
 
 def fit_field(
@@ -209,13 +219,14 @@ def fit_field(
     scale: Triple | None = None,
     weights: npt.NDArray[Any] | None = None,
     n_modes: tuple[int, int, int] = (2, 4, 6),
-    strain: float = 0.02,
+    strain: float = 0.01,
     n_rounds: int = 8,
 ) -> Field:
     """The field that carries places onto their matches, wrong matches left aside.
 
-    It begins stiff and softens while matches are weighed anew by how badly they fit (Tukey's
-    biweight), so that a wrong match is recognised before it can bend the field.
+    A match is trusted as far as it keeps its distances to its neighbours, which a bend does and
+    a wrong match does not (in the spirit of Leordeanu and Hebert, ICCV 2005); then matches are
+    weighed anew by how badly they fit (Tukey's biweight).
 
     Parameters
     ----------
@@ -236,7 +247,7 @@ def fit_field(
         Price of strain in the bending and of stretch, relative to mean squared residuals, both
         in lengths of the animal's extent (the root mean square distance from its centre).
     n_rounds : int
-        How often matches are weighed anew; 1 is least squares.
+        How often the field is fitted; 1 is plain least squares, wrong matches and all.
 
     Raises
     ------
@@ -258,13 +269,14 @@ def fit_field(
         plain = Field.identity(shape, size, n_modes)
         return replace(plain, affine=np.hstack([np.eye(3), shift[:, None]]))
     basis = _Basis(shape, size, n_modes)
+    if n_rounds > 1:
+        trust = trust * _agreement(x, y, trust, float(np.mean(size))) ** 4
     share = np.ones(len(x))
     field = Field.identity(shape, size, n_modes)
-    for at in range(n_rounds):
-        stiff = strain * STIFF ** (1 - at / (n_rounds - 1)) if n_rounds > 1 else strain
-        field = basis.fitted(x, y, trust * share, stiff)
+    for _ in range(n_rounds):
+        field = basis.fitted(x, y, trust * share, strain)
         miss = np.linalg.norm(field.at(x / voxel) * voxel - y, axis=1)
-        # never finer than a voxel: a place is not known better, and the ends of a stiff body miss
+        # never finer than a voxel: a place is not known better
         spread = max(1.4826 * float(np.median(miss)), float(np.mean(size)))
         share = np.maximum(1 - (miss / (CUT * spread)) ** 2, 0) ** 2
     return field
@@ -337,6 +349,23 @@ class _Basis:
         shifted = np.hstack([matrix, (to - matrix @ from_)[:, None]])
         modes = bending.reshape(self.empty.modes.shape)
         return replace(self.empty, affine=shifted, modes=modes)
+
+
+def _agreement(x: Reals, y: Reals, trust: Reals, voxel: float) -> Reals:
+    """How well each match keeps its distances to its neighbours that do so themselves, 0 to 1.
+
+    Bending changes distances between neighbours little, however far it carries them; a wrong
+    match changes nearly all of them.
+    """
+    before, after = spatial.distance_matrix(x, x), spatial.distance_matrix(y, y)
+    reach = np.sort(before, axis=1)[:, min(N_NEAR, len(x) - 1)]
+    close = np.exp(-0.5 * (before / reach[:, None]) ** 2)
+    np.fill_diagonal(close, 0)
+    kept = close * np.exp(-0.5 * ((after - before) / (GIVE * before + voxel)) ** 2)
+    score = trust
+    for _ in range(10):
+        score = (kept @ score) / np.maximum(close @ score, 1e-12)
+    return np.asarray(score)
 
 
 def _rotation(x: Reals, y: Reals, weight: Reals) -> Reals:
