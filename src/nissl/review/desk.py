@@ -137,7 +137,8 @@ class Desk:
     def has_raw(self) -> bool:
         """Whether the raw data can be opened."""
         try:
-            return (self.movie if self.kind is Kind.REGIONS else self.signal) is not None
+            framed = self.kind in (Kind.REGIONS, Kind.POINTS)
+            return (self.movie if framed else self.signal) is not None
         except SourceNotFoundError:
             return False
 

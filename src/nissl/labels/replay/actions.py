@@ -55,8 +55,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) > 3e38
 
 
-def _one_row(draft: Draft, edit: Edit) -> tuple[int, int]:
-    """The item and the row that an edit is about: the only one, or the payload's `row`."""
+def one_row(draft: Draft, edit: Edit) -> tuple[int, int]:
+    """The item and the row of an edit: the only one, or the payload's `row`; `BadEditError`."""
     items = _items(draft, edit)
     rows = draft.rows_of(items[0])
     if _is_int(edit.payload.get("row")):
@@ -138,7 +138,7 @@ def _relabel(draft: Draft, edit: Edit) -> None:
 
 def _move(draft: Draft, edit: Edit) -> None:
     kind = draft.labels.kind
-    item, row = _one_row(draft, edit)
+    item, row = one_row(draft, edit)
     changes = {k: v for k, v in edit.payload.items() if k != "row"}
     allowed = _PLACES.get(kind, ())
     if not changes or not set(changes) <= set(allowed):
@@ -175,7 +175,7 @@ def _check_place(name: str, value: object, edit: Edit) -> None:
 def _reshape(draft: Draft, edit: Edit) -> None:
     if draft.labels.kind is not Kind.REGIONS:
         raise _fault("regions to reshape", draft.labels.kind.value)
-    item, row = _one_row(draft, edit)
+    item, row = one_row(draft, edit)
     pixels, weights = edit.payload.get("pixels"), edit.payload.get("weights")
     if (
         not isinstance(pixels, Sequence)

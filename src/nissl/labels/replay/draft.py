@@ -96,8 +96,9 @@ class Draft:
         values = np.array(column.to_numpy())
         moved = self.moved.get(name)
         if moved:
-            for index, row in enumerate(rows.tolist()):
-                values[index] = moved.get(row, values[index])
+            known = np.fromiter(moved, np.intp, len(moved))
+            for index in np.flatnonzero(np.isin(rows, known)).tolist():
+                values[index] = moved[int(rows[index])]
         return values
 
     def move(self, row: int, changes: Mapping[str, Any]) -> None:
@@ -130,7 +131,8 @@ class Draft:
             own = rows.tolist()
             if len(changes) < len(own):  # a track has many rows, few of them moved
                 moved = np.fromiter(changes, np.intp, len(changes))
-                own = moved[np.isin(moved, rows)].tolist()
+                moved = moved[moved < self.labels.n_rows]
+                own = moved[self.labels.column("item")[moved] == item].tolist()
             for row in own:
                 changes.pop(row, None)
 

@@ -22,6 +22,7 @@ from nissl.labels.replay import journal
 from nissl.labels.replay.actions import apply
 from nissl.labels.replay.draft import Draft, Facts, Rows, start
 from nissl.labels.replay.reviewed import Question, Remark
+from nissl.labels.replay.steps import Step
 
 _STRUCTURE = {EditKind.MERGE, EditKind.SPLIT, EditKind.SWAP, EditKind.ADD, EditKind.LINK}
 
@@ -49,6 +50,7 @@ class Live:
         self._next = (_above(labels.items), _above(labels.column("id")))
         self._pending: tuple[Edit, ...] = ()
         self._draft: Draft | None = None
+        self._steps: list[Step] = []  # of the last edits that stand, as far as they have one
         self.extend(edits)
 
     def extend(self, edits: Iterable[Edit]) -> None:
@@ -209,11 +211,17 @@ class Live:
             return
         if edit.kind is EditKind.ADD:
             draft.grow(edit)
+        step = Step.before(draft, edit)
         apply(draft, edit)
         self._standing.append(edit)
+        if step is not None:
+            self._steps.append(step)
 
     def _retake(self, standing: list[Edit]) -> None:
         """Change what stands, from the present list to this one."""
+        if self._stepped_back(standing):
+            return
+        self._steps = []
         before, after = {e.uuid for e in self._standing}, {e.uuid for e in standing}
         both = list({e.uuid: e for e in (*self._standing, *standing)}.values())
         changed = [e for e in both if (e.uuid in before) != (e.uuid in after)]
@@ -232,12 +240,28 @@ class Live:
                 self.questions += _played(draft, edit)
         self._standing = standing
 
+    def _stepped_back(self, standing: list[Edit]) -> bool:
+        """Whether only the last edits go, and each has a step; they are taken back then."""
+        n = len(self._standing) - len(standing)
+        if not 0 < n <= len(self._steps):
+            return False
+        gone = [edit.uuid for edit in self._standing[len(standing) :]]
+        kept = zip(self._standing, standing, strict=False)
+        same = all(a.uuid == b.uuid for a, b in kept)
+        if not same or gone != [step.edit for step in self._steps[-n:]]:
+            return False
+        for _ in range(n):
+            self._steps.pop().take_back(self.draft)
+        self._standing = standing
+        return True
+
     def _rebuild(self) -> None:
         standing, questions = journal.active(self._own)
         self._play(standing)
         self.questions = questions + self.questions
 
     def _play(self, standing: list[Edit]) -> None:
+        self._steps = []
         self._draft, faults = start(self.labels, standing, self._reserved)
         self.questions = []
         for edit in standing:
