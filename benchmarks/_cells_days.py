@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from _common import arguments, finite, number, table
+from nissl.align.activity import FACTS, facts_of
 from nissl.align.cells import Matches, aligned
 from nissl.align.fields import register, rotation
 from nissl.align.simulate import two_days
@@ -33,12 +34,18 @@ from nissl.tasks import Inputs
 from nissl.trust.reliability import reliability
 
 FOLDER = Path("imaging") / "human_roi_masks"
+DENSE = "dense, bent and badly outlined, 40 %"
+ACTIVITY: dict[str, dict[str, Any]] = {
+    "the same, with activity": {},
+    "the same, with activity, that of all cells has changed": {"changed": 1.0},
+}
+"""Activity as evidence on the days of `DENSE`: a fifth of the cells changes where not said."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "turnover 20 %": {"turnover": 0.2},
     "turnover 40 %": {"turnover": 0.4},
     "turnover 60 %": {"turnover": 0.6},
     "40 cells, turnover 40 %": {"turnover": 0.4, "n_cells": 40},
-    "dense, bent and badly outlined, 40 %": {
+    DENSE: {
         "turnover": 0.4,
         "n_cells": 420,
         "jitter_px": 1.2,
@@ -61,6 +68,14 @@ def simulated(seeds: int) -> dict[str, dict[str, Any]]:
             told.append(_told(found, days.pairs, moved.correlation))
         out[name] = _figures(told)
         print(name, out[name], flush=True)
+    for name, about in ACTIVITY.items():
+        told = []
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+            days = two_days(np.random.default_rng(seed), **SETTINGS[DENSE], **about)
+            found, moved = aligned(*days.cells, register(*days.images), activity=days.activity)
+            told.append(_told(found, days.pairs, moved.correlation))
+        out[name] = _figures(told)
+        print(name, out[name], flush=True)
     told = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         a, b = (two_days(np.random.default_rng(s)) for s in (seed, seed + 500))
@@ -70,13 +85,13 @@ def simulated(seeds: int) -> dict[str, dict[str, Any]]:
     return out
 
 
-def halves(seeds: int) -> dict[str, Any]:
+def halves(seeds: int) -> dict[str, dict[str, Any]]:
     """Figures of the two halves of simulated movies, each with the cells that `cells/nissl` finds.
 
     A link is false where the two regions lie over different true neurons; regions that lie over
-    none are left out, for nobody can say whether they are the same.
+    none are left out, for nobody can say whether they are the same. Without activity and with it.
     """
-    told = []
+    told: dict[str, list[dict[str, Any]]] = {"": [], ", with activity": []}
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         recording, truth = simulate(seed)
         movie, sets = recording.movie, []
@@ -90,13 +105,16 @@ def halves(seeds: int) -> dict[str, Any]:
             cells = Footprints.from_labels(found.labels[0], movie.shape)
             over = _nearest(found.labels[0], truth)
             known = np.flatnonzero(over >= 0)
-            sets.append((cells.take(known), over[known], found.images["mean"]))
-        (first, a, one), (second, b, two) = sets
+            facts = found.items[0].table
+            lively = facts_of({n: facts.column(n).to_numpy() for n in FACTS}, len(cells))
+            sets.append((cells.take(known), over[known], found.images["mean"], lively[known]))
+        (first, a, one, here), (second, b, two, there) = sets
         pictures = [np.asarray(image).reshape(movie.shape[1:]) for image in (one, two)]
-        matches, moved = aligned(first, second, register(*pictures))
         left, right = np.nonzero(a[:, None] == b[None])
-        told.append(_told(matches, np.stack([left, right], axis=1), moved.correlation))
-    return _figures(told)
+        for name, activity in (("", None), (", with activity", (here, there))):
+            matches, moved = aligned(first, second, register(*pictures), activity=activity)
+            told[name].append(_told(matches, np.stack([left, right], axis=1), moved.correlation))
+    return {name: _figures(each) for name, each in told.items()}
 
 
 def _nearest(labels: LabelSet, truth: LabelSet) -> np.ndarray:
@@ -212,7 +230,8 @@ def section(results: Mapping[str, Any]) -> list[str]:
     rows = dict(results["simulated"])
     people = results["people"]
     if results.get("halves"):
-        rows["two halves of a simulated movie, cells/nissl"] = results["halves"]
+        for name, figures in results["halves"].items():
+            rows[f"two halves of a simulated movie, cells/nissl{name}"] = figures
     if people.get("links"):
         rows[f"two people, {people['fields']} fields"] = people
     head = ["Days", "cells", "true pairs", "links", "false", "said to be false", "false above 0.95",

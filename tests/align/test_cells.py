@@ -113,3 +113,51 @@ def test_links_carry_the_calls_and_what_they_rest_on(days, found):
     assert labels.provenance.targets == (sets[0].digest, sets[1].digest)
     assert items.of == labels.digest
     assert len(items.context["absent_a"]) == len(day.cells[0])
+
+
+AMBIGUOUS = {"size_px": 224, "n_cells": 210, "jitter_px": 1.8, "bend_px": 5.0, "turnover": 0.4}
+
+
+def badly_registered(seed, **how):
+    """A dense field of which the registration is off by some pixels."""
+    day = two_days(np.random.default_rng(seed), **AMBIGUOUS, shift_px=0.0, degrees=0.0, **how)
+    return day, still((224, 224))
+
+
+def log_loss(day, matches):
+    right, p = is_pair(day, matches), np.clip(matches.same, 1e-6, 1 - 1e-6)
+    return -np.mean(np.where(right, np.log(p), np.log(1 - p)))
+
+
+def f1(day, matches):
+    right = is_pair(day, matches)[matches.chosen].sum()
+    return 2 * right / (matches.chosen.size + len(day.pairs))
+
+
+def test_activity_helps_where_place_and_shape_are_ambiguous():
+    gain = []
+    for seed in range(10, 14):
+        day, registration = badly_registered(seed)
+        without = match(*day.cells, registration)
+        both = match(*day.cells, registration, day.activity)
+        gain.append((log_loss(day, without) - log_loss(day, both), f1(day, both) - f1(day, without)))
+    assert np.mean(gain, axis=0)[0] > 0.01
+    assert np.mean(gain, axis=0)[1] > 0.01
+
+
+@pytest.mark.parametrize("about", [{"changed": 1.0}, {"alike": 0.0}])
+def test_activity_that_changed_does_no_harm(about):
+    for seed in range(10, 14):
+        day, registration = badly_registered(seed, **about)
+        without = match(*day.cells, registration)
+        both = match(*day.cells, registration, day.activity)
+        assert log_loss(day, both) < log_loss(day, without) + 0.01
+        assert f1(day, both) > f1(day, without) - 0.01
+
+
+def test_activity_that_is_not_known_says_nothing(days):
+    day = days[1]
+    registration = register(*day.images)
+    unknown = tuple(np.full((len(cells), 4), np.nan) for cells in day.cells)
+    plain, told = (match(*day.cells, registration, each) for each in (None, unknown))
+    assert np.allclose(plain.same, told.same)

@@ -69,3 +69,9 @@ def test_nonsense_is_told(study):
         project.align("monday", "friday", by="stars")
     with pytest.raises(BadArgumentError, match="two sources"):
         project.align("monday", "monday")
+
+
+def test_activity_is_asked_of_both_days(study):
+    project, _ = study
+    with pytest.raises(BadArgumentError, match="traces of both days"):
+        project.align("monday", "friday", activity=True)

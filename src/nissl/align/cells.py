@@ -8,7 +8,8 @@ day are different, and so are cells that lie near each other when one day is mov
 which there are as many as chance lays. The evidence of one neuron, and its share, is what
 expectation and maximisation find beside those two; in fields that have nothing in common it finds
 next to nothing. A cell may have no partner; the probabilities of its
-partners and of having none sum to 1.
+partners and of having none sum to 1. Activity may be given as further evidence
+(`nissl.align.activity`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.align.activity import log_ratio, normal_scores
 from nissl.align.fields import Registration
 from nissl.annotators.cells.footprints import Footprints
 from nissl.errors import BadArgumentError
@@ -193,7 +195,12 @@ def _unit_rows(cells: Footprints) -> Any:
 
 
 def aligned(
-    a: Footprints, b: Footprints, registration: Registration, *, rounds: int = 4
+    a: Footprints,
+    b: Footprints,
+    registration: Registration,
+    *,
+    activity: tuple[Values, Values] | None = None,
+    rounds: int = 4,
 ) -> tuple[Matches, Registration]:
     """Partners of the cells of two days, and the registration that they refine.
 
@@ -205,14 +212,16 @@ def aligned(
     a, b : Footprints
         Of one plane each.
     registration : Registration
+    activity : tuple of ndarray, optional
+        See `match`.
     rounds : int
     """
     for _ in range(rounds):
-        step = _left(a, b, registration, match(a, b, registration))
+        step = _left(a, b, registration, match(a, b, registration, activity))
         registration = replace(registration, displacement=registration.displacement + step)
         if np.abs(step).max() < 0.1:
             break
-    return match(a, b, registration), registration
+    return match(a, b, registration, activity), registration
 
 
 def _left(a: Footprints, b: Footprints, registration: Registration, found: Matches) -> Values:
@@ -234,7 +243,12 @@ def _left(a: Footprints, b: Footprints, registration: Registration, found: Match
     return np.stack(parts)
 
 
-def match(a: Footprints, b: Footprints, registration: Registration) -> Matches:
+def match(
+    a: Footprints,
+    b: Footprints,
+    registration: Registration,
+    activity: tuple[Values, Values] | None = None,
+) -> Matches:
     """Partners of the cells of two days under a registration.
 
     Parameters
@@ -244,6 +258,8 @@ def match(a: Footprints, b: Footprints, registration: Registration) -> Matches:
     registration : Registration
         From places of the first day to places of the second. Where its pictures do not resemble
         each other, and no more cells lie over each other than chance lays, none is the same.
+    activity : tuple of ndarray, shape (n_cells, n_facts), float64, optional
+        Facts of the traces of both days, NaN where unknown; see `nissl.align.activity.facts_of`.
 
     Raises
     ------
@@ -259,12 +275,17 @@ def match(a: Footprints, b: Footprints, registration: Registration) -> Matches:
         )
     reach = REACH * _radius(a, there)
     pairs = near_pairs(a, there, reach)
-    alone = [near_pairs(cells, cells, reach, within=True).evidence for cells in (a, there)]
+    beside = [near_pairs(cells, cells, reach, within=True) for cells in (a, there)]
     chance, per_copy = by_chance(a, there, reach)
     p = np.zeros(len(pairs))
     if registration.correlation >= ALIKE or _more_than_luck(pairs.evidence, chance, per_copy):
         few = min(len(a), len(there))
-        p = posterior(pairs.evidence, np.concatenate(alone), chance, per_copy, few)
+        alone = np.concatenate([each.evidence for each in beside])
+        p = posterior(pairs.evidence, alone, chance, per_copy, few)
+        if activity is not None:
+            lively = normal_scores(activity[0]), normal_scores(activity[1])[rows]
+            neighbours = tuple((each.a, each.b) for each in beside)
+            p = _told_more(p, log_ratio(lively, (pairs.a, pairs.b), p, neighbours))
     same = _with_rivals(pairs, p, len(a), len(there))
     chosen = _one_to_one(pairs, same, len(a), len(there))
     absent_a = np.asarray(1 - np.bincount(pairs.a, same, minlength=len(a)), np.float64)
@@ -421,6 +442,11 @@ def _density(known: Values, at: Values) -> Values:
         out[start : start + 500] = np.exp(-0.5 * (z**2).sum(axis=2)).mean(axis=1)
     out /= np.prod(width) * (2 * np.pi) ** (known.shape[1] / 2)
     return 0.95 * out + 0.05 * wide
+
+
+def _told_more(p: Values, log_ratio: Values) -> Values:
+    """Probabilities after further evidence."""
+    return np.asarray(1 / (1 + (1 - p) / np.maximum(p, _FLOOR) * np.exp(-log_ratio)))
 
 
 def _with_rivals(pairs: Pairs, p: Values, n_a: int, n_b: int) -> Values:

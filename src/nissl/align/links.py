@@ -29,6 +29,7 @@ def links(
     registration: Registration,
     cells: tuple[Footprints, Footprints],
     targets: tuple[str, str] | None = None,
+    activity: bool = False,
 ) -> tuple[LabelSet, ItemTable]:
     """LINKS of the cells of two sets, and facts about each.
 
@@ -47,6 +48,8 @@ def links(
     targets : tuple of str, optional
         Digests of the sets that the items belong to, where `a` and `b` are parts of them or what
         people made of them; their own by default.
+    activity : bool
+        Whether activity was evidence, which whoever studies its stability must know.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def links(
         source=a.provenance.source,
         author=Author("model", METHOD, VERSION),
         stream=a.provenance.stream,
-        parameters={"with": b.provenance.source},
+        parameters={"with": b.provenance.source} | ({"activity": True} if activity else {}),
         made_from=targets or (a.digest, b.digest),
         targets=targets or (a.digest, b.digest),
     )

@@ -29,11 +29,14 @@ class TwoDays:
     images : tuple of ndarray, each of shape (height, width), float64
     pairs : ndarray, shape (n_pairs, 2), int64
         Rows of the first and of the second day that are one neuron.
+    activity : tuple of ndarray, shape (n_cells, 4), float64
+        Facts of the traces of each day's cells, as `nissl.align.activity.FACTS`.
     """
 
     cells: tuple[Footprints, Footprints]
     images: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
     pairs: npt.NDArray[np.int64]
+    activity: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
 def two_days(
@@ -47,6 +50,8 @@ def two_days(
     shift_px: float = 12.0,
     degrees: float = 2.0,
     bend_px: float = 2.5,
+    alike: float = 0.7,
+    changed: float = 0.2,
 ) -> TwoDays:
     """Simulate two days.
 
@@ -63,6 +68,9 @@ def two_days(
         Radius of a soma; deviation of an outline's centre from day to day.
     shift_px, degrees, bend_px : float
         How far the second day's field is moved at most.
+    alike, changed : float
+        Correlation of the facts of a cell's activity between days; share of cells whose activity
+        on the second day has nothing to do with that on the first.
     """
     centres = _apart(rng, int(n_cells * (1 + turnover)), size_px, 1.7 * radius_px)
     both = rng.random(len(centres)) < (1 - turnover) / (1 + turnover)
@@ -87,7 +95,25 @@ def two_days(
         cells.append(Footprints.build((1, size_px, size_px), pixels, weights))
     _, left, right = np.intersect1d(numbers[0], numbers[1], return_indices=True)
     pairs = np.stack([left, right], axis=1).astype(np.int64)
-    return TwoDays((cells[0], cells[1]), (images[0], images[1]), pairs)
+    lively = _liveliness(rng, len(centres), alike, changed)
+    facts = lively[0][numbers[0]], lively[1][numbers[1]]
+    return TwoDays((cells[0], cells[1]), (images[0], images[1]), pairs, facts)
+
+
+def _liveliness(
+    rng: np.random.Generator, n: int, alike: float, changed: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Facts of the activity of neurons on two days, (n, 4) each; facts of a day hang together."""
+    mixing = np.eye(4) + 0.5
+    lasting = rng.normal(size=(n, 4))
+    new = rng.random(n) < changed
+    days = []
+    for day in range(2):
+        own = np.sqrt(alike) * lasting + np.sqrt(1 - alike) * rng.normal(size=(n, 4))
+        fresh = rng.normal(size=(n, 4))
+        own = np.where(new[:, None] & (day == 1), fresh, own)
+        days.append(np.exp(own @ mixing))
+    return days[0], days[1]
 
 
 def _apart(rng: np.random.Generator, n: int, size: int, least: float) -> npt.NDArray[np.float64]:

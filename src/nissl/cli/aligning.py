@@ -18,13 +18,16 @@ def align(
     everything: Annotated[
         bool, typer.Option("--all", help="Also regions that are called no cells.")
     ] = False,
+    activity: Annotated[
+        bool, typer.Option("--activity", help="Take how the cells fired as evidence too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the same cells on two days; the links are kept and can be reviewed."""
     from nissl.project import open_project
 
     with open_project(project, create=False) as study:
-        found = study.align(a, b, by=by, everything=everything)
+        found = study.align(a, b, by=by, everything=everything, activity=activity)
     for finding in found.findings:
         say(finding.sentence)
     same = len(found.matches.chosen)

@@ -164,7 +164,13 @@ class Project:
         return points.add_points(self.store, self.source(source), Path(path), **options)
 
     def align(
-        self, a: Source | str, b: Source | str, *, by: str = "cells", everything: bool = False
+        self,
+        a: Source | str,
+        b: Source | str,
+        *,
+        by: str = "cells",
+        everything: bool = False,
+        activity: bool = False,
     ) -> aligning.Alignment:
         """Find the same cells in two sources of one field of view.
 
@@ -175,6 +181,8 @@ class Project:
         by : {"cells"}
         everything : bool
             Also regions that are called no cells.
+        activity : bool
+            Take how the cells fired as evidence too; not where stability of activity is studied.
 
         Returns
         -------
@@ -182,7 +190,9 @@ class Project:
             LINKS with the probability of each, kept in the project, and the registration.
         """
         first, second = self.source(a), self.source(b)
-        return aligning.align(self.store, first, second, by=by, everything=everything)
+        return aligning.align(
+            self.store, first, second, by=by, everything=everything, activity=activity
+        )
 
     def suspicious_spans(
         self, source: Source | str, task: str, *, author: str | None = None

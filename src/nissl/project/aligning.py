@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nissl.align.activity import FACTS, facts_of
 from nissl.align.cells import ALIKE, Matches, aligned
 from nissl.align.fields import Registration, register
 from nissl.align.links import links
@@ -50,7 +52,13 @@ class Alignment:
 
 
 def align(
-    store: Store, a: Source, b: Source, *, by: str = "cells", everything: bool = False
+    store: Store,
+    a: Source,
+    b: Source,
+    *,
+    by: str = "cells",
+    everything: bool = False,
+    activity: bool = False,
 ) -> Alignment:
     """Find the same items in two sources; see `nissl.project.Project.align`."""
     if by not in BY:
@@ -61,7 +69,9 @@ def align(
     sets = [_cells(day, everything) for day in days]
     drawn = tuple(Footprints.from_labels(s, field_of(d)) for s, d in zip(sets, days, strict=True))
     images = [picture(store, day, cells) for day, cells in zip(days, drawn, strict=True)]
-    found, registration = aligned(drawn[0], drawn[1], register(images[0], images[1]))
+    lively = _activity(days, sets) if activity else None
+    pictures = register(images[0], images[1])
+    found, registration = aligned(drawn[0], drawn[1], pictures, activity=lively)
     labels, items = links(
         found,
         sets[0],
@@ -69,6 +79,7 @@ def align(
         registration=registration,
         cells=(drawn[0], drawn[1]),
         targets=(str(current(store, a, "cells")), str(current(store, b, "cells"))),
+        activity=activity,
     )
     findings = _findings(registration, found)
     digest = keep(store, labels, items=store.put_items(items))
@@ -89,6 +100,38 @@ def _cells(day: Dossier, everything: bool) -> LabelSet:
         for name in ("id", "item", "label", "frame", "pixels", "weights")
     }
     return LabelSet.build(Kind.REGIONS, columns, labels.vocabulary, labels.provenance)
+
+
+def _activity(
+    days: Sequence[Dossier], sets: Sequence[LabelSet]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Facts of the traces of both days, in the order of the sets' rows.
+
+    Raises
+    ------
+    BadArgumentError
+        A day has no traces.
+    """
+    facts = []
+    for day, labels in zip(days, sets, strict=True):
+        found = None
+        if day.items is not None:
+            rows = {item: row for row, item in enumerate(day.items.items.tolist())}
+            at = [rows.get(item, -1) for item in labels.column("item").tolist()]
+            columns = {
+                name: np.append(day.items.table.column(name).to_numpy(), np.nan)[at]
+                for name in FACTS
+                if name in day.items.table.column_names
+            }
+            found = facts_of(columns, labels.n_rows)
+        if found is None:
+            raise BadArgumentError(
+                "traces of both days, to take activity as evidence",
+                f"none of {day.source.get('path', labels.provenance.source)}",
+                "Align without activity, or find the cells with a method that gives traces.",
+            )
+        facts.append(found)
+    return facts[0], facts[1]
 
 
 def picture(store: Store, day: Dossier, cells: Footprints) -> npt.NDArray[np.float64]:
