@@ -140,7 +140,9 @@ def test_activity_helps_where_place_and_shape_are_ambiguous():
         day, registration = badly_registered(seed)
         without = match(*day.cells, registration)
         both = match(*day.cells, registration, day.activity)
-        gain.append((log_loss(day, without) - log_loss(day, both), f1(day, both) - f1(day, without)))
+        gain.append(
+            (log_loss(day, without) - log_loss(day, both), f1(day, both) - f1(day, without))
+        )
     assert np.mean(gain, axis=0)[0] > 0.01
     assert np.mean(gain, axis=0)[1] > 0.01
 

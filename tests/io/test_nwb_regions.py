@@ -14,6 +14,7 @@ pynwb = pytest.importorskip("pynwb")
 
 class TestContract(RegionExporterContract):
     name = "nwb"
+    images = ("mean", "max", "correlation")
 
 
 def test_others_read_masks_labels_and_traces(tmp_path):
@@ -24,6 +25,9 @@ def test_others_read_masks_labels_and_traces(tmp_path):
         ophys = nwbfile.processing["ophys"]
         table = ophys["ImageSegmentation"]["PlaneSegmentation"].to_dataframe()
         series = ophys["Fluorescence"]["raw"]
+        pictures = ophys["SummaryImages"].images
+        assert set(pictures) == {"mean", "max", "correlation"}
+        assert np.array_equal(pictures["mean"].data[:], dossier.images["mean"][0])
         assert table.index.tolist() == dossier.labels.column("item").tolist()
         assert set(table["label"]) <= {"cell", "not cell"}
         x, y, weight = np.asarray([tuple(r) for r in table["pixel_mask"].iloc[0]]).T

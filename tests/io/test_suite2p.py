@@ -25,6 +25,7 @@ from nissl.testing.regions import (
 
 class TestContract(RegionExporterContract):
     name = "suite2p"
+    images = ("mean", "max", "correlation")
 
 
 def plane(folder, seed=0, n=8, *, n_frames=30, new=False):
@@ -166,6 +167,42 @@ def test_dff_stands_in_for_raw_traces(tmp_path):
     assert set(SUITE2P.read(folder).signals) == {"fluorescence"}
     assert not np.load(folder / "Fneu.npy").any()
     assert "Fneu" in read_plain(folder / "ops.npy")["nissl_absent"]
+
+
+def test_pictures_that_are_not_known_are_stood_in_for_and_do_not_come_back(tmp_path):
+    dossier = replace(example_region_dossier(), images={"mean": np.ones((1, 48, 64), np.float32)})
+    folder = SUITE2P.write(dossier, tmp_path / "out")
+    SUITE2P.verify(dossier, folder)
+    assert set(SUITE2P.read(folder).images) == {"mean"}
+    ops = read_plain(folder / "ops.npy")
+    assert ops["max_proj"].shape == (48, 64)
+    assert np.array_equal(ops["meanImg"], dossier.images["mean"][0])
+
+
+def test_pictures_that_suite2p_cut_are_put_where_they_belong(tmp_path):
+    folder = plane(tmp_path / "plane0")
+    ops = read_plain(folder / "ops.npy") | {
+        "meanImg": np.ones((48, 64), np.float32),
+        "max_proj": np.full((40, 60), 2.0, np.float32),
+        "Vcorr": np.zeros((3, 3), np.float32),
+        "yrange": [4, 44],
+        "xrange": [2, 62],
+    }
+    save(folder / "ops.npy", ops)
+    found = SUITE2P.read(folder).images
+    assert set(found) == {"mean", "max"}
+    assert np.isnan(found["max"][0, :4]).all()
+    assert (found["max"][0, 4:44, 2:62] == 2).all()
+
+
+def test_pictures_travel_through_a_project(tmp_path):
+    folder = plane(tmp_path / "plane0")
+    picture = np.random.default_rng(0).gamma(2, 9, (48, 64)).astype(np.float32)
+    save(folder / "ops.npy", read_plain(folder / "ops.npy") | {"meanImg": picture})
+    project = nissl.open(tmp_path / "study")
+    source = project.add(folder)
+    out = project.export(source, "suite2p", tmp_path / "out", task="cells", draft=True)
+    assert np.array_equal(read_plain(out / "ops.npy")["meanImg"], picture)
 
 
 def test_a_project_takes_labels_traces_and_flips_and_gives_them_back(tmp_path):

@@ -1,11 +1,14 @@
 """Flips in Suite2p teach the classifier of cells, which then judges a folder that nobody saw."""
 
+import uuid
+
 import numpy as np
 import pytest
 
 import nissl
 from nissl.io.pickled import save
-from nissl.labels import Kind
+from nissl.labels import Author, Edit, EditKind, Kind, Provenance
+from nissl.store import SourceRow
 from nissl.testing.regions import example_footprints
 
 
@@ -35,6 +38,25 @@ def folder(tmp_path):
         return home, cell
 
     return make
+
+
+def test_regions_that_were_removed_teach_unless_another_holds_their_place(tmp_path):
+    from nissl.annotators.cells.footprints import Footprints
+    from nissl.review.decided import benches
+
+    boxes = [[0, 1, 64, 65], [10, 11, 74, 75], [10, 11, 74, 75, 76], [30, 31, 94, 95]]
+    made = Provenance("cells", "f" * 64, Author("model", "cells/example", "1"), "movie")
+    labels = Footprints.build((1, 48, 64), [np.array(each) for each in boxes]).to_labels(made)
+    store = nissl.open(tmp_path / "study").store
+    store.add_source(SourceRow("f" * 64, "film", "film.tif", "tiff"))
+    store.record_labels(store.put_labels(labels))
+
+    def edit(n, kind, item):
+        return Edit(uuid.UUID(int=n), EditKind(kind), labels.digest, (item,), "ana", 1.7e9 + n, {})
+
+    store.append([edit(1, "remove", 0), edit(2, "remove", 1), edit(3, "accept", 2)])
+    (bench,) = benches(store, "cells")
+    assert bench.decided() == {0: "not cell", 2: "cell"}
 
 
 def test_flips_teach(folder, tmp_path):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy.typing as npt
+
 from nissl.data import Signal
 from nissl.data.recording import UNKNOWN
 from nissl.errors import BadArgumentError
@@ -49,6 +51,8 @@ class Imported:
         `ChannelTable.to_json`).
     signals : mapping of str to Signal
         Derived signals of the items of the main set (traces), channels named by item.
+    images : mapping of str to ndarray, shape (z, y, x), float32
+        Pictures of the field by name: "mean", "max", "correlation".
     """
 
     labels: tuple[LabelSet, ...]
@@ -62,6 +66,7 @@ class Imported:
     events: Mapping[str, LabelSet] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     signals: Mapping[str, Signal] = field(default_factory=dict)
+    images: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def dossier(self) -> Dossier:
         """Return what reports and exporters need, without the raw data."""
@@ -99,6 +104,7 @@ class Imported:
             },
             reviewed=len(by_person & set(main.items.tolist())) / max(main.items.size, 1),
             signals=dict(self.signals),
+            images=dict(self.images),
         )
 
 

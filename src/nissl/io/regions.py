@@ -208,6 +208,19 @@ def signal_differences(
     return out
 
 
+def image_differences(
+    wanted: Mapping[str, npt.NDArray[Any]], got: Mapping[str, npt.NDArray[Any]]
+) -> list[str]:
+    """Sentences about pictures of the field that are missing or differ where they are known."""
+    out = []
+    for name, image in wanted.items():
+        seen = np.isfinite(image)
+        same = name in got and got[name].shape == image.shape
+        if not (same and np.array_equal(got[name][seen], image[seen].astype(np.float32))):
+            out.append(f"regions: picture {name!r}")
+    return out
+
+
 def rate_of(dossier: Dossier) -> float:
     """Frames per second: of the traces, the movie, or the item table; NaN where nothing says."""
     for signal in dossier.signals.values():

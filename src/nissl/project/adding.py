@@ -32,6 +32,7 @@ from nissl.project.source import (
     stored_options,
 )
 from nissl.store import SourceRow, Store
+from nissl.store.images import keep_images
 from nissl.sync import frame_times
 from nissl.tasks import Finding
 
@@ -185,6 +186,7 @@ def _keep_imported(source: Source, imported: Imported) -> None:
             store.record_findings(digest, notes)
     for labels in imported.events.values():
         keep(store, labels)
+    keep_images(store, imported.labels[0].digest, imported.images)
     for signal in imported.signals.values():
         about = {"labels": imported.labels[0].digest, "source": source.fingerprint}
         keep_derived(store, source, signal, about)

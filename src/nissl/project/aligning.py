@@ -22,7 +22,6 @@ from nissl.project.annotating import current
 from nissl.project.dossier import gather
 from nissl.project.source import Source
 from nissl.store import Store
-from nissl.store.images import kept_images
 from nissl.tasks import Dossier, Finding
 
 BY = ("cells",)
@@ -68,7 +67,7 @@ def align(
     days = [gather(store, source, "cells", draft=True) for source in (a, b)]
     sets = [_cells(day, everything) for day in days]
     drawn = tuple(Footprints.from_labels(s, field_of(d)) for s, d in zip(sets, days, strict=True))
-    images = [picture(store, day, cells) for day, cells in zip(days, drawn, strict=True)]
+    images = [picture(day, cells) for day, cells in zip(days, drawn, strict=True)]
     lively = _activity(days, sets) if activity else None
     pictures = register(images[0], images[1])
     found, registration = aligned(drawn[0], drawn[1], pictures, activity=lively)
@@ -134,18 +133,15 @@ def _activity(
     return facts[0], facts[1]
 
 
-def picture(store: Store, day: Dossier, cells: Footprints) -> npt.NDArray[np.float64]:
+def picture(day: Dossier, cells: Footprints) -> npt.NDArray[np.float64]:
     """Picture of a field, (height, width): its mean where it is known, else its cells."""
     if cells.shape[0] != 1:
         raise BadArgumentError(
             "fields of one plane", f"{cells.shape[0]} planes", "Align the planes one by one."
         )
     shape = cells.shape[1:]
-    for digest in (day.labels.digest, *day.labels.provenance.made_from):
-        kept = kept_images(store, digest)
-        if "mean" in kept:
-            image = np.asarray(store.get_array(kept["mean"]), np.float64)
-            return image.reshape(shape)
+    if "mean" in day.images:
+        return np.asarray(day.images["mean"], np.float64).reshape(shape)
     movie = None if day.recording is None else day.recording.movies.get(day.stream)
     if movie is not None and movie.shape == cells.shape:
         frames = np.unique(np.linspace(0, movie.n_frames - 1, _FRAMES).astype(int)).tolist()

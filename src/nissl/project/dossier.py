@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nissl.errors import BadArgumentError, MissingInputError, SourceNotFoundError
 from nissl.labels import Edit, ItemTable, Kind, LabelSet
@@ -20,6 +21,7 @@ from nissl.project.syncing import session_events
 from nissl.review.decided import DECIDED
 from nissl.run.context import Context
 from nissl.store import Store
+from nissl.store.images import kept_images
 from nissl.tasks import TASKS, Dossier, Inputs
 
 
@@ -83,7 +85,18 @@ def gather(
             if outcome.state.get(item) in DECIDED
         },
         signals=derived_signals(store, source, outcome.base),
+        images=images_of(store, outcome.base),
     )
+
+
+def images_of(store: Store, labels: LabelSet) -> dict[str, npt.NDArray[np.float32]]:
+    """Pictures of the field that a set lies in, or that those it was made from lie in."""
+    for digest in (labels.digest, *labels.provenance.made_from):
+        kept = kept_images(store, digest)
+        if kept:
+            found = {name: np.asarray(store.get_array(each)) for name, each in kept.items()}
+            return {n: image[None] if image.ndim == 2 else image for n, image in found.items()}
+    return {}
 
 
 def _stream(source: Source, labels: LabelSet) -> str:

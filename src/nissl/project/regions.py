@@ -20,6 +20,7 @@ from nissl.project.adding import keep
 from nissl.project.deriving import keep_derived
 from nissl.project.source import Source
 from nissl.store import Store
+from nissl.store.images import keep_images
 
 FORMATS = (*REGIONS, "suite2p", "imagej")
 
@@ -60,6 +61,7 @@ def add_regions(
     for labels in found.labels:
         table = tables.get(labels.digest)
         keep(store, labels, items=None if table is None else store.put_items(table))
+    keep_images(store, found.labels[0].digest, found.images)
     for signal in found.signals.values():
         about = {"labels": found.labels[0].digest, "source": source.fingerprint}
         keep_derived(store, source, signal, about)

@@ -17,11 +17,13 @@ import numpy.typing as npt
 from nissl.errors import MissingInputError
 from nissl.labels import FeatureTable, ItemTable, Kind, LabelSet
 from nissl.labels.overlap import lying_over
-from nissl.labels.replay import Rule, majority, replay
+from nissl.labels.replay import Reviewed, Rule, majority, replay
 from nissl.store import LabelRow, SourceRow, Store
 from nissl.tasks import TASKS, Examples, Learner
 
 DECIDED = ("accepted", "changed", "added")
+HELD = 0.5
+"""Share of a removed region that others hold, from which on it was there twice."""
 MAX_WEIGHT = 10.0
 """No example counts more than so many times the median one, whatever its chance to be asked."""
 
@@ -151,8 +153,8 @@ class Bench:
             if TASKS.get(row.task).denies:
                 own = self.places(reviewed.base)
                 gone = [i for i, state in reviewed.state.items() if state == "removed" and i in own]
-                nothing = reviewed.base.vocabulary.names[-1]
-                out |= {own[i]: Decision(nothing, row, "removed") for i in gone}
+                nothing, held = reviewed.base.vocabulary.names[-1], _held(reviewed, gone)
+                out |= {own[i]: Decision(nothing, row, "removed") for i in gone if i not in held}
         return out
 
     def _said(self, labels: LabelSet, row: LabelRow) -> list[tuple[int, int]]:
@@ -206,6 +208,19 @@ def benches(store: Store, task: str) -> Iterator[Bench]:
                 else store.label_sets(task=task, kind=Kind.CLASSES.value, target=base.digest)
             )
             yield Bench(store, source, base, tuple(classes))
+
+
+def _held(reviewed: Reviewed, gone: Sequence[int]) -> set[int]:
+    """Regions that were removed but lie over others that stayed: said twice, not said wrongly."""
+    if reviewed.base.kind is not Kind.REGIONS or not gone:
+        return set()
+    pixels = reviewed.labels.table.column("pixels").to_pylist()
+    kept = np.unique(np.concatenate([np.zeros(0, np.int64), *(np.asarray(p) for p in pixels)]))
+    items = reviewed.base.column("item").tolist()
+    before = reviewed.base.table.column("pixels")
+    rows = {item: row for row, item in enumerate(items)}
+    own = {item: np.asarray(before[rows[item]].as_py()) for item in gone}
+    return {item for item, at in own.items() if np.isin(at, kept).mean() > HELD}
 
 
 def _names(labels: LabelSet) -> dict[int, str]:

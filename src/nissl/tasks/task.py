@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy.typing as npt
+
 from nissl.data import Recording, Signal
 from nissl.data.channels import SPIKING
 from nissl.labels import Edit, ItemTable, Kind, LabelSet, Provenance, Vocabulary
@@ -48,8 +50,9 @@ class Task:
         Whether methods and models bring classes of their own; `vocabulary` is then a usual one,
         and the last class of every vocabulary means that none of the others is claimed.
     denies : bool
-        Whether the last class of an open vocabulary is a decision of its own ("nothing happens
-        here") rather than an abstention; an item that people removed then counts as decided so.
+        Whether the last class is a decision of its own ("nothing happens here", "not cell") rather
+        than an abstention; an item that people removed then counts as decided so, but for a
+        region whose place another one holds.
     view : str
         Name of the view of the review app that shows its sets; that of its kind by default.
     evidence : tuple of str
@@ -112,6 +115,9 @@ class Dossier:
         Who decided on an item of `labels`; items that nobody decided on are absent.
     signals : mapping of str to Signal
         Derived signals of the items (traces, rates) by name; channels are named by item.
+    images : mapping of str to ndarray, shape (z, y, x), float32
+        Pictures of the field that the labels lie in ("mean", "max", "correlation"), NaN where
+        unknown.
     """
 
     labels: LabelSet
@@ -128,6 +134,7 @@ class Dossier:
     proposed: Provenance | None = None
     decided_by: Mapping[int, str] = field(default_factory=dict)
     signals: Mapping[str, Signal] = field(default_factory=dict)
+    images: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @property
     def made_by(self) -> Provenance:

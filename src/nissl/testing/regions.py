@@ -91,17 +91,22 @@ def example_region_dossier(
         classes=(),
         signals=example_traces(labels, rng),
         source={**other.source, "rate_hz": RATE_HZ},
+        images={
+            name: rng.gamma(2.0, 50.0, shape).astype(np.float32)
+            for name in ("mean", "max", "correlation")
+        },
     )
 
 
 class RegionExporterContract(ExporterContract):
     """Further promises of formats for segmented movies.
 
-    `traces` are the derived signals that the format holds.
+    `traces` are the derived signals that the format holds, `images` its pictures of the field.
     """
 
     noun: ClassVar[str] = "regions"
     traces: ClassVar[tuple[str, ...]] = (RAW, NEUROPIL, DECONVOLVED)
+    images: ClassVar[tuple[str, ...]] = ()
 
     def example(self, seed: int = 0, *, n_rows: int = 12) -> Dossier:
         """Regions of one plane, with traces."""
@@ -116,6 +121,9 @@ class RegionExporterContract(ExporterContract):
             wanted, got = dossier.signals[name], back.signals[name]
             assert got.rate_hz == pytest.approx(wanted.rate_hz)
             assert np.array_equal(traces_of(got, items), traces_of(wanted, items))
+        assert set(back.images) == set(self.images)
+        for name in self.images:
+            assert np.array_equal(back.images[name], dossier.images[name])
 
     def test_refuses_what_is_no_regions(self, tmp_path: Path) -> None:
         """Sets without a row, and several rows of one item."""

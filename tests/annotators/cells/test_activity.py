@@ -7,6 +7,7 @@ import numpy as np
 from nissl.annotators.cells.activity import ActivitySettings, find_active, plan_tiles
 from nissl.annotators.cells.footprints import Footprints
 from nissl.annotators.cells.joining import joined, merged_duplicates, partners, union
+from nissl.annotators.cells.traces import extract
 from nissl.data import Movie
 from nissl.run.context import Context
 
@@ -32,7 +33,7 @@ def lively(seed: int = 0, *, peak: float = 40.0) -> Movie:
 
 
 def test_cells_that_only_light_up_are_found_with_their_pixels(tmp_path: Path) -> None:
-    found = find_active(lively(), Context(tmp_path), ActivitySettings(diameter_px=10))
+    found = find_active(lively(), Context(tmp_path), ActivitySettings(diameter_px=10)).cells
     truth = Footprints.build((1, 75, 75), [disc(*c) for c in CENTRES])
     pairs = partners(truth, found)
     assert len(pairs) == 5
@@ -46,7 +47,7 @@ def test_cells_that_only_light_up_are_found_with_their_pixels(tmp_path: Path) ->
 def test_cells_of_two_planes_stay_in_their_planes(tmp_path: Path) -> None:
     one, two = lively(0), lively(1, peak=0.0)
     volume = Movie.from_array(np.stack([two.frames(), one.frames()], 1), 15.0)
-    found = find_active(volume, Context(tmp_path), ActivitySettings(diameter_px=10))
+    found = find_active(volume, Context(tmp_path), ActivitySettings(diameter_px=10)).cells
     assert len(found) == 5
     assert (found.centres()[:, 0] == 1).all()
 
@@ -57,17 +58,18 @@ def test_borders_without_numbers_are_no_cells(tmp_path: Path) -> None:
     frames[100:110, :, :9] = np.nan
     found = find_active(
         Movie.from_array(frames, 15.0), Context(tmp_path), ActivitySettings(diameter_px=10)
-    )
+    ).cells
     assert len(found) == 5
     assert min(p[0] for p in found.pixels) >= 8 * 75
 
 
 def test_nothing_is_found_in_noise_or_darkness(tmp_path: Path) -> None:
     quiet = lively(peak=0.0)
-    assert len(find_active(quiet, Context(tmp_path / "a"), ActivitySettings(diameter_px=10))) == 0
+    settings = ActivitySettings(diameter_px=10)
+    assert len(find_active(quiet, Context(tmp_path / "a"), settings).cells) == 0
     for n in (1, 2, 40):
         dark = Movie.from_array(np.zeros((n, 30, 30), np.uint16), 10.0)
-        assert len(find_active(dark, Context(tmp_path / f"b{n}"))) == 0
+        assert len(find_active(dark, Context(tmp_path / f"b{n}")).cells) == 0
 
 
 def test_smoothed_noise_is_no_activity(tmp_path: Path) -> None:
@@ -75,13 +77,24 @@ def test_smoothed_noise_is_no_activity(tmp_path: Path) -> None:
     for axis in (0, 0, 1, 2):
         frames = (frames + np.roll(frames, 1, axis) + np.roll(frames, -1, axis)) / 3
     movie = Movie.from_array(frames.astype(np.float32), 7.5)
-    assert len(find_active(movie, Context(tmp_path), ActivitySettings(diameter_px=10))) == 0
+    assert len(find_active(movie, Context(tmp_path), ActivitySettings(diameter_px=10)).cells) == 0
+
+
+def test_two_movies_of_one_name_never_share_a_stage(tmp_path: Path) -> None:
+    lit, dark = lively(), lively(peak=0.0)
+    settings, context = ActivitySettings(diameter_px=10), Context(tmp_path)
+    assert (lit.name, lit.shape, lit.clock) == (dark.name, dark.shape, dark.clock)
+    assert len(find_active(lit, context, settings).cells) == 5
+    assert len(find_active(dark, context, settings).cells) == 0
+    cells = Footprints.build((1, 75, 75), [disc(*c) for c in CENTRES])
+    one, two = (extract(movie, cells, context).raw for movie in (lit, dark))
+    assert not np.array_equal(one, two)
 
 
 def test_the_same_cells_for_two_workers(tmp_path: Path) -> None:
     movie = lively(1)
-    one = find_active(movie, Context(tmp_path / "1"))
-    two = find_active(movie, Context(tmp_path / "2", workers=2))
+    one = find_active(movie, Context(tmp_path / "1")).cells
+    two = find_active(movie, Context(tmp_path / "2", workers=2)).cells
     assert len(one) == len(two) > 0
     for a, b in zip(one.pixels + one.weights, two.pixels + two.weights, strict=True):
         assert a.tobytes() == b.tobytes()
@@ -133,7 +146,8 @@ def test_parts_of_one_cell_are_merged_and_neighbours_are_not() -> None:
     )
     trace = rng.normal(size=200)
     traces = np.stack([trace, trace + rng.normal(0, 0.1, 200), rng.normal(size=200)])
-    merged = merged_duplicates(cells, traces)
+    merged, rows = merged_duplicates(cells, traces)
+    assert rows.tolist() == [1, 2]
     assert len(merged) == 2
     assert merged.score.tolist() == [2.0, 3.0]
     assert np.array_equal(merged.pixels[0], np.union1d(disc(20, 20), disc(20, 23)))

@@ -14,8 +14,8 @@ from nissl.annotators.cells.binned import binned
 from nissl.annotators.cells.footprints import Footprints
 from nissl.annotators.cells.joining import merged_duplicates
 from nissl.annotators.cells.sources import SourceSettings, find_sources, standardised
+from nissl.annotators.cells.summary import definition
 from nissl.data import Movie
-from nissl.labels.digest import digest_json
 from nissl.run.chunks import Chunk
 from nissl.run.context import Context
 from nissl.run.execute import run_chunks
@@ -57,10 +57,28 @@ class ActivitySettings:
         return SourceSettings(self.diameter_px, self.active, self.energy, self.edge)
 
 
-def find_active(
-    movie: Movie, context: Context, settings: ActivitySettings | None = None
-) -> Footprints:
-    """Footprints of all that lights up at the size of a cell.
+@dataclass(frozen=True, eq=False)
+class Active:
+    """All that lights up at the size of a cell.
+
+    Parameters
+    ----------
+    cells : Footprints
+        Of origin "activity"; `score` is the energy of the transients above noise. In the order
+        of their places.
+    traces : ndarray, shape (n_cells, n_blocks), float32
+        Of each, in units of its own noise.
+    blocks : ndarray, shape (n_blocks, z, y, x), float32
+        Means of the movie over blocks of time, mapped from a file of the job's folder.
+    """
+
+    cells: Footprints
+    traces: npt.NDArray[np.float32]
+    blocks: npt.NDArray[np.float32]
+
+
+def find_active(movie: Movie, context: Context, settings: ActivitySettings | None = None) -> Active:
+    """Look for all that lights up at the size of a cell.
 
     The movie is read once; its means over blocks of time lie in a file of the job's folder, of
     which a tile at a time is in memory.
@@ -72,11 +90,6 @@ def find_active(
     context : Context
     settings : ActivitySettings, optional
 
-    Returns
-    -------
-    Footprints
-        Of origin "activity"; `score` is the energy of the transients above noise. In the order
-        of their places.
     """
     chosen = ActivitySettings() if settings is None else settings
     frames = max(round(chosen.block_s * movie.rate_hz), -(-movie.n_frames // MOST_BLOCKS), 1)
@@ -90,14 +103,7 @@ def find_active(
     )
     chunks = tuple(Chunk(k, k, k + 1, k, k + 1) for k in range(len(tiles)))
     key = stage_key(
-        "active",
-        {
-            "settings": vars(chosen).copy(),
-            "frames": frames,
-            "shape": list(movie.shape),
-            "n_frames": movie.n_frames,
-            "movie": digest_json({"name": movie.name}),
-        },
+        "active", definition(movie) | {"settings": vars(chosen).copy(), "frames": frames}
     )
     largest = max((b - t) * (r - le) for _, (t, b), (le, r), _, _ in tiles)
     found = run_chunks(
@@ -121,7 +127,9 @@ def find_active(
             traces += list(arrays["traces"])
             energy += arrays["energy"].tolist()
     cells = Footprints.build(movie.shape, pixels, weights, score=energy, origin="activity")
-    return merged_duplicates(cells, np.array(traces, np.float32).reshape(len(cells), len(small)))
+    all_traces = np.array(traces, np.float32).reshape(len(cells), len(small))
+    merged, rows = merged_duplicates(cells, all_traces)
+    return Active(merged, all_traces[rows], small)
 
 
 Tile = tuple[int, tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.cells.summary import definition
 from nissl.data import Movie
 from nissl.run.chunks import Chunk, plan_chunks
 from nissl.run.context import Context
@@ -43,16 +44,7 @@ def binned(
     counts = [-(-chunk.n_samples // frames) for chunk in chunks]
     depth, height, width = movie.shape
     shape = (sum(counts), depth, -(-height // factor), -(-width // factor))
-    key = stage_key(
-        "binned",
-        {
-            "frames": frames,
-            "factor": factor,
-            "movie": movie.name,
-            "shape": list(movie.shape),
-            "n_frames": movie.n_frames,
-        },
-    )
+    key = stage_key("binned", definition(movie) | {"frames": frames, "factor": factor})
     path = context.workdir / f"{key}.npy"
     out: Any = np.empty(0, np.float32)
     if on_disk:

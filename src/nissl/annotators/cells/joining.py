@@ -130,7 +130,9 @@ def _lit(
     return np.where(lit[at] == pixels, weights[at], weights.min()).astype(np.float32)
 
 
-def merged_duplicates(cells: Footprints, traces: npt.NDArray[Any]) -> Footprints:
+def merged_duplicates(
+    cells: Footprints, traces: npt.NDArray[Any]
+) -> tuple[Footprints, npt.NDArray[np.int64]]:
     """Cells without those that are parts of one another: overlapping, and with one trace.
 
     Parameters
@@ -140,24 +142,26 @@ def merged_duplicates(cells: Footprints, traces: npt.NDArray[Any]) -> Footprints
 
     Returns
     -------
-    Footprints
+    cells : Footprints
         The stronger of each pair has the pixels of both.
+    rows : ndarray, shape (n_kept,), int64
+        Where each was in the list that was given.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
     n = len(cells)
     if n < 2:
-        return cells
+        return cells, np.arange(n)
     shared, size, _ = overlaps(cells, cells)
-    rows, columns = shared.coords
-    part = shared.data / np.minimum(size[rows], size[columns])
-    close = (rows < columns) & (part > TOUCHING)
-    rows, columns = rows[close], columns[close]
+    left, right = shared.coords
+    part = shared.data / np.minimum(size[left], size[right])
+    close = (left < right) & (part > TOUCHING)
+    left, right = left[close], right[close]
     x = traces - traces.mean(axis=1, keepdims=True)
     x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    alike = np.einsum("kt,kt->k", x[rows], x[columns]) > SAME_TRACE
-    pairs = csr_array((np.ones(int(alike.sum())), (rows[alike], columns[alike])), shape=(n, n))
+    alike = np.einsum("kt,kt->k", x[left], x[right]) > SAME_TRACE
+    pairs = csr_array((np.ones(int(alike.sum())), (left[alike], right[alike])), shape=(n, n))
     count, group = connected_components(pairs, directed=False)
     first = np.full(count, n)
     np.minimum.at(first, group, np.arange(n))
@@ -173,5 +177,7 @@ def merged_duplicates(cells: Footprints, traces: npt.NDArray[Any]) -> Footprints
         np.maximum.at(top, back, heavy)
         pixels.append(places)
         weights.append(top)
-    kept = cells.take(np.array(strongest, np.int64))
-    return Footprints.build(cells.shape, pixels, weights, score=kept.score, origin=kept.origin)
+    rows = np.array(strongest, np.int64)
+    kept = cells.take(rows)
+    merged = Footprints.build(cells.shape, pixels, weights, score=kept.score, origin=kept.origin)
+    return merged, rows

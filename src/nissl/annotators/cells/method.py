@@ -227,7 +227,7 @@ def _found(
     shapes = _by_shape(still, images, diameter) if parameters["shape"] else _none(still)
     lap("shapes")
     looked = ActivitySettings(modality=parameters["modality"], diameter_px=diameter)
-    active = find_active(still, context, looked) if parameters["activity"] else _none(still)
+    active = find_active(still, context, looked).cells if parameters["activity"] else _none(still)
     both = joined(shapes, active)
     lap("activity")
     traces = extract(

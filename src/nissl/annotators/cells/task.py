@@ -51,4 +51,5 @@ CELLS = Task(
     score=score,
     simulate=simulate,
     streams=(MOVIE,),
+    denies=True,
 )

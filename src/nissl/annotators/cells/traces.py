@@ -13,6 +13,7 @@ from nissl.annotators.cells.demix import demixing
 from nissl.annotators.cells.footprints import Footprints
 from nissl.annotators.cells.neuropil import annuli, coefficients
 from nissl.annotators.cells.noise import noise_deviation, noise_level
+from nissl.annotators.cells.summary import definition
 from nissl.data import Movie
 from nissl.errors import BadArgumentError
 from nissl.labels.digest import digest_array
@@ -170,12 +171,7 @@ def extract(
         parts = (operator.data, operator.indices, operator.indptr, used)
         key = stage_key(
             "traces",
-            {
-                "operator": [digest_array(np.asarray(part)) for part in parts],
-                "shape": list(movie.shape),
-                "frames": movie.n_frames,
-                "movie": movie.name,
-            },
+            definition(movie) | {"operator": [digest_array(np.asarray(part)) for part in parts]},
         )
         found = run_chunks(
             _project,

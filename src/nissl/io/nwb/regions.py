@@ -43,7 +43,7 @@ from nissl.io.regions import (
 from nissl.labels import Author, ItemTable, LabelSet
 from nissl.tasks import Dossier
 
-SEGMENTATION, TABLE = "ImageSegmentation", "PlaneSegmentation"
+SEGMENTATION, TABLE, IMAGES = "ImageSegmentation", "PlaneSegmentation", "SummaryImages"
 _PLACES = {RAW: "Fluorescence", NEUROPIL: "Neuropil", DFF: "DfOverF", DECONVOLVED: "Deconvolved"}
 _PLACES |= {RATE: "SpikeRate"}
 _OTHERS = {"Fluorescence": RAW, "Neuropil": NEUROPIL, "DfOverF": DFF, "Deconvolved": DECONVOLVED}
@@ -98,7 +98,45 @@ def add_regions(nwbfile: Any, dossier: Dossier) -> dict[str, Any]:
         rows = labels.table.column("probabilities").to_pylist()
         facts["probabilities"] = rows
     _add_items(nwbfile, dossier.items)
+    facts["images"] = _add_images(ophys, dossier.images)
     return facts
+
+
+def _add_images(ophys: Any, images: Mapping[str, npt.NDArray[Any]]) -> list[str]:
+    """Add a `GrayscaleImage` per picture and plane."""
+    from pynwb.base import Images
+    from pynwb.image import GrayscaleImage
+
+    if not images:
+        return []
+    held = [
+        GrayscaleImage(
+            name=name if len(image) == 1 else f"{name} {z}",
+            data=np.asarray(plane, np.float32),
+            description=f"{name} over the movie; rows are y, columns x",
+        )
+        for name, image in images.items()
+        for z, plane in enumerate(image)
+    ]
+    ophys.add(Images(name=IMAGES, images=held, description="pictures of the field"))
+    return list(images)
+
+
+def our_images(nwbfile: Any, facts: Mapping[str, Any]) -> dict[str, npt.NDArray[np.float32]]:
+    """Pictures of the field that `add_regions` wrote, (z, y, x)."""
+    names, depth = facts.get("images") or [], int(facts["shape"][0])
+    if not names:
+        return {}
+    held = nwbfile.processing["ophys"][IMAGES].images
+    return {
+        name: np.stack(
+            [
+                np.asarray(held[name if depth == 1 else f"{name} {z}"].data[:], np.float32)
+                for z in range(depth)
+            ]
+        )
+        for name in names
+    }
 
 
 def _masks(footprints: Footprints) -> list[dict[str, Any]]:
@@ -274,6 +312,7 @@ def read_ours(nwbfile: Any, facts: Mapping[str, Any]) -> Imported:
         events=read_events(nwbfile, facts),
         facts={"clock": clock} if clock else {},
         signals=our_traces(nwbfile, facts, labels),
+        images=our_images(nwbfile, facts),
     )
 
 

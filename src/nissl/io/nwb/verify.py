@@ -9,7 +9,7 @@ import numpy as np
 
 from nissl.io.nwb.read import manifest_of, opened, our_items, our_spikes, ragged
 from nissl.io.nwb.tables import read_classes, read_events
-from nissl.io.regions import signal_differences
+from nissl.io.regions import image_differences, signal_differences
 from nissl.io.spikes import channels_of, clock_of, rows_of_units, spread, templates_of, units_of
 from nissl.io.verifying import (
     classes_differences,
@@ -56,6 +56,7 @@ def _regions(dossier: Dossier, nwbfile: Any, facts: Any) -> list[str]:
         *classes_differences(dossier.classes, back.labels[1:]),
         *(f"events: {n}" for n, each in dossier.events.items() if back.events.get(n) != each),
         *signal_differences(wanted, back.signals, dossier.labels.column("item")),
+        *image_differences(dossier.images, back.images),
         *differences(dossier, nwbfile, back),
     ]
 

@@ -35,6 +35,8 @@ from nissl.labels import ItemTable, LabelSet
 
 TRACES = {RAW: "F", NEUROPIL: "Fneu", DECONVOLVED: "spks"}
 """Files of derived signals."""
+PICTURES = {"mean": "meanImg", "max": "max_proj", "correlation": "Vcorr"}
+"""Entries of ops.npy that are pictures of the field."""
 STATISTICS = {
     "npix": "px",
     "compact": "",
@@ -182,6 +184,7 @@ def read_suite2p(
         events=sidecar.events if sidecar else {},
         facts={"rate_hz": rate, "clock": [[0, n_frames, 0.0, rate]] if n_frames else None},
         signals=signals,
+        images=_images(planes),
     )
 
 
@@ -278,6 +281,39 @@ def _signals(
         n_frames = frames.pop()
         out[name] = trace_signal(name, NpyRows(paths, counts), range(n), rate_hz, n_frames)
     return out, n_frames, sentences
+
+
+def _images(planes: list[Plane]) -> dict[str, npt.NDArray[np.float32]]:
+    """Pictures that every plane holds, (z, y, x); NaN outside the part that Suite2p cut out."""
+    found: dict[str, npt.NDArray[np.float32]] = {}
+    for name, entry in PICTURES.items():
+        each = [_image(plane, entry) for plane in planes]
+        known = [image for image in each if image is not None]
+        if len(known) == len(planes):
+            found[name] = np.stack(known)
+    return found
+
+
+def _image(plane: Plane, entry: str) -> npt.NDArray[np.float32] | None:
+    value = plane.ops.get(entry)
+    absent = {str(name) for name in np.atleast_1d(plane.ops.get(ABSENT, []))}
+    numbers = isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "iuf"
+    if entry in absent or not numbers:
+        return None
+    height, width = plane.size
+    if value.shape == (height, width):
+        return np.asarray(value, np.float32)
+    cut = [np.atleast_1d(plane.ops.get(side, [])).ravel() for side in ("yrange", "xrange")]
+    if any(ends.size != 2 or ends.dtype.kind not in "iuf" for ends in cut):
+        return None
+    (top, bottom), (left, right) = ([int(end) for end in ends] for ends in cut)
+    if value.shape != (bottom - top, right - left) or min(top, left) < 0:
+        return None
+    if bottom > height or right > width:
+        return None
+    out = np.full((height, width), np.nan, np.float32)
+    out[top:bottom, left:right] = value
+    return out
 
 
 def _shape_of(path: Path) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from nissl.io.regions import (
     RAW,
     cells_of,
     footprints_of,
+    image_differences,
     probabilities_of,
     rate_of,
     regions_of,
@@ -27,7 +29,7 @@ from nissl.io.regions import (
     traces_of,
 )
 from nissl.io.sidecar import write_sidecar
-from nissl.io.suite2p.read import ABSENT, CLASSIFIER, STATISTICS, read_suite2p
+from nissl.io.suite2p.read import ABSENT, CLASSIFIER, PICTURES, STATISTICS, read_suite2p
 from nissl.io.verifying import (
     classes_differences,
     item_differences,
@@ -88,7 +90,7 @@ def write_suite2p(dossier: Dossier, folder: Path) -> None:
                 empty = np.zeros((rows.size, n_frames), np.float32)
                 np.save(home / f"{file}.npy", empty if traces is None else traces[rows])
         absent = [file for file, traces in held.items() if traces is None]
-        ops = _ops(footprints.take(rows), z, rate_hz, n_frames, absent)
+        ops = _ops(footprints.take(rows), z, rate_hz, n_frames, absent, dossier.images)
         for file in ("ops", "db", "settings"):  # one of Suite2p before 1.0, two since
             save(home / f"{file}.npy", ops)
     write_sidecar(folder, dossier, more={"traces": {n: f for f, n in names.items() if n}})
@@ -182,10 +184,22 @@ def _overlaps(footprints: Footprints) -> list[npt.NDArray[np.bool_]]:
 
 
 def _ops(
-    here: Footprints, z: int, rate_hz: float, n_frames: int, absent: list[str]
+    here: Footprints,
+    z: int,
+    rate_hz: float,
+    n_frames: int,
+    absent: list[str],
+    images: Mapping[str, npt.NDArray[Any]],
 ) -> dict[str, Any]:
     depth, height, width = here.shape
-    picture = np.asarray(here.matrix().sum(axis=0)).reshape(here.shape)[z].astype(np.float32)
+    outlines = np.asarray(here.matrix().sum(axis=0)).reshape(here.shape)[z].astype(np.float32)
+    pictures = {  # outlines stand in for what is not known, for the GUI shows all four
+        entry: np.nan_to_num(np.asarray(images[name][z], np.float32))
+        if name in images
+        else outlines
+        for name, entry in PICTURES.items()
+    }
+    stand_ins = [entry for name, entry in PICTURES.items() if name not in images]
     return {
         "Ly": height,
         "Lx": width,
@@ -200,14 +214,11 @@ def _ops(
         "tau": 1.0,
         "neucoeff": 0.7,
         "aspect": 1.0,
-        # the regions stand in for the movie's mean where no movie is at hand
-        "meanImg": picture,
-        "meanImgE": picture,
-        "max_proj": picture,
-        "Vcorr": picture,
+        **pictures,
+        "meanImgE": pictures["meanImg"],
         "save_path": ".",
         "reg_file": "",
-        ABSENT: [*absent, "meanImg", "meanImgE", "max_proj", "Vcorr"],
+        ABSENT: [*absent, *stand_ins, "meanImgE"],
     }
 
 
@@ -226,6 +237,8 @@ def verify_suite2p(dossier: Dossier, folder: Path) -> None:
         firsts = [next((n for n in ns if n in dossier.signals), "") for ns in SOURCES.values()]
         wanted = {n: dossier.signals[n] for n in firsts if n}
         differences += signal_differences(wanted, back.signals, dossier.labels.column("item"))
+        shown = {n: dossier.images[n] for n in PICTURES if n in dossier.images}
+        differences += image_differences(shown, back.images)
         if len(back.labels) > 1 + len(dossier.classes):
             differences.append("regions: flags of cells")
     report(differences, folder)
