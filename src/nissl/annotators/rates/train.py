@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from nissl.annotators.rates.alignment import OWN, aligned, lags_of
 from nissl.annotators.rates.indicators import CELL_TYPES, INDICATORS
 from nissl.annotators.rates.model import BINARY, CARD, Ensemble, RateModel, seen_of
 from nissl.annotators.rates.network import Shape, Weights
@@ -98,6 +99,7 @@ def fitted(
     start: Sequence[Weights] = (),
     recipe: Recipe | None = None,
     progress: Progress | None = None,
+    own_lag: float = OWN,
 ) -> Ensemble:
     """Networks for one rate, with what they have seen.
 
@@ -115,8 +117,16 @@ def fitted(
         Networks to go on from, as many as there are to be; drawn anew without them.
     recipe : Recipe, optional
     progress : Progress, optional
+    own_lag : float
+        Part of the constant lag of each group's truth that is taken away first, 0 to 1, where
+        there are several groups and networks to go on from, which say what it is; see
+        `nissl.annotators.rates.alignment`.
     """
     how = recipe or recipe_for(rate_hz)
+    several = len({each.group for each in known}) > 1
+    if start and several and own_lag:
+        first = Ensemble(rate_hz, sigma_for(rate_hz), tuple(start[:1]))
+        known = aligned(known, lags_of(known, first, rate_hz), own_lag)
     beginnings: list[Weights | None] = [*start[:members]] or [None] * members
     networks = tuple(
         train(
@@ -132,7 +142,7 @@ def fitted(
     )
     spread = None if left_out is None else fit_spread(*left_out)
     groups = [each.group for each in known]
-    several = len(set(groups)) > 1  # of one, nothing is known about how groups differ
+    # of one group, nothing is known about how groups differ
     seen = seen_of([each.dff for each in known], groups, rate_hz, rng) if several else None
     return Ensemble(rate_hz, sigma_for(rate_hz), networks, spread, seen)
 
