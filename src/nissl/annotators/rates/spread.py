@@ -1,9 +1,12 @@
 """Intervals around a predicted rate: how far true rates lay from predictions on sets left out.
 
-Predictions of traces that no member of the network was trained on are sorted by their value; the
-interval at a value spans the quantiles of the truth there, each set counting alike. It has no
-error bar from the network itself: what networks say of their own doubt holds on the sets that they
-know, and it is the step to a new set that costs most.
+Two things make a rate wrong. Within a set true rates scatter around predictions: predictions of
+traces that no member of the network was trained on, each set on its own scale and counting alike,
+are sorted by their value, and the truth at a value has quantiles. And nothing in a trace tells how
+much one spike adds to it, so the scale of a new set is unknown: it is drawn like the scales of the
+known ones, whose logarithms scatter as they do around their mean. The interval spans the quantiles
+of both together. It has no error bar from the network itself: what networks say of their own doubt
+holds on the sets that they know, and it is the step to a new set that costs most.
 
 Where the truth is often zero the interval begins there, and the whole error is above it; else it
 is halved between both sides. An interval that begins at zero holds all silence, so more than the
@@ -13,7 +16,7 @@ stated share lies within where cells are silent; where they are active it is the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -30,10 +33,10 @@ ZERO = 0.02
 """Spikes per second below which a smoothed truth counts as silence."""
 ACTIVE = 0.5
 """Spikes per second from which a frame counts as active, by what was predicted."""
-WIDER = (0.0, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8)
-"""Parts of what is left above the coverage by which the quantiles may be moved outwards."""
-ENOUGH = 5000
-"""Frames of a set from which that is learnt."""
+UNKNOWN = 0.6
+"""Standard deviation of the logarithm of scales where fewer than three sets are there to say it."""
+NODES = 9
+"""Scales that stand for all that a new set may have."""
 _OFFSET = 0.1
 
 
@@ -83,10 +86,6 @@ def fit_spread(
 ) -> Spread:
     """Learn scale and interval from predictions on sets that were left out.
 
-    With three sets or more the quantiles are those with which the interval, learnt from all but
-    one of them, holds the stated share of that one's active frames on average: a new set is
-    further from those known than they are from themselves.
-
     Parameters
     ----------
     predicted, true : sequence of ndarray, spikes/s
@@ -104,41 +103,16 @@ def fit_spread(
         raise MissingInputError(
             f"{20 * N_BINS} frames or more", f"{n_frames}", "Give longer or more traces."
         )
-    wider = [coverage + share * (1 - coverage) for share in WIDER]
-    level = wider[0]
-    if len(predicted) >= 3:
-        few = [_thinned(p, t) for p, t in zip(predicted, true, strict=True)]
-        held = (level for level in wider if _left_out(few, level) >= coverage)
-        level = next(held, wider[-1])
-    return replace(_fitted(predicted, true, level), coverage=coverage)
-
-
-def _thinned(predicted: Values, true: Values) -> tuple[Values, Values]:
-    step = max(len(predicted) // ENOUGH, 1)
-    return np.asarray(predicted[::step], np.float64), np.asarray(true[::step], np.float64)
-
-
-def _left_out(sets: Sequence[tuple[Values, Values]], level: float) -> float:
-    """Mean over sets of the share of active frames that the others' interval holds."""
-    shares = []
-    for k, (predicted, true) in enumerate(sets):
-        others = [pair for j, pair in enumerate(sets) if j != k]
-        spread = _fitted([p for p, _ in others], [t for _, t in others], level)
-        said = spread.scale * np.maximum(predicted, 0.0)
-        low, high = spread(said)
-        active = said >= ACTIVE
-        if active.any():
-            shares.append(float(np.mean((true >= low)[active] & (true <= high)[active])))
-    return float(np.mean(shares)) if shares else 1.0
-
-
-def _fitted(predicted: Sequence[Values], true: Sequence[Values], level: float) -> Spread:
-    """Quantiles of a level, whatever they hold of other sets."""
-    ratios = [np.sum(t) / np.sum(p) for p, t in zip(predicted, true, strict=True) if np.any(p)]
-    known = [ratio for ratio in ratios if ratio > 0]
-    scale = float(np.exp(np.mean(np.log(known)))) if known else 1.0
-    x = scale * np.maximum(np.concatenate([np.asarray(p, np.float64) for p in predicted]), 0.0)
-    y = np.concatenate([np.asarray(t, np.float64) for t in true])
+    sums = [(float(np.sum(t)), float(np.sum(p))) for p, t in zip(predicted, true, strict=True)]
+    own = [t / p if t > 0 and p > 0 else np.nan for t, p in sums]
+    logs = np.log([ratio for ratio in own if np.isfinite(ratio)])
+    scale = float(np.exp(logs.mean())) if logs.size else 1.0
+    off = _scales(logs)
+    scaled = [
+        (ratio if np.isfinite(ratio) else scale) * np.maximum(np.asarray(p, np.float64), 0.0)
+        for ratio, p in zip(own, predicted, strict=True)
+    ]
+    x, y = np.concatenate(scaled), np.concatenate([np.asarray(t, np.float64) for t in true])
     weight = np.concatenate([np.full(len(p), 1 / len(p)) for p in predicted if len(p)])
     order = np.argsort(x, kind="stable")
     x, y, weight = x[order], y[order], weight[order]
@@ -152,10 +126,21 @@ def _fitted(predicted: Sequence[Values], true: Sequence[Values], level: float) -
         if stop - first >= 20:
             part = slice(first, stop)
             middle = _quantile(x[part], weight[part], 0.5)
-            rows.append((middle, *_ends(y[part], weight[part], level)))
+            truth = np.outer(y[part], off).ravel()
+            rows.append((middle, *_ends(truth, np.repeat(weight[part], off.size), coverage)))
     rate, low, high = np.array(rows).T
     distinct = np.concatenate([[True], np.diff(rate) > 1e-9])
-    return Spread(rate[distinct], low[distinct], high[distinct], level, scale)
+    return Spread(rate[distinct], low[distinct], high[distinct], coverage, scale)
+
+
+def _scales(logs: Values) -> Values:
+    """What the scale of a new set may be over the mean of the known ones; equally likely."""
+    from scipy.special import ndtri
+
+    n = logs.size
+    # the mean itself is known from n sets only
+    sd = float(logs.std(ddof=1) * np.sqrt(1 + 1 / n)) if n >= 3 else UNKNOWN
+    return np.asarray(np.exp(sd * ndtri((np.arange(NODES) + 0.5) / NODES)))
 
 
 def _ends(y: Values, weight: Values, coverage: float) -> tuple[float, float]:
