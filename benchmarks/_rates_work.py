@@ -19,6 +19,7 @@ from scipy.ndimage import gaussian_filter1d
 from _common import write_result
 from _rates_data import SIMULATED, kept, sets
 from _rates_floor import linear_filter, plain_network
+from nissl.annotators.rates.alignment import LONGEST_S, PARTS, shifted
 from nissl.annotators.rates.deconvolution import deconvolve, derivative
 from nissl.annotators.rates.model import Ensemble, shipped
 from nissl.annotators.rates.noise import noise_level, with_level
@@ -35,7 +36,9 @@ ABSOLUTE = ("rates/nissl", "shipped", "plain CNN")
 """Methods that say spikes per second."""
 PLAIN_STEPS = 300
 """Least steps of the plain network, which begins anew."""
-SIMULATED_SHARE = 0.3
+PLAIN_RATES = {"rate": 3e-3, "decay": 1e-2}
+"""Learning rate and decay of the plain network; ours were tuned."""
+SIMULATED_SHARE = 0.1
 PER_INDICATOR = 60
 
 
@@ -100,7 +103,7 @@ def fold(
     began = time.perf_counter()
     ensemble = ours(known, rate_hz, how["steps"], how["members"], rng)
     wall_s = time.perf_counter() - began
-    recipe = replace(recipe_for(rate_hz), steps=max(how["steps"], PLAIN_STEPS))
+    recipe = replace(recipe_for(rate_hz), steps=max(how["steps"], PLAIN_STEPS), **PLAIN_RATES)
     networks: dict[str, Callable[[npt.NDArray[np.float32]], Floats]] = {
         "rates/nissl": ensemble,
         "shipped": shipped().nearest(rate_hz),
@@ -138,13 +141,24 @@ def of_set(
             if method in ("rates/nissl", "shipped"):
                 said_of[f"{method} {name}"] = np.concatenate(said).astype(np.float32)
     np.savez(predictions, **said_of)
+    said = np.split(said_of["rates/nissl native"], np.cumsum([t.dff.size for t in own])[:-1])
     return {
+        "best_lag": best_lag(said, own, rate_hz),
         "levels": levels,
         "cells": len({t.cell for t in own}),
         "hours": sum(t.dff.size for t in own) / rate_hz / 3600,
         "noise_level": float(np.median([noise_level(t.dff, rate_hz) for t in own])),
         "spikes_per_s": float(np.mean(np.concatenate([t.rate for t in own]))),
     }
+
+
+def best_lag(said: Sequence[Floats], own: Sequence[Paired], rate_hz: float) -> dict[str, float]:
+    """Constant lag of the truth with which a set's score is best, and that score."""
+    n = int(LONGEST_S * rate_hz * PARTS)
+    lags = np.arange(-n, n + 1) / PARTS
+    r = [scored([shifted(each, lag) for each in said], own)["r"] for lag in lags]
+    k = int(np.argmax(r))
+    return {"r": r[k], "lag_s": float(lags[k] / rate_hz)}
 
 
 def ours(

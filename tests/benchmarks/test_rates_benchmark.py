@@ -46,6 +46,15 @@ def test_scores_of_a_cell_are_over_all_its_traces(modules):
     assert found["error"] == pytest.approx(1.0)
 
 
+def test_the_best_lag_of_a_set_is_told(modules):
+    rng = np.random.default_rng(0)
+    rate = np.convolve(rng.gamma(0.3, 2, 900), np.ones(5) / 5, "same").astype(np.float32)
+    own = [Paired(np.zeros(900, np.float32), np.roll(rate, 2), "a", "g")]
+    found = modules["_rates_work"].best_lag([rate.astype(np.float64)], own, 30.0)
+    assert found["lag_s"] == pytest.approx(2 / 30)
+    assert found["r"] > 0.98
+
+
 def test_records_are_read_with_their_own_times(modules, tmp_path):
     data = modules["_rates_data"]
     folder = tmp_path / data.FOLDER
@@ -103,6 +112,7 @@ def test_page_of_made_up_results(modules, tmp_path, monkeypatch):
     one = {"r": 0.9, "cells": 5, "bias": 0.1, "error": 0.5}
     own = {
         "levels": {v: dict.fromkeys(page.METHODS, one) for v in page.LEVELS},
+        "best_lag": {"r": 0.93, "lag_s": 0.05},
         "cells": 5,
         "noise_level": 1.0,
         "spikes_per_s": 0.5,
@@ -119,5 +129,6 @@ def test_page_of_made_up_results(modules, tmp_path, monkeypatch):
     text = page.markdown(results, "rates.png", "voltage.png")
     assert "Aim: a mean of 0.89 or more: **met** (0.900)" in text
     assert "not met" in text  # the plain network is not beaten by as much as a tie
+    assert "0.930 (+50 ms)" in text
     page.plot(results, tmp_path / "rates.png")
     assert (tmp_path / "rates.png").stat().st_size > 10_000

@@ -7,6 +7,8 @@ from nissl.annotators.rates.method import DERIVATIVE, NISSL, OASIS, inferred
 from nissl.annotators.rates.model import RateModel, shipped
 from nissl.annotators.rates.simulate import simulate
 from nissl.annotators.rates.task import RATES
+from nissl.annotators.rates.train import sigma_for
+from nissl.annotators.rates.train import simulated as simulated_at
 from nissl.data import ChannelTable, Recording, Signal
 from nissl.errors import BadArgumentError, BadMetadataError, BadSamplesError, CorruptSourceError
 from nissl.run.context import Context
@@ -82,6 +84,22 @@ def test_other_frame_rates_give_the_same_rates(simulated):
     a, b = (inferred(shipped(), x, hz).rate for x, hz in ((dff, 30.0), (slow, 10.0)))
     assert b.size == slow.size
     assert b.mean() == pytest.approx(a.mean(), rel=0.5, abs=0.3)
+
+
+@pytest.mark.parametrize(("rate_hz", "near_hz"), [(15.0, 14.0), (60.0, 55.0)])
+def test_a_network_of_its_own_for_other_frame_rates(rate_hz, near_hz):
+    model = shipped()
+    own = model.nearest(rate_hz)
+    assert own.rate_hz == model.nearest(near_hz).rate_hz == rate_hz
+    assert own.sigma_s == sigma_for(rate_hz)
+    slower = model.ensembles[model.ensembles.index(own) - 1]
+    r = []
+    for each in simulated_at(rate_hz, 2, np.random.default_rng(3), 60.0):
+        if each.rate.std() > 0:
+            dff = each.dff.astype(np.float64)
+            said = [inferred(RateModel((m,)), dff, rate_hz).rate for m in (slower, own)]
+            r.append([np.corrcoef(rate, each.rate)[0, 1] for rate in said])
+    assert np.median(r, axis=0)[1] > np.median(r, axis=0)[0]
 
 
 @pytest.mark.parametrize("method", [OASIS, DERIVATIVE])

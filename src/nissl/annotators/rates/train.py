@@ -25,23 +25,32 @@ from nissl.annotators.rates.spread import Values, fit_spread
 from nissl.annotators.rates.training import Paired, Recipe, train
 from nissl.run.progress import Progress
 
-SIGMA_S = {7.5: 0.2, 30.0: 0.05}
-"""Frame rates of the shipped networks, with what smooths the truth at each."""
+SIGMA_S = {7.5: 0.2, 30.0: 0.05, 15.0: 0.1, 60.0: 0.025}
+"""Frame rates of the shipped networks, with what smooths the truth at each; their order seeds."""
 MEMBERS = 2
 DURATION_S = 160.0
-FAST_HZ = 12.0
+FAST_HZ, FASTEST_HZ = 12.0, 45.0
+"""Rates from which networks reach further in frames, and once more."""
 LEVELS = (0.3, 4.0)
 """Noise levels of simulated traces before training adds to them, % per sqrt(Hz)."""
 
 
 def recipe_for(rate_hz: float) -> Recipe:
     """Longer stretches at higher rates, as many frames a step."""
-    return Recipe() if rate_hz < FAST_HZ else Recipe(frames=512, batch=16)
+    if rate_hz < FAST_HZ:
+        return Recipe()
+    if rate_hz < FASTEST_HZ:
+        return Recipe(frames=512, batch=16)
+    return Recipe(frames=1024, batch=8)
 
 
 def shape_for(rate_hz: float) -> Shape:
     """Further reach in frames at higher rates."""
-    return Shape() if rate_hz < FAST_HZ else Shape(dilations=(1, 2, 4, 8, 16, 1, 2, 4))
+    if rate_hz < FAST_HZ:
+        return Shape()
+    if rate_hz < FASTEST_HZ:
+        return Shape(dilations=(1, 2, 4, 8, 16, 1, 2, 4))
+    return Shape(dilations=(1, 2, 4, 8, 16, 32, 1, 2))
 
 
 def simulated(
@@ -114,7 +123,8 @@ def fitted(
         them there is none.
     members : int
     start : sequence of Weights
-        Networks to go on from, as many as there are to be; drawn anew without them.
+        Networks to go on from, each of them again where there are to be more; drawn anew
+        without them.
     recipe : Recipe, optional
     progress : Progress, optional
     own_lag : float
@@ -127,7 +137,7 @@ def fitted(
     if start and several and own_lag:
         first = Ensemble(rate_hz, sigma_for(rate_hz), tuple(start[:1]))
         known = aligned(known, lags_of(known, first, rate_hz), own_lag)
-    beginnings: list[Weights | None] = [*start[:members]] or [None] * members
+    beginnings = [start[k % len(start)] if start else None for k in range(members)]
     networks = tuple(
         train(
             known,
@@ -185,16 +195,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         others = {each.rate_hz: each for each in (() if known is None else known.ensembles)}
         # whatever other rates are trained
         rng, later = (np.random.default_rng([args.seed, k, part]) for part in (0, 1))
+        about = {} if known is None else dict(known.about)
+        recipes, scores = (dict(about.get(name, {})) for name in ("recipes", "scores"))
         if args.intervals:
             networks = others[rate_hz]
         else:
             made = simulated(rate_hz, args.traces, rng)
             recipe = replace(recipe_for(rate_hz), steps=args.steps)
             networks = fitted(made, rate_hz, rng=rng, recipe=recipe)
+            facts = {"steps": recipe.steps, "rate": recipe.rate, "decay": recipe.decay}
+            recipes[f"{rate_hz:g} Hz"] = facts
         others[rate_hz], r = with_intervals(networks, max(args.traces // 3, 2), later)
-        scores = {} if known is None else dict(known.about["scores"])
         scores[f"{rate_hz:g} Hz"] = round(r, 4)
-        model = RateModel(tuple(others.values()), _about(args.traces, args.seed, scores))
+        made_by = _about(args.traces, args.seed, scores) | {"recipes": recipes}
+        model = RateModel(tuple(others.values()), made_by)
         write(model, args.out)
     return 0
 

@@ -108,8 +108,8 @@ class Recipe:
     batch: int = 32
     frames: int = 256
     longest_s: float = 200.0
-    rate: float = 3e-3
-    decay: float = 1e-2
+    rate: float = 1e-2
+    decay: float = 0.1
     clean: float = 0.3
     levels: tuple[float, float] = (0.5, 8.0)
     squared: float = 0.3
