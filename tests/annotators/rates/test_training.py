@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nissl.annotators.rates.alignment import aligned
 from nissl.annotators.rates.method import inferred
-from nissl.annotators.rates.model import RateModel
+from nissl.annotators.rates.model import RateModel, shipped
 from nissl.annotators.rates.train import by_group, fitted, recipe_for, simulated
 from nissl.annotators.rates.training import Paired, Recipe, paired, train
 from nissl.errors import BadArgumentError, MissingInputError
@@ -60,6 +61,24 @@ def test_a_model_of_ones_own(known):
     found = inferred(RateModel((again,)), known[0].dff.astype(np.float64), 7.5)
     assert found.rate.shape == known[0].dff.shape
     assert np.all(found.rate >= 0)
+
+
+def test_lags_of_groups_are_taken_away_before_training(known, monkeypatch):
+    from nissl.annotators.rates import train as module
+
+    given = []
+    monkeypatch.setattr(module, "train", lambda known, *rest, **how: given.append(known))
+    shift = {"simulated GCaMP6f": 1.0}
+    late = aligned(known, {group: -lag for group, lag in shift.items()}, 1.0)
+    start = shipped().nearest(7.5).members
+    for own_lag, begin in ((1.0, start), (0.0, start), (1.0, ())):
+        fitted(late, 7.5, rng=np.random.default_rng(0), members=1, start=begin, own_lag=own_lag)
+    for k, each in enumerate(late):
+        # without networks that know where spikes were, nothing is moved
+        assert given[1][k].rate is given[2][k].rate is each.rate
+        if each.group in shift and each.rate.std() > 0:
+            off = [np.abs(one[k].rate - known[k].rate).mean() for one in given[:2]]
+            assert off[0] < 0.6 * off[1]
 
 
 def test_of_one_group_nothing_is_known_about_others(known):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ ENOUGH_S = 240.0
 """Seconds of a cell from which its part is learnt."""
 
 
-def shifted(rate: npt.NDArray[np.floating], frames: float) -> Values:
+def shifted(rate: npt.NDArray[Any], frames: float) -> Values:
     """A rate later by some frames, whole or not; its ends are held.
 
     Parameters
@@ -42,7 +43,7 @@ def shifted(rate: npt.NDArray[np.floating], frames: float) -> Values:
         Negative for earlier.
     """
     at = np.arange(rate.size)
-    return np.interp(at - frames, at, np.asarray(rate, np.float64))
+    return np.asarray(np.interp(at - frames, at, rate), np.float64)
 
 
 def correlations(said: Sequence[Values], true: Sequence[Values], lags: Sequence[float]) -> Values:
