@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from nissl.annotators.celltypes.exact_tests import (
-    benjamini_hochberg,
     fewer_hits,
     less_after,
     more_hits,
@@ -57,18 +56,3 @@ def test_paired_test_sees_a_drop_and_not_its_absence():
     assert less_after(before, after) == pytest.approx(2.0**-40)
     assert less_after(after, before) == 1.0
     assert less_after(before, before) == 1.0
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_adjusted_values_are_ordered_and_not_smaller(values):
-    p = np.asarray(values)
-    q = benjamini_hochberg(p)
-    assert np.all(q >= p - 1e-12)
-    assert np.all(q <= 1)
-    order = np.argsort(p, kind="stable")
-    assert np.all(np.diff(q[order]) >= -1e-12)
-
-
-def test_adjusted_values_of_the_known_example():
-    q = benjamini_hochberg([0.01, 0.04, 0.03, np.nan])
-    np.testing.assert_allclose(q, [0.03, 0.04, 0.04, np.nan])

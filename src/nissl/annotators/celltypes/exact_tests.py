@@ -86,30 +86,3 @@ def less_after(before: Flags, after: Flags) -> float:
     only_before, only_after = int(np.sum(before & ~after)), int(np.sum(after & ~before))
     n = only_before + only_after
     return float(binom.cdf(only_after, n, 0.5)) if n else 1.0
-
-
-def benjamini_hochberg(p: npt.ArrayLike) -> Values:
-    """Adjusted p values: the false discovery rate at which each test would be accepted.
-
-    Parameters
-    ----------
-    p : array-like, shape (n_tests,), float
-        NaN for tests that could not be made; they do not count.
-
-    Returns
-    -------
-    ndarray, shape (n_tests,), float64
-        Never below `p`; NaN stays NaN.
-
-    References
-    ----------
-    Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57:289-300.
-    """
-    values = np.asarray(p, dtype=np.float64)
-    out = np.full(values.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(values))
-    if known.size:
-        order = known[np.argsort(values[known], kind="stable")]
-        scaled = values[order] * known.size / np.arange(1, known.size + 1)
-        out[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return out

@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.celltypes.evoked_waveforms import NO_MATCH, WaveformMatch
-from nissl.annotators.celltypes.exact_tests import benjamini_hochberg, fewer_hits, more_hits
+from nissl.annotators.celltypes.exact_tests import fewer_hits, more_hits
 from nissl.annotators.celltypes.pulses import LEAST_PULSES, Windows, count_spikes, first_spikes
 from nissl.annotators.celltypes.salt import Salt, salt
 from nissl.errors import BadArgumentError
+from nissl.trust.discoveries import benjamini_hochberg
 
 Values = npt.NDArray[np.float64]
 

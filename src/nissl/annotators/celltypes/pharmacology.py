@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.celltypes.exact_tests import benjamini_hochberg
 from nissl.annotators.celltypes.ground_truth import (
     VERSION,
     GroundTruth,
@@ -27,6 +26,7 @@ from nissl.clock import Clock
 from nissl.errors import BadArgumentError, BadLabelsError
 from nissl.labels import Author, LabelSet
 from nissl.tasks import Finding
+from nissl.trust.discoveries import benjamini_hochberg
 
 METHOD = "celltypes/pharmacology"
 CONFIRMED, UNCHANGED, DOUBTFUL = "confirmed", "unchanged", "doubtful"

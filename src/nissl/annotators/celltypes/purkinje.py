@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.celltypes.exact_tests import benjamini_hochberg, fewer_hits, less_after
+from nissl.annotators.celltypes.exact_tests import fewer_hits, less_after
 from nissl.errors import BadArgumentError
+from nissl.trust.discoveries import benjamini_hochberg
 
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
