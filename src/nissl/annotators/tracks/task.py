@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nissl.annotators.tracks.annotated import channels_of
 from nissl.annotators.tracks.checks import check as check_tracks
 from nissl.annotators.tracks.describing import item_table
 from nissl.annotators.tracks.score import match, score
+from nissl.annotators.tracks.simulate import simulate
 from nissl.annotators.tracks.vocabulary import TRACKS as VOCABULARY
-from nissl.data import Recording
 from nissl.data.channels import MOVIE
-from nissl.labels import Author, Edit, ItemTable, Kind, LabelSet, Provenance
-from nissl.labels.digest import digest_json
+from nissl.labels import Edit, ItemTable, Kind, LabelSet
 from nissl.run.context import Context
 from nissl.tasks import Finding, Inputs, Task
 
@@ -36,30 +33,6 @@ def check(
     del items, context
     volumes = None if inputs is None else channels_of(inputs.recording, inputs.stream, None)
     return check_tracks(labels, volumes)
-
-
-def simulate(seed: int, **settings: Any) -> tuple[Recording, LabelSet]:
-    """Return a recording of a simulated worm, and its neurons as POINTS.
-
-    Parameters
-    ----------
-    seed : int
-    **settings
-        Of `nissl.annotators.tracks.simulate.simulate_worm`: ``n_neurons=20, n_frames=30``.
-    """
-    import numpy as np
-
-    from nissl.annotators.tracks.simulate import simulate_worm
-
-    made = simulate_worm(np.random.default_rng(seed), **settings)
-    facts = {name: repr(value) for name, value in sorted(settings.items())}
-    source = digest_json({"simulated": "tracks", "seed": seed, **facts})
-    movies = {movie.name: movie for movie in made.volumes.channels}
-    recording = Recording(None, "simulated", {}, fingerprint=source, movies=movies)
-    author = Author("model", "tracks/simulate", "1")
-    stream = made.volumes.channels[0].name
-    made_by = Provenance("tracks", source, author, stream=stream, parameters=facts, seed=seed)
-    return recording, made.positions.to_labels(made_by)
 
 
 TRACKS = Task(

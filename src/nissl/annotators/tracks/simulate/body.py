@@ -2,7 +2,8 @@
 
 The axis bends in the plane of view: a wave that travels along the body, faster, slower or
 backwards as the animal wants, slow bends of low order, and swings of the head and the neck.
-Across the axis tissue is squeezed, and along it stretched so that most of the volume is kept; it
+Across the axis tissue is squeezed one way and gives way in the other, or both ways and becomes
+longer, so that most of the volume is kept; it
 rolls about the axis, and more at one end than at the other; the axis tilts against the planes,
 and its end away from the head is lifted out of them or dips. The camera follows the animal and
 leaves some translation and rotation. On top of it a smooth field displaces tissue, and each
@@ -84,7 +85,8 @@ def motion(worm: Worm, rng: np.random.Generator) -> Motion:
     vigour = np.minimum(vigour, MOST_VIGOUR)
     bends = np.concatenate([wave, slow, swings], axis=1) * vigour
     pressed = np.exp(VIGOUR / 2 * wander(n, rate, 5.0, 1, rng)) * worm.squeeze
-    widths = wander(n, rate, 2.0, 2, rng) * pressed
+    flat, thick = (wander(n, rate, 2.0, 2, rng) * pressed * [1.0, 0.5]).T[..., None]
+    widths = np.concatenate([thick - flat, thick + flat], axis=1)
     slopes = wander(n, rate, 2.0, 2, rng) * pressed * 0.5
     length = -KEPT * widths.sum(axis=1) + 0.03 * wander(n, rate, 2.0, 1, rng)[:, 0]
     rolls = wander(n, rate, 3.0, 2, rng) * worm.twist * [1.0, 0.4]

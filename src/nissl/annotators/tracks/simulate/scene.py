@@ -105,7 +105,7 @@ class Worm:
     spacing_um: tuple[float, float, float] = (1.5, 0.65, 0.65)
     rate_hz: float = 4.0
     positions_um: tuple[Point, ...] | None = None
-    bend: float = 0.36
+    bend: float = 0.38
     undulation_hz: float = 0.25
     squeeze: float = 0.11
     twist: float = 0.18

@@ -27,6 +27,7 @@ STATISTICS: Mapping[str, str] = {
     "turn": "angle of the best rotation, degrees",
     "longest": "logarithm of the greatest stretch of the best affine map",
     "shortest": "logarithm of its least",
+    "along": "logarithm of its stretch along the longest axis of the first cloud",
     "strain": f"root mean square of log of the change of distances to {NEIGHBOURS} neighbours",
     "neighbours": f"share of {NEIGHBOURS} nearest neighbours that are others in the second volume",
     "order": "share of neurons within 5 um of each other whose order along x is the other",
@@ -93,6 +94,7 @@ def of_pair(source: Floats, target: Floats) -> dict[str, float]:
     coefficients = np.linalg.lstsq(flat, target, rcond=None)[0]
     affine = flat @ coefficients
     stretches = np.linalg.svd(coefficients[1:], compute_uv=False)
+    main = np.linalg.svd(source - source.mean(axis=0))[2][0]
     before, after = _distances(source), _distances(target)
     near_before, near_after = _nearest(before), _nearest(after)
     rows = np.arange(len(source))[:, None]
@@ -112,6 +114,7 @@ def of_pair(source: Floats, target: Floats) -> dict[str, float]:
         "turn": float(np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))),
         "longest": float(np.log(stretches[0])),
         "shortest": float(np.log(max(stretches[2], 1e-9))),
+        "along": float(np.log(np.linalg.norm(main @ coefficients[1:]))),
         "strain": float(np.sqrt(np.mean(changes**2))),
         "neighbours": float(1 - np.mean(kept)),
         "order": float(crossed[close].mean()) if close.any() else 0.0,
