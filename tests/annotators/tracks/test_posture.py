@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 from nissl.annotators.tracks.posture import embed, farthest, nearest, sketch, steps
 from nissl.annotators.tracks.volumes import Volumes
 from nissl.data import Movie
-from nissl.errors import BadArgumentError
+from nissl.errors import BadArgumentError, BadMetadataError
 
 from .rod import SPACING, animal
 
@@ -40,15 +40,23 @@ def test_the_same_input_gives_the_same_posture(moving):
 
 def test_a_shift_across_is_no_posture(moving):
     volume = moving.volumes[0][0]
-    away = np.linalg.norm(sketch(np.roll(volume, 6, axis=2)) - sketch(volume))
-    other = np.linalg.norm(sketch(moving.volumes[1][0]) - sketch(volume))
+    away = np.linalg.norm(sketch(np.roll(volume, 6, axis=2), SPACING) - sketch(volume, SPACING))
+    other = np.linalg.norm(sketch(moving.volumes[1][0], SPACING) - sketch(volume, SPACING))
     assert away < 0.3 * other
 
 
 def test_empty_volumes_have_a_posture_too():
-    dark = Movie.from_array(np.zeros((3, 4, 20, 30), np.float32), 5.0)
+    dark = Movie.from_array(np.zeros((3, 4, 20, 30), np.float32), 5.0, spacing_um=SPACING)
     latent = embed(Volumes((dark,)), np.arange(3), np.random.default_rng(0))
     assert np.isfinite(latent).all()
+
+
+def test_proportions_are_asked_for(moving):
+    unknown = Movie.from_array(np.stack([moving.volumes[i][0] for i in range(3)]), 5.0)
+    with pytest.raises(BadMetadataError, match="size of a voxel"):
+        embed(Volumes((unknown,)), [0, 1], np.random.default_rng(0))
+    given = embed(Volumes((unknown,)), [0, 1], np.random.default_rng(0), scale=SPACING)
+    assert np.isfinite(given).all()
 
 
 def test_too_many_dimensions_are_refused(moving):

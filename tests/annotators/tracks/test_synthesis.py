@@ -38,9 +38,9 @@ def test_it_lies_nearer_to_the_target_than_its_source(pair):
     rng = np.random.default_rng(0)
     made = synthesise(volumes[0], places[0], coarse, None, SPACING, rng, target_volume=volumes[1])
     assert _miss(made.xyz, places[1]) < 0.6 * _miss(places[0], places[1])
-    target = sketch(volumes[1][0])
-    before = np.linalg.norm(sketch(volumes[0][0]) - target)
-    assert np.linalg.norm(sketch(made.volume[0]) - target) < 0.6 * before
+    target = sketch(volumes[1][0], SPACING)
+    before = np.linalg.norm(sketch(volumes[0][0], SPACING) - target)
+    assert np.linalg.norm(sketch(made.volume[0], SPACING) - target) < 0.6 * before
 
 
 def test_points_sit_on_their_blobs(pair):

@@ -1,10 +1,13 @@
 """Posture space: how alike two volumes of a moving animal are, judged by their images alone.
 
-A volume is sketched: its projections along z and along y, without background, their logarithm,
-centred on what is bright, blurred and coarse. Principal components of many sketches give the
-space; a distance in it says how far the animal deformed, before anybody knows a neuron. It is
-what chooses volumes to annotate and targets to deform to (farthest points), and the order in
-which to carry identities on (steps between similar postures).
+A volume is sketched by where its bright matter lies: spots are brought out, and along each of some
+directions the places are noted below which a tenth, two tenths ... of the brightness lies. Such
+quantiles move as far as matter moves, however far that is (their distance is the sliced Wasserstein
+distance: Bonneel et al., J. Math. Imaging Vis. 2015), while projections that no longer overlap
+all look equally unlike. Principal components of many sketches give the space; a distance in it
+says how far the animal deformed, before anybody knows a neuron. It is what chooses volumes to
+annotate and targets to deform to (farthest points), and the order in which to carry identities on
+(steps between similar postures).
 
 Park et al. (eLife 2024) learn the space by a small autoencoder of projections instead.
 """
@@ -18,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from nissl.annotators.tracks.fields import Triple, voxel_size
 from nissl.annotators.tracks.volumes import Volumes
 from nissl.errors import BadArgumentError
 
@@ -28,11 +32,11 @@ N_DIMS = 10
 N_TO_FIT = 1000
 """Volumes that the components are learnt from, at most: enough for ten of them, and little to
 hold."""
-ACROSS = 48
-"""Pixels of a sketch along its longest side."""
-BLUR = 1.5
-"""Standard deviation of the blur, pixels of the sketch: neurons that moved by their own size
-still overlap, so distance grows with the deformation instead of saturating."""
+DIRECTIONS = 17
+"""Directions along which matter is noted, even over a half-sphere."""
+RANKS = (np.arange(15) + 0.5) / 15
+LEAST = 4.0
+"""Brightness of spots that counts, in standard deviations of noise."""
 
 
 def embed(
@@ -41,6 +45,7 @@ def embed(
     rng: np.random.Generator,
     *,
     n_dims: int = N_DIMS,
+    scale: Triple | None = None,
 ) -> Floats:
     """Posture of each volume, by principal components of sketches.
 
@@ -54,12 +59,20 @@ def embed(
         Draws which volumes the components are learnt from when there are very many.
     n_dims : int, 1 to 20
         Dimensions kept, fewer when there are fewer volumes.
+    scale : tuple of float, optional
+        Relative size of a voxel along z, y, x, for volumes without a spacing.
 
     Returns
     -------
     ndarray, shape (n_frames, k <= n_dims), float32
-        In units of the sketches, so distances compare within one call only.
+        A distance is about that by which matter moved, in micrometres or units of `scale`.
+
+    Raises
+    ------
+    BadMetadataError
+        Neither a spacing nor `scale`.
     """
+    size = voxel_size(volumes.spacing_um, scale)
     which = np.asarray(frames, np.int64)
     if not 1 <= n_dims <= 20:
         raise BadArgumentError("n_dims from 1 to 20", str(n_dims), "Ten is a good start.")
@@ -68,25 +81,42 @@ def embed(
     learnt_from = which
     if which.size > N_TO_FIT:
         learnt_from = which[np.sort(rng.choice(which.size, N_TO_FIT, replace=False))]
-    mean, components = _components(np.stack(list(_sketches(volumes, learnt_from))), n_dims)
-    posture = [components @ (sketch - mean) for sketch in _sketches(volumes, which)]
+    mean, components = _components(np.stack(list(_sketches(volumes, learnt_from, size))), n_dims)
+    posture = [components @ (sketch - mean) for sketch in _sketches(volumes, which, size)]
     return np.stack(posture).astype(np.float32)
 
 
-def sketch(volume: npt.NDArray[np.floating]) -> Floats:
-    """What of a volume tells posture, flat.
+def sketch(volume: npt.NDArray[np.floating], size: Triple) -> Floats:
+    """Where the bright matter of a volume lies, whatever its brightness and place as a whole.
 
     Parameters
     ----------
     volume : ndarray, shape (z, y, x)
-        One channel; empty and constant volumes give zeros.
+        One channel; without spots it gives zeros.
+    size : tuple of float
+        Size of a voxel along z, y, x.
 
     Returns
     -------
-    ndarray, shape (n_pixels,), float32
-        Projections along z and along y, each of the same weight.
+    ndarray, shape (n_directions * n_ranks,), float32
     """
-    return np.concatenate([_projection(volume.max(axis=0)), _projection(volume.max(axis=1))])
+    sharp, broad = (
+        ndimage.gaussian_filter(np.asarray(volume, np.float32), width)
+        for width in ((0.5, 1, 1), (1, 3, 3))
+    )
+    spots = sharp - broad
+    noise = 1.4826 * float(np.median(np.abs(spots))) or float(np.ptp(spots)) / 50
+    place = np.nonzero(spots > LEAST * noise)
+    directions = _directions()
+    if not place[0].size:
+        return np.zeros(len(directions) * RANKS.size, np.float32)
+    # logarithms, so that activity and one bright neuron count little
+    weight = np.log1p(spots[place] / noise - LEAST)
+    xyz = np.stack(place[::-1], axis=1) * np.array(size[::-1])
+    along = (xyz - np.average(xyz, axis=0, weights=weight)) @ directions.T
+    noted = [_quantiles(each, weight) for each in along.T]
+    whole = np.concatenate(noted) / np.sqrt(len(noted) * RANKS.size)
+    return np.asarray(whole, np.float32)
 
 
 def farthest(
@@ -204,10 +234,10 @@ def _from(latent: npt.NDArray[np.floating], row: int) -> npt.NDArray[np.float64]
     return away
 
 
-def _sketches(volumes: Volumes, frames: Ints) -> Iterator[Floats]:
+def _sketches(volumes: Volumes, frames: Ints, size: Triple) -> Iterator[Floats]:
     first = Volumes(volumes.channels[:1])
     for frame in frames.tolist():
-        yield sketch(first[frame][0])
+        yield sketch(first[frame][0], size)
 
 
 def _components(sketches: Floats, n_dims: int) -> tuple[Floats, Floats]:
@@ -219,23 +249,19 @@ def _components(sketches: Floats, n_dims: int) -> tuple[Floats, Floats]:
     return mean.astype(np.float32), (kept * np.where(largest < 0, -1, 1)).astype(np.float32)
 
 
-def _projection(image: npt.NDArray[np.floating]) -> Floats:
-    """A projection without background, in decades of its noise, centred, blurred and coarse."""
-    middle = np.median(image)
-    noise = 1.4826 * np.median(np.abs(image - middle)) or float(np.ptp(image)) / 20 or 1.0
-    bright = np.log1p(np.maximum(image - middle, 0) / noise)
-    total = bright.sum()
-    size = np.array(image.shape, float)
-    step = size.max() / ACROSS
-    grid = np.ceil(size / step).astype(int)
-    if not total:
-        return np.zeros(int(grid.prod()), np.float32)
-    # the blur keeps in step with the grid, except across few planes, which it would erase
-    smooth = ndimage.gaussian_filter(bright, [BLUR * step if n > step * 4 else 0 for n in size])
-    centre = ndimage.center_of_mass(bright)
-    places = [(np.arange(n) - (n - 1) / 2) * step + c for n, c in zip(grid, centre, strict=True)]
-    coarse = ndimage.map_coordinates(
-        smooth, np.meshgrid(*places, indexing="ij"), order=1, mode="constant"
-    ).ravel()
-    # both projections count the same whatever the number of their pixels
-    return np.asarray(coarse / np.sqrt(coarse.size), np.float32)
+def _directions() -> npt.NDArray[np.float64]:
+    """Unit vectors x, y, z, even over the upper half-sphere (a Fibonacci lattice)."""
+    z = 1 - (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
+    turn = np.pi * (1 + np.sqrt(5)) * np.arange(DIRECTIONS)
+    flat = np.sqrt(1 - z**2)
+    return np.asarray(np.column_stack([flat * np.cos(turn), flat * np.sin(turn), z]))
+
+
+def _quantiles(
+    place: npt.NDArray[np.floating], weight: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Places below which each of `RANKS` of the weight lies."""
+    order = np.argsort(place, kind="stable")
+    below = np.cumsum(weight[order], dtype=np.float64)
+    middle = (below - weight[order] / 2) / below[-1]
+    return np.asarray(np.interp(RANKS, middle, place[order]))
