@@ -75,6 +75,8 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "cells/suite2p": "nissl.annotators.cells.peers:SUITE2P",
         "cells/cellpose": "nissl.annotators.cells.peers:CELLPOSE",
         "cells/caiman": "nissl.annotators.cells.peers:CAIMAN",
+        "tracks/registration": "nissl.annotators.tracks.registering:REGISTRATION",
+        "tracks/blobs": "nissl.annotators.tracks.linking:BLOBS",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {
