@@ -23,7 +23,17 @@ from nissl.run.job import JobSpec
 from nissl.run.progress import Progress, Silent
 from nissl.store import Store
 from nissl.store.images import keep_images
-from nissl.tasks import TASKS, Annotator, Finding, Inputs, Learner, Result, Task, resolve
+from nissl.tasks import (
+    ANNOTATORS,
+    TASKS,
+    Annotator,
+    Finding,
+    Inputs,
+    Learner,
+    Result,
+    Task,
+    resolve,
+)
 
 
 @dataclass(frozen=True)
@@ -169,12 +179,13 @@ def _needed(
     labels: dict[str, LabelSet] = {}
     items: dict[str, ItemTable] = {}
     for need in getattr(method, "needs", task.needs):
-        digest = current(store, source, need)
+        people = getattr(method, "from_people", False)
+        digest = (people_s(store, source, need) if people else None) or current(store, source, need)
         if digest is None:
             raise MissingInputError(
                 f"labels of the task {need!r} on {source.name!r}, which {method.name!r} needs",
                 "none",
-                f"Make them: nissl annotate {store.path} --task {need}"
+                f"Make them: nissl annotate {store.path} --task {_maker(need)}"
                 if need in TASKS
                 else f"Import them: nissl import {store.path} {source.name} TABLE --name {need}",
             )
@@ -197,6 +208,30 @@ def current(store: Store, source: Source, task: str) -> str | None:
     evidence = TASKS.get(task).evidence if task in TASKS else ()
     proposed = [row for row in rows if row.author.name not in evidence]
     return (proposed or rows)[-1].digest if rows else None
+
+
+def people_s(store: Store, source: Source, task: str) -> str | None:
+    """Digest of the newest set of a task that a person made, the head first; None without one.
+
+    A method that learns from people's labels of its own task would else take its own proposal
+    for theirs when it is run again.
+    """
+    rows = [
+        row
+        for row in store.label_sets(source=source.fingerprint, task=task)
+        if row.author.kind == "person"
+    ]
+    head = store.head(source.fingerprint, task)
+    return next((row.digest for row in rows if row.digest == head), None) or (
+        rows[-1].digest if rows else None
+    )
+
+
+def _maker(task: str) -> str:
+    """The method that makes labels of a task from nothing of that task."""
+    methods = TASKS.get(task).methods
+    free = [name for name in methods if task not in getattr(ANNOTATORS.get(name), "needs", ())]
+    return task if not free or free[0] == methods[0] else free[0]
 
 
 def items_of(store: Store, digest: str) -> ItemTable | None:

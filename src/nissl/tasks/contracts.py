@@ -150,7 +150,8 @@ class Annotator(Protocol):
     """One method that fulfils a task.
 
     Implementers: constructors only store parameters; import heavy packages inside methods. A
-    method that works on other labels than its task names them in an attribute `needs`.
+    method that works on other labels than its task names them in an attribute `needs`; one that
+    works on what people made of them, however new a machine's proposal is, has `from_people`.
     """
 
     @property

@@ -48,6 +48,7 @@ class RegistrationMethod:
     version: str = "1"
     promises: Promises = WHOLE
     needs: tuple[str, ...] = ("tracks",)
+    from_people: bool = True
 
     def missing(self) -> Mapping[str, str]:
         """Nothing: it computes with NumPy and SciPy."""
@@ -72,7 +73,7 @@ class RegistrationMethod:
             "spacing_um": None,
             "frames": None,
             "diameter_um": None,
-            "threshold": 5.0,
+            "threshold": 4.0,
             "votes": 3,
             "least": 0.05,
         }
