@@ -43,6 +43,7 @@ TASKS: Registry[Task] = Registry(
             "cells",
             "rates",
             "tracks",
+            "names",
         )
     },
 )
@@ -77,6 +78,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "cells/caiman": "nissl.annotators.cells.peers:CAIMAN",
         "tracks/registration": "nissl.annotators.tracks.registering:REGISTRATION",
         "tracks/blobs": "nissl.annotators.tracks.linking:BLOBS",
+        "names/atlas": "nissl.annotators.names.method:ATLAS",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {

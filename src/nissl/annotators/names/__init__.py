@@ -1,0 +1,1 @@
+"""Names of neurons: which cell of the animal's plan a followed neuron is."""
