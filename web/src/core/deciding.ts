@@ -20,7 +20,12 @@ const ANSWERS: ReadonlySet<EditKind> = new Set([
 const ALIKE: ReadonlySet<EditKind> = new Set(["accept", "reject", "relabel", "unsure", "remove"]);
 
 export const isStructure = (edits: ReadonlyArray<{ kind: EditKind }>): boolean => edits.some((edit) => STRUCTURE.has(edit.kind));
-export const isAnswer = (edits: ReadonlyArray<{ kind: EditKind }>): boolean => edits.some((edit) => ANSWERS.has(edit.kind));
+export const isAnswer = (edits: ReadonlyArray<{ kind: EditKind; payload?: Record<string, unknown> }>): boolean =>
+  edits.some((edit) => ANSWERS.has(edit.kind) && !isOfRows(edit));
+
+/** Whether it speaks of some points of tracks only: what the tracks are stays open. */
+const isOfRows = ({ kind, payload = {} }: { kind: EditKind; payload?: Record<string, unknown> }): boolean =>
+  (kind === "accept" || kind === "unsure") && ("frames" in payload || "rows" in payload);
 
 /** Drafts of one kind, base and payload as one draft with all their items. */
 export function mergeAlike(desk: DeskInfo, drafts: readonly DraftEdit[]): DraftEdit[] {
@@ -76,7 +81,7 @@ export function impliedStates(desk: DeskInfo, edit: EditJson, itemOfClass: (clas
   const state = ({ accept: "accepted", relabel: "changed", reject: "removed", unsure: "unsure", remove: "removed" } as const)[
     edit.kind as "accept"
   ];
-  if (!state) return [];
+  if (!state || isOfRows(edit)) return [];
   const items = edit.base === desk.key ? edit.items : edit.items.map(itemOfClass);
   const change = typeof label === "string" ? { state, label } : { state };
   return items.filter((item): item is number => item !== undefined).map((item) => [item, change]);
@@ -86,6 +91,11 @@ export function impliedStates(desk: DeskInfo, edit: EditJson, itemOfClass: (clas
 export function describe(edits: readonly EditJson[]): string {
   const first = edits[0];
   if (!first) return "nothing";
+  const frames = first.payload.frames;
+  if (isOfRows(first) && Array.isArray(frames)) {
+    const many = first.items.length > 1;
+    return `${first.kind} ${many ? `${first.items.length} points` : `point ${first.items[0]}`} of volume ${frames.join(", ")}`;
+  }
   const n = edits.reduce((sum, edit) => sum + Math.max(1, edit.items.length), 0);
   const what = typeof first.payload.label === "string" ? `${first.kind} ${first.payload.label}` : first.kind;
   return n > 1 ? `${what} (${n} items)` : `${what} ${first.items[0] ?? ""}`.trim();

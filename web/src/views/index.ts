@@ -8,7 +8,7 @@ const VIEWS: Record<string, () => Promise<ViewModule>> = {
   spans: () => import("./spans/index.ts"),
   classes: () => import("./classes/index.tsx"),
   celltypes: () => import("./celltypes/index.ts"),
-  points: () => import("./plain/points.tsx"),
+  points: () => import("./points/index.ts"),
   regions: () => import("./regions/index.ts"),
   links: () => import("./plain/links.tsx"),
 };

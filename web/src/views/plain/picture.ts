@@ -1,4 +1,4 @@
-// Numbers on a canvas: a line, an image, points in their own coordinates.
+// Numbers on a canvas: a line, an image.
 import { cssColour } from "../../theme.ts";
 import type { NdArray } from "../../view.ts";
 
@@ -55,48 +55,6 @@ function drawImage(canvas: HTMLCanvasElement, values: number[], rows: number, co
   const scale = Math.min(width / image.width, height / image.height);
   brush.imageSmoothingEnabled = false;
   brush.drawImage(small, (width - image.width * scale) / 2, (height - image.height * scale) / 2, image.width * scale, image.height * scale);
-}
-
-export interface Dots {
-  x: ArrayLike<number>;
-  y: ArrayLike<number>;
-  /** Index of the dot to mark, or -1. */
-  marked: number;
-}
-
-/** Image coordinates: y grows downward, one scale for both axes. */
-export function drawDots(canvas: HTMLCanvasElement, dots: Dots): void {
-  const { brush, width, height } = prepare(canvas);
-  const [left, right] = range(dots.x), [low, high] = range(dots.y);
-  const margin = 26;
-  const scale = Math.min((width - 2 * margin) / (right - left), (height - 2 * margin) / (high - low));
-  const px = (x: number) => margin + (x - left) * scale, py = (y: number) => margin + (y - low) * scale;
-  frame(brush, [left, right], [low, high], px, py);
-  brush.fillStyle = cssColour("--series-1");
-  brush.globalAlpha = 0.75;
-  for (let i = 0; i < dots.x.length; i++) dot(brush, px(dots.x[i]!), py(dots.y[i]!), 2.5);
-  brush.globalAlpha = 1;
-  if (dots.marked >= 0 && dots.marked < dots.x.length) {
-    brush.fillStyle = cssColour("--series-2");
-    dot(brush, px(dots.x[dots.marked]!), py(dots.y[dots.marked]!), 6);
-  }
-}
-
-function dot(brush: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
-  brush.beginPath();
-  brush.arc(x, y, radius, 0, 2 * Math.PI);
-  brush.fill();
-}
-
-function frame(
-  brush: CanvasRenderingContext2D, x: [number, number], y: [number, number], px: (x: number) => number, py: (y: number) => number,
-): void {
-  brush.strokeStyle = cssColour("--line");
-  brush.fillStyle = cssColour("--muted");
-  brush.font = "11px system-ui";
-  brush.strokeRect(px(x[0]) - 3, py(y[0]) - 3, px(x[1]) - px(x[0]) + 6, py(y[1]) - py(y[0]) + 6);
-  brush.fillText(`${short(x[0])}, ${short(y[0])}`, px(x[0]) - 3, py(y[0]) - 8);
-  brush.fillText(`${short(x[1])}, ${short(y[1])}`, px(x[1]) - 24, py(y[1]) + 18);
 }
 
 export const short = (value: number): string => (Number.isInteger(value) ? String(value) : value.toPrecision(4));
