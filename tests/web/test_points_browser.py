@@ -83,15 +83,13 @@ class Sitting:
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Where a place of the xy pane is on the screen, with the whole volume shown."""
         self.press("0")
-        boxes = [
-            self.page.locator(f".pt-{axis} .pt-host").bounding_box() for axis in ("xy", "xz", "yz")
-        ]
         least = min(SPACING_UM)
         depth, height, width = (n * s / least for n, s in zip(SHAPE, SPACING_UM, strict=True))
-        wide = min(boxes[0]["width"], boxes[1]["height"] * width / depth,
-                   boxes[2]["width"] * width / depth)  # fmt: skip
-        scale = 0.98 * min(wide / width, boxes[0]["height"] / height)
-        box = boxes[0]
+        panes = {"yz": (depth, height), "xz": (width, depth), "xy": (width, height)}
+        scale = np.inf
+        for axis, (right, down) in panes.items():
+            box = self.page.locator(f".pt-{axis} .pt-host").bounding_box()
+            scale = min(scale, 0.98 * box["width"] / right, 0.98 * box["height"] / down)
         return (
             box["x"] + box["width"] / 2 + (x + 0.5 - width / 2) * scale,
             box["y"] + box["height"] / 2 + (y + 0.5 - height / 2) * scale,

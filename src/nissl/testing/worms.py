@@ -81,7 +81,7 @@ class DrawnVolumes:
                 dz, dy, dx = (line.astype(np.float32) for line in shape)
                 volume[tuple(parts)] += (light * dz)[:, None, None] * (dy[:, None] * dx)
         rng = np.random.default_rng([self.seed, frame])
-        volume += rng.normal(0, _NOISE, (1, *self.shape[1:]))
+        volume += _NOISE * rng.standard_normal(self.shape, np.float32)
         return np.clip(volume, 0, 65535).astype(np.uint16)
 
     def _empty(self, rows: tuple[int, int]) -> npt.NDArray[np.uint16]:

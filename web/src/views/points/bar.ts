@@ -38,12 +38,19 @@ export class Bar {
   private readonly layer = element("select", { "aria-label": "Picture" });
   private readonly channels = element("select", { "aria-label": "Channels" });
   private readonly colour = element("select", { "aria-label": "Colour of neurons" });
+  private readonly keyed: Array<[command: string, key: HTMLElement]> = [];
 
-  constructor(names: readonly string[], layers: readonly string[], acts: BarActs, keyOf: (command: string) => string | undefined) {
-    this.put = button("Put", "A click puts the neuron there: moved, or added where it is missing", acts.put, keyOf("put"));
-    this.flat = button("Projections", "Brightest along each axis, instead of planes", acts.flat, keyOf("projections"));
-    this.names = button("Names", "Write the name of every neuron", acts.names, keyOf("names"));
-    this.trail = button("Trail", "Where the neuron was before, and is after", acts.trail, keyOf("trail"));
+  constructor(names: readonly string[], layers: readonly string[], acts: BarActs) {
+    const keyedButton = (text: string, help: string, run: () => void, command: string) => {
+      const made = button(text, help, run), key = element("kbd", {});
+      made.append(key);
+      this.keyed.push([command, key]);
+      return made;
+    };
+    this.put = keyedButton("Put", "A click puts the neuron there: moved, or added where it is missing", acts.put, "put");
+    this.flat = keyedButton("Projections", "Brightest along each axis, instead of planes", acts.flat, "projections");
+    this.names = keyedButton("Names", "Write the name of every neuron", acts.names, "names");
+    this.trail = keyedButton("Trail", "Where the neuron was before, and is after", acts.trail, "trail");
     const gains = names.map((name, k) => {
       const range = element("input", { type: "range", min: "-100", max: "100", value: "0", "aria-label": `Brightness of ${name}`, title: `Brightness of ${name}` });
       range.addEventListener("input", () => acts.gain(k as 0 | 1, 4 ** (Number(range.value) / 100)));
@@ -58,13 +65,18 @@ export class Bar {
     const labelled = (text: string, field: HTMLElement) => element("label", {}, text, " ", field);
     this.root.append(
       element("span", { class: "pt-group", role: "group", "aria-label": "Decide" },
-        button("Volume is right", "All points of this volume are right; on to the next that is worst", acts.right, keyOf("volume-right")),
-        button("Worst", "The volume with most points expected to be wrong", acts.worst, keyOf("worst")), this.put),
+        keyedButton("Volume is right", "All points of this volume are right; on to the next that is worst", acts.right, "volume-right"),
+        keyedButton("Worst", "The volume with most points expected to be wrong", acts.worst, "worst"), this.put),
       element("span", { class: "pt-group", role: "group", "aria-label": "Show" }, this.flat, this.names, this.trail),
       labelled("Colour", this.colour),
       ...(layers.length ? [labelled("Picture", this.layer)] : []),
       ...(names.length > 1 ? [this.channels] : []), ...gains,
     );
+  }
+
+  /** Keys as they are bound now; the view's own are bound after it is made. */
+  tellKeys(keyOf: (command: string) => string | undefined): void {
+    for (const [command, key] of this.keyed) key.textContent = keyOf(command) ?? "";
   }
 
   show(state: BarState): void {

@@ -48,9 +48,10 @@ export class Cube {
   /** Shows the whole volume in panes of these sizes, unless the reader has moved it; `again` even then. */
   fit(panes: Record<Axis, Size>, again = false): void {
     const { x, y, z } = this.size;
-    const flat = this.voxels.z < 2;
-    const width = flat ? panes.xy.width : Math.min(panes.xy.width, (panes.xz.height * x) / z, (panes.yz.width * x) / z);
-    this.camera.fit({ width: x, height: y }, { width, height: panes.xy.height }, again);
+    const all = [panes.xy.width / x, panes.xy.height / y];
+    if (this.voxels.z > 1) all.push(panes.xz.width / x, panes.xz.height / z, panes.yz.width / z, panes.yz.height / y);
+    const scale = Math.min(...all);
+    this.camera.fit({ width: x, height: y }, { width: scale * x, height: scale * y }, again);
     this.depth = z / 2;
   }
 

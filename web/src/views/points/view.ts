@@ -108,6 +108,7 @@ export class PointsView implements View {
     if (!this.panes.length) return;
     const other = entry.item !== this.item;
     this.item = entry.item;
+    this.bar.tellKeys((name) => this.context.keys.keyOf(name));
     if (other) this.trail = null;
     if (!this.grid.has(entry.item)) this.say(`Track ${entry.item} has no points any more: it was merged, removed or split. Undo brings it back.`);
     else this.sayWhatIsMissing();
@@ -197,12 +198,13 @@ export class PointsView implements View {
     return this.points.find((point) => point.item === this.item);
   }
 
-  name(item: number): string {
+  /** Its name, else its number after a word. */
+  name(item: number, word = "Track "): string {
     const table = this.context.items.value;
-    if (!table?.has("name")) return `Track ${item}`;
+    if (!table?.has("name")) return `${word}${item}`;
     const row = Array.prototype.indexOf.call(table.numbers("item"), item) as number;
     const name = row < 0 ? null : table.values("name")[row];
-    return typeof name === "string" && name ? name : `Track ${item}`;
+    return typeof name === "string" && name ? name : `${word}${item}`;
   }
 
   // what is shown
@@ -263,9 +265,8 @@ export class PointsView implements View {
       changed: (item) => this.changed(item),
       inside: (place) => this.cube.isInside(place),
     });
-    const share = (part: number) => `${Math.round(100 * Math.min(0.42, Math.max(0.14, part)))}%`;
-    this.root.style.setProperty("--pt-depth-x", share(size.z / (size.x + size.z)));
-    this.root.style.setProperty("--pt-depth-y", share(0.7 * (size.z / (size.y + size.z))));
+    const share = (part: number) => Math.min(1.5, Math.max(0.2, part)).toFixed(3);
+    this.root.style.setProperty("--pt-depth-x", `${share(size.z / size.x)}fr`);
     this.root.classList.toggle("pt-plane", voxels.z < 2);
     this.bar = new Bar(field.channels, field.layers, {
       put: () => this.toggle("puts"), flat: () => this.toggle("flat"), names: () => this.toggle("names"), trail: () => this.toggle("trails"),
@@ -274,7 +275,7 @@ export class PointsView implements View {
       gain: (channel, value) => { this.gains[channel] = value; this.paintPictures(); },
       colour: (by) => this.colour(by),
       right: () => this.hand.volumeRight(), worst: () => void this.worst(),
-    }, (name) => context.keys.keyOf(name));
+    });
     const acts = {
       pick: (_: Axis, place: Place, item: number | null, how: { more: boolean; put: boolean }) => this.pick(place, item, how),
       dropped: (place: Place) => void this.hand.put(place),
@@ -380,7 +381,7 @@ export class PointsView implements View {
       if (!grid.has(point.item) || !point.visible) continue;
       const code = point.confidence === null ? UNKNOWN : LEAST + Math.round(point.confidence * (255 - LEAST));
       marks.push({
-        item: point.item, at: point, colour: markColour(this.colouring, point.item, code, point.said), name: this.name(point.item),
+        item: point.item, at: point, colour: markColour(this.colouring, point.item, code, point.said), name: this.name(point.item, ""),
         decided: isDecided(point.said), doubted: point.said === UNSURE, current: point.item === item, marked: selected.includes(point.item),
       });
     }
