@@ -284,7 +284,7 @@ def match(
         p = posterior(pairs.evidence, alone, chance, per_copy, few)
         if activity is not None:
             lively = normal_scores(activity[0]), normal_scores(activity[1])[rows]
-            neighbours = tuple((each.a, each.b) for each in beside)
+            neighbours = (beside[0].a, beside[0].b), (beside[1].a, beside[1].b)
             p = _told_more(p, log_ratio(lively, (pairs.a, pairs.b), p, neighbours))
     same = _with_rivals(pairs, p, len(a), len(there))
     chosen = _one_to_one(pairs, same, len(a), len(there))
