@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from nissl.align.cells import aligned, match, moved, near_pairs, posterior
+from nissl.align.cells import aligned, match, moved, near_pairs
 from nissl.align.fields import Registration, register
 from nissl.align.links import LINKED, links
+from nissl.align.mixture import posterior
 from nissl.align.simulate import two_days
 from nissl.annotators.cells.footprints import Footprints
 from nissl.errors import BadArgumentError

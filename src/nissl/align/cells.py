@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from nissl.align.activity import log_ratio, normal_scores
 from nissl.align.fields import Registration
+from nissl.align.mixture import FLOOR, posterior, told_more
 from nissl.annotators.cells.footprints import Footprints
 from nissl.errors import BadArgumentError
 
@@ -33,13 +34,9 @@ REACH = 2.5
 MIN_CELLS = 10
 ALIKE = 0.25
 """Correlation of two registered pictures from which on they show one field."""
-_ROUNDS = 200
 _COPIES = 12
 _OVER = 0.4
 """Correlation of footprints that lie over each other."""
-_FLOOR = 1e-12
-_SPREAD = (0.5, 0.2, 0.15)
-"""Usual deviation of the evidence of one neuron (see `Pairs.evidence`), from simulated days."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +188,7 @@ def _unit_rows(cells: Footprints) -> Any:
 
     matrix = cells.matrix().astype(np.float64).tocsr()
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    return (diags_array(1 / np.maximum(length, _FLOOR)) @ matrix).tocsr()
+    return (diags_array(1 / np.maximum(length, FLOOR)) @ matrix).tocsr()
 
 
 def aligned(
@@ -285,7 +282,7 @@ def match(
         if activity is not None:
             lively = normal_scores(activity[0]), normal_scores(activity[1])[rows]
             neighbours = (beside[0].a, beside[0].b), (beside[1].a, beside[1].b)
-            p = _told_more(p, log_ratio(lively, (pairs.a, pairs.b), p, neighbours))
+            p = told_more(p, log_ratio(lively, (pairs.a, pairs.b), p, neighbours))
     same = _with_rivals(pairs, p, len(a), len(there))
     chosen = _one_to_one(pairs, same, len(a), len(there))
     absent_a = np.asarray(1 - np.bincount(pairs.a, same, minlength=len(a)), np.float64)
@@ -335,34 +332,6 @@ def _shifted(cells: Footprints, step: npt.NDArray[np.int64]) -> Footprints:
     return Footprints.build(cells.shape, pixels, [cells.weights[k] for k in kept])
 
 
-def posterior(
-    evidence: Values, near: Values, chance: Values, per_copy: float, n_cells: int
-) -> Values:
-    """Probability of each pair to be one neuron.
-
-    Parameters
-    ----------
-    evidence : ndarray, shape (n_pairs, d), float64
-    near, chance : ndarray, shape (n, d), float64
-        Evidence of pairs that are different neurons: neighbours of one day, and cells that only
-        chance laid near each other.
-    per_copy : float
-        How many pairs chance alone lays near each other.
-    n_cells : int
-        Of the day with fewer.
-
-    Returns
-    -------
-    ndarray, shape (n_pairs,), float64
-    """
-    if not len(evidence):
-        return np.zeros(0)
-    known = _Known(_density(near, evidence), _density(chance, evidence), per_copy, n_cells)
-    close = evidence[:, 0] <= np.quantile(evidence[:, 0], 0.25)
-    above = evidence[:, 1] >= np.median(evidence[:, 1])
-    return known.mixed(evidence, np.where(close & above, 0.9, 0.1))
-
-
 def _more_than_luck(evidence: Values, chance: Values, per_copy: float) -> bool:
     """Whether more cells lie over each other than chance lays, by four deviations."""
     if not len(chance) or not len(evidence):
@@ -370,83 +339,6 @@ def _more_than_luck(evidence: Values, chance: Values, per_copy: float) -> bool:
     least = np.arctanh(_OVER) ** 0.5
     lucky = float(np.mean(chance[:, 1] >= least)) * per_copy
     return bool(np.sum(evidence[:, 1] >= least) > lucky + 4 * np.sqrt(lucky + 1))
-
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """The parts of the mixture that are different neurons, at the evidence of each pair."""
-
-    beside: Values
-    by_luck: Values
-    per_copy: float
-    n_cells: int
-
-    def other(self, n: int, share: float, matched: float) -> Values:
-        """Density of different neurons times their share.
-
-        A cell without a partner may by chance lie near another day's cell without one, but for
-        the room that others take, about half of it.
-        """
-        free = 1 - min(matched / self.n_cells, 1.0)
-        luck = min(0.5 * self.per_copy * free**2 / n, 1 - share - 1e-3)
-        return luck * self.by_luck + (1 - share - luck) * self.beside
-
-    def mixed(self, evidence: Values, weight: Values) -> Values:
-        """Probabilities of one neuron, from a first guess."""
-        n = len(evidence)
-        for _ in range(_ROUNDS):
-            share = float(np.clip(weight.mean(), 0.0, 1 - 2e-3))
-            own = share * _normal(evidence, weight, usual=10.0)
-            both = own + self.other(n, share, float(weight.sum()))
-            now = own / np.maximum(both, _FLOOR)
-            if np.abs(now - weight).max() < 1e-5:
-                break
-            weight = now
-        return weight
-
-
-def _normal(evidence: Values, weight: Values, *, usual: float = 0.0) -> Values:
-    """Density of a normal fitted with weights, with a little of a wide one for what is odd.
-
-    `usual` is how many pairs the usual spread of one neuron's evidence counts for, lest few
-    pairs make a spread of nearly nothing.
-    """
-    total = max(float(weight.sum()), _FLOOR)
-    mean = weight @ evidence / total
-    apart = evidence - mean
-    spread = (apart * weight[:, None]).T @ apart
-    if usual:
-        spread += usual * np.diag(np.square(_SPREAD))
-    spread = spread / (total + usual) + 1e-3 * np.eye(evidence.shape[1])
-    out = np.zeros(len(evidence))
-    for part, wide in ((0.95, 1.0), (0.05, 9.0)):
-        inverse, (_, log_det) = np.linalg.inv(spread * wide), np.linalg.slogdet(spread * wide)
-        far = np.einsum("ij,jk,ik->i", apart, inverse, apart)
-        out += part * np.exp(-0.5 * (far + log_det + evidence.shape[1] * np.log(2 * np.pi)))
-    return out
-
-
-def _density(known: Values, at: Values) -> Values:
-    """Kernel density of known pairs, with a little of a wide normal where they have none."""
-    if len(known) < 2 * known.shape[1]:
-        return np.full(len(at), 1.0)
-    wide = _normal(
-        np.concatenate([known, at]), np.concatenate([np.ones(len(known)), np.zeros(len(at))])
-    )
-    wide = wide[len(known) :]
-    scale = known.std(axis=0) + 1e-6
-    width = len(known) ** (-1 / (known.shape[1] + 4)) * scale  # Scott's rule
-    out = np.zeros(len(at))
-    for start in range(0, len(at), 500):
-        z = (at[start : start + 500, None] - known[None]) / width
-        out[start : start + 500] = np.exp(-0.5 * (z**2).sum(axis=2)).mean(axis=1)
-    out /= np.prod(width) * (2 * np.pi) ** (known.shape[1] / 2)
-    return 0.95 * out + 0.05 * wide
-
-
-def _told_more(p: Values, log_ratio: Values) -> Values:
-    """Probabilities after further evidence."""
-    return np.asarray(1 / (1 + (1 - p) / np.maximum(p, _FLOOR) * np.exp(-log_ratio)))
 
 
 def _with_rivals(pairs: Pairs, p: Values, n_a: int, n_b: int) -> Values:
@@ -470,4 +362,4 @@ def _one_to_one(pairs: Pairs, same: Values, n_a: int, n_b: int) -> Rows:
     return np.asarray(kept, np.int64)
 
 
-__all__ = ["Matches", "Pairs", "aligned", "match", "moved", "near_pairs", "posterior", "warp"]
+__all__ = ["Matches", "Pairs", "aligned", "match", "moved", "near_pairs", "warp"]
