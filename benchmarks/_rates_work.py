@@ -38,7 +38,7 @@ PLAIN_STEPS = 300
 """Least steps of the plain network, which begins anew."""
 PLAIN_RATES = {"rate": 3e-3, "decay": 1e-2}
 """Learning rate and decay of the plain network; ours were tuned."""
-SIMULATED_SHARE = 0.1
+SIMULATED_SHARE = 0.2
 PER_INDICATOR = 60
 
 

@@ -103,7 +103,7 @@ def _fold(
     args: Any, rate_hz: float, held: Sequence[str], steps: int, members: int
 ) -> Mapping[str, Any]:
     script = str(Path(__file__).with_name("_rates_work.py"))
-    key = {"rate_hz": rate_hz, "held": list(held), "steps": steps, "members": members, "v": 2}
+    key = {"rate_hz": rate_hz, "held": list(held), "steps": steps, "members": members, "v": 3}
     command = (
         sys.executable, script, str(args.train), str(args.test), str(args.out), str(rate_hz),
         ",".join(held), str(steps), str(members),
@@ -140,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--leave", type=int, default=1, help="sets that are left out together")
     parser.add_argument("--rates", type=float, nargs="*", default=RATES_HZ, help="frame rates")
     parser.add_argument("--steps", type=int, help="steps of training")
-    parser.add_argument("--members", type=int, default=3, help="networks of the ensemble")
+    parser.add_argument("--members", type=int, default=4, help="networks of the ensemble")
     parser.add_argument("--parts", nargs="*", default=tuple(VERSIONS), help="simulated parts")
     args = parser.parse_args(argv)
     results = finite(run(args))
