@@ -63,7 +63,7 @@ def markdown(results: Mapping[str, Any], picture: str, voltage: str) -> str:
         "whole) and their width were chosen among six variants at 7.5 Hz by folds over these same "
         "sets; steps, learning rate and decay, the share of simulated traces, and how much of the "
         "lag of each training set is taken away, by folds within the training part of one fold at "
-        "each rate (nine sets at 7.5 Hz, eight and seven at 30 Hz). Other folds report those sets, "
+        "7.5 Hz (nine sets) and of two at 30 Hz (seven and eight). Other folds report those sets, "
         "so the figures are slightly kind to rates/nissl. Nothing was chosen by the shipped "
         "column.",
         "",
