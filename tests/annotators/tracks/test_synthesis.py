@@ -36,11 +36,14 @@ def _miss(xyz, places):
 def test_it_lies_nearer_to_the_target_than_its_source(pair):
     volumes, places, coarse = pair
     rng = np.random.default_rng(0)
-    made = synthesise(volumes[0], places[0], coarse, None, SPACING, rng, target_volume=volumes[1])
-    assert _miss(made.xyz, places[1]) < 0.6 * _miss(places[0], places[1])
+    whole = Settings(part=(1, 1), bending=0, most_strain=2)
+    made = synthesise(
+        volumes[0], places[0], coarse, None, SPACING, rng, whole, target_volume=volumes[1]
+    )
+    assert _miss(made.xyz, places[1]) < 0.4 * _miss(places[0], places[1])
     target = sketch(volumes[1][0], SPACING)
     before = np.linalg.norm(sketch(volumes[0][0], SPACING) - target)
-    assert np.linalg.norm(sketch(made.volume[0], SPACING) - target) < 0.6 * before
+    assert np.linalg.norm(sketch(made.volume[0], SPACING) - target) < 0.7 * before
 
 
 def test_points_sit_on_their_blobs(pair):
@@ -79,7 +82,7 @@ def test_noise_that_interpolation_took_comes_back():
     between = np.stack(np.meshgrid(*[np.arange(n) + 0.5 for n in SHAPE], indexing="ij"))
     smooth = np.full((1, *SHAPE), 50, np.float32)
     smooth += rng.normal(0, 4 * np.sqrt(1 / 8), smooth.shape).astype(np.float32)
-    again = dressed(smooth, source, between, source, rng)
+    again = dressed(smooth, source, between, source, np.ones(1), rng)
     assert again.std() == pytest.approx(4, rel=0.05)
 
 

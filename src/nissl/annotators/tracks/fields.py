@@ -219,7 +219,7 @@ def fit_field(
     scale: Triple | None = None,
     weights: npt.NDArray[Any] | None = None,
     n_modes: tuple[int, int, int] = (2, 4, 6),
-    strain: float = 0.01,
+    strain: float = 0.02,
     n_rounds: int = 8,
 ) -> Field:
     """The field that carries places onto their matches, wrong matches left aside.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from nissl.annotators.tracks.fields import Field, Triple, fit_field, resampled, voxel_size
-from nissl.annotators.tracks.synthesis import Settings, drawn, dressed
+from nissl.annotators.tracks.synthesis import Settings, drawn, dressed, gains
 from nissl.errors import BadArgumentError
 
 Floats = npt.NDArray[np.float32]
@@ -103,14 +103,16 @@ def synthesise_masks(
     if field is None:
         return None
     sources = field.sources()
-    target = volume if target_volume is None else target_volume
+    gain, target = np.ones(len(volume)), volume
     if target_volume is not None:
+        target = target_volume
+        gain = gains(_brightness(volume, mask), _brightness(target, target_mask))
         flow = plane_flow(resampled(volume[:1], sources)[0], target_volume[0])
         sources = _after(sources, flow)
     labels = tidied(ndimage.map_coordinates(mask, sources, order=0, mode="grid-constant"))
     if not _alike(mask, labels, how):
         return None
-    image = dressed(resampled(volume, sources), volume, sources, target, rng)
+    image = dressed(resampled(volume, sources), volume, sources, target, gain, rng)
     return SyntheticMasks(image, labels, field)
 
 
@@ -173,6 +175,12 @@ def tidied(mask: Labels) -> Labels:
         full = np.stack([ndimage.binary_fill_holes(plane) for plane in own])
         out[box][full & ((mask[box] == 0) | own)] = number
     return out
+
+
+def _brightness(volume: npt.NDArray[Any], mask: Labels) -> Reals:
+    """How far objects stand above the median of each channel, (c,)."""
+    typical = np.median(volume[:, mask > 0], axis=1)
+    return np.asarray(typical - np.median(volume, axis=(1, 2, 3)), float)
 
 
 def _after(sources: Reals, flow: Reals) -> Reals:

@@ -60,9 +60,9 @@ class Settings:
     part: tuple[float, float] = (0.5, 1.1)
     bending: float = 0.02
     n_modes: tuple[int, int, int] = (2, 4, 6)
-    strain: float = 0.01
+    strain: float = 0.02
     least_matched: int = 8
-    most_strain: float = 0.8
+    most_strain: float = 0.9
     most_leaving: float = 0.2
     least_gap: float = 0.4
     n_tries: int = 3
@@ -145,8 +145,11 @@ def synthesise(
     if field is None:
         return None
     sources = field.sources()
-    image = resampled(volume, sources)
-    image = dressed(image, volume, sources, volume if target_volume is None else target_volume, rng)
+    target = volume if target_volume is None else target_volume
+    gain = np.ones(len(volume))
+    if target_volume is not None:
+        gain = gains(brightness(volume, xyz), brightness(target, target_xyz))
+    image = dressed(resampled(volume, sources), volume, sources, target, gain, rng)
     places = field.at(xyz)
     places[~_inside(places, field.shape)] = np.nan
     return Synthetic(image, places.astype(np.float32), field)
@@ -193,14 +196,43 @@ def plausible(field: Field, xyz: npt.NDArray[Any], how: Settings) -> bool:
     return bool(np.quantile(ratio, 0.05) >= how.least_gap)
 
 
+def brightness(volume: npt.NDArray[Any], xyz: npt.NDArray[Any]) -> Reals:
+    """How far a typical neuron stands above the median of each channel, (c,).
+
+    Parameters
+    ----------
+    volume : ndarray, shape (c, z, y, x)
+    xyz : ndarray, shape (n, 3), voxels
+        Places known to a voxel or so: the brightest of the 3 x 3 around each counts.
+    """
+    n_z, n_y, n_x = volume.shape[1:]
+    inside = np.isfinite(xyz).all(axis=1)
+    x, y, z = np.rint(np.asarray(xyz, float)[inside]).astype(np.int64).T
+    z = np.clip(z, 0, n_z - 1)
+    near = [
+        volume[:, z, np.clip(y + dy, 0, n_y - 1), np.clip(x + dx, 0, n_x - 1)]
+        for dy in (-1, 0, 1)
+        for dx in (-1, 0, 1)
+    ]
+    typical = np.median(np.max(near, axis=0), axis=1)
+    return np.asarray(typical - np.median(volume, axis=(1, 2, 3)), float)
+
+
+def gains(source: Reals, target: Reals) -> Reals:
+    """Factor from the brightness of one volume to that of another, (c,), a tenth to ten."""
+    known = (source > 0) & (target > 0)
+    return np.clip(np.where(known, target / np.where(known, source, 1.0), 1.0), 0.1, 10.0)
+
+
 def dressed(
     image: Floats,
     source: npt.NDArray[Any],
     sources: Reals,
     target: npt.NDArray[Any],
+    gain: Reals,
     rng: np.random.Generator,
 ) -> Floats:
-    """A carried image with the brightness and the noise of the target, per channel.
+    """A carried image with the background, brightness and noise of the target, per channel.
 
     Interpolation averages noise away, more between voxels than on them; as much is added as was
     lost there, so that no network learns to tell synthetic volumes by their smoothness.
@@ -211,6 +243,8 @@ def dressed(
         The source read at `sources` by linear interpolation.
     source, target : ndarray, shape (c, z, y, x)
     sources : ndarray, shape (3, z, y, x), voxels
+    gain : ndarray, shape (c,)
+        What brightness above the background is multiplied by.
     rng : Generator
     """
     kept = np.ones(image.shape[1:], np.float32)
@@ -218,21 +252,12 @@ def dressed(
         beside = along - np.floor(along)
         kept *= (beside**2 + (1 - beside) ** 2).astype(np.float32)
     out = np.empty_like(image)
-    for one, from_, to, into in zip(image, source, target, out, strict=True):
-        levels = _levels(from_), _levels(to)
-        into[:] = np.interp(one, *levels) if from_ is not to else one
-        gain = _noise(np.interp(from_, *levels)) if from_ is not to else _noise(from_)
-        lost = np.sqrt(np.maximum(_noise(to) ** 2 - gain**2 * kept, 0))
-        into += (lost * rng.standard_normal(image.shape[1:])).astype(np.float32)
+    for one, from_, to, factor, into in zip(image, source, target, gain, out, strict=True):
+        into[:] = (one - np.median(from_)) * factor + np.median(to)
+        lost = _noise(to) ** 2 - (factor * _noise(from_)) ** 2 * kept
+        spread = np.sqrt(np.maximum(lost, 0))
+        into += (spread * rng.standard_normal(image.shape[1:])).astype(np.float32)
     return out
-
-
-def _levels(channel: npt.NDArray[Any]) -> Reals:
-    """Grey levels at fixed ranks, increasing: even ones, and more towards the brightest."""
-    ranks = np.concatenate([np.linspace(0, 0.9, 19), 1 - np.geomspace(0.05, 1e-4, 12), [1]])
-    levels = np.quantile(channel, ranks)
-    step = max(float(np.ptp(levels)), 1.0) * 1e-6
-    return np.asarray(levels + step * np.arange(ranks.size))
 
 
 def _noise(channel: npt.NDArray[Any]) -> float:
