@@ -77,8 +77,8 @@ def test_it_is_the_same_in_any_unit_and_any_order() -> None:
 def test_a_start_is_taken() -> None:
     rng = np.random.default_rng(2)
     source = worm(rng, 30)
-    target = source + (300.0, 0, 0)
-    match = register(source, target, start=source + (299.0, 0, 0))
+    target = source + np.array([300.0, 0, 0])
+    match = register(source, target, start=source + np.array([299.0, 0, 0]))
     np.testing.assert_array_equal(match.index, np.arange(30))
 
 
