@@ -73,6 +73,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "rates/derivative": "nissl.annotators.rates.method:DERIVATIVE",
         "cells/still": "nissl.annotators.cells.still:STILL",
         "rates/voltage": "nissl.annotators.rates.voltage_method:VOLTAGE",
+        "tracks/nissl": "nissl.annotators.tracks.method:NISSL",
         "cells/suite2p": "nissl.annotators.cells.peers:SUITE2P",
         "cells/cellpose": "nissl.annotators.cells.peers:CELLPOSE",
         "cells/caiman": "nissl.annotators.cells.peers:CAIMAN",

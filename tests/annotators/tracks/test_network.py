@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 from nissl.annotators.tracks.assign import best, expected, marginals
 from nissl.annotators.tracks.augment import Augment, coded, decoded
 from nissl.annotators.tracks.decode import look
-from nissl.annotators.tracks.pointsets import PointTeaching, mixed, named, teach_points
+from nissl.annotators.tracks.pointsets import PointTeaching, ask, mixed, teach_points
 from nissl.annotators.tracks.prepare import Grid
 from nissl.annotators.tracks.training import Lessons, Teaching, teach
 from nissl.errors import NisslError
@@ -42,7 +42,8 @@ def lessons(n: int, rng: np.random.Generator) -> Lessons:
 
 def test_a_grid_gives_places_back() -> None:
     grid = Grid.of((16, 160, 256))
-    assert grid.factor == 2 and grid.size == (16, 80, 128)
+    assert grid.factor == 2
+    assert grid.size == (16, 80, 128)
     xyz = np.random.default_rng(0).uniform(0, 100, (5, 3)).astype(np.float32)
     np.testing.assert_allclose(grid.from_grid(grid.to_grid(xyz)), xyz, atol=1e-4)
     np.testing.assert_allclose(grid.to_grid(np.array([0.5, 0.5, 3.0])), [0, 0, 3])
@@ -87,7 +88,8 @@ def test_the_network_learns_which_blob_is_which_and_resumes_to_the_same_weights(
         seen = look(net, Grid.of(SHAPE), volume)
         right.append(seen.at(xyz)[:, :-1].argmax(axis=1) == np.arange(6))
         places, sure = seen.places()
-        assert places.shape == (6, 3) and np.all((sure >= 0) & (sure <= 1))
+        assert places.shape == (6, 3)
+        assert np.all((sure >= 0) & (sure <= 1))
     assert np.mean(right) > 0.8
 
     class Stop(Exception):
@@ -126,9 +128,9 @@ def test_point_sets_are_named_by_their_arrangement() -> None:
     how = PointTeaching(steps=120, batch=8, width=32, layers=2, lost=0.1, litter=0.1)
     net = teach_points(sets, SHAPE, rng, how)
     order = rng.permutation(6)
-    said = named(net, sets[0][order])
+    said = ask(net, sets[0][order])
     np.testing.assert_array_equal(said[:, :-1].argmax(axis=1), order)
-    assert named(net, sets[0][:0]).shape == (0, 7)
+    assert ask(net, sets[0][:0]).shape == (0, 7)
 
 
 def test_mixing_two_postures_keeps_what_only_one_shows() -> None:

@@ -9,8 +9,7 @@ Needs PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ class PointTeaching:
     width, layers, heads : int
         Its size.
     jitter : float
-        Of points, voxels in the plane; a third of it along z.
+        Of points along each axis, um.
     lost, litter : float
         Largest parts of points that go missing, and of points that come without a name.
     mixing : float
@@ -60,11 +59,11 @@ class PointTeaching:
     width: int = 96
     layers: int = 3
     heads: int = 4
-    jitter: float = 0.6
+    jitter: float = 0.35
     lost: float = 0.15
-    litter: float = 0.15
+    litter: float = 0.08
     mixing: float = 0.3
-    augment: Augment = Augment(rotate_deg=12.0, bend=0.04, scale=0.08, shear=0.06, shift=0.02)
+    augment: Augment = field(default_factory=lambda: Augment(bend=0.06, shear=0.06, shift=0.02))
     light: float = 0.3
     device: str = "auto"
 
@@ -77,7 +76,7 @@ class PointNet(nn.Module):
     n_classes : int
     width, layers, heads : int
     scale : tuple of float
-        Spread of points along x, y and z, voxels.
+        Spread of points along x, y and z, um.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class PointNet(nn.Module):
         Parameters
         ----------
         points : Tensor, shape (n, n_points, 4)
-            Places x, y, z in voxels and the logarithm of brightness; NaN places are no points.
+            Places x, y, z in um and the logarithm of brightness; NaN places are no points.
         """
         there = torch.isfinite(points[..., 0])
         known = torch.nan_to_num(points)
@@ -138,11 +137,11 @@ class _Block(nn.Module):
 
 def teach_points(
     points: Floats,
-    shape: tuple[int, int, int],
+    extent: tuple[int, int, int],
     rng: np.random.Generator,
     teaching: PointTeaching | None = None,
     *,
-    kept: npt.NDArray[Any] | None = None,
+    kept: npt.NDArray[Any],
     progress: Progress | None = None,
     checkpoint: Path | None = None,
 ) -> PointNet:
@@ -150,26 +149,27 @@ def teach_points(
 
     Parameters
     ----------
-    points : ndarray, shape (n_sets, n_neurons, 4)
-        x, y, z in voxels and the logarithm of brightness; NaN where a neuron has no place.
-    shape : tuple of int
-        (z, y, x) of the volumes.
+    points : ndarray, shape (n_sets, n_neurons + n_others, 4)
+        x, y, z in um and the logarithm of brightness; NaN where a neuron has no place. Others
+        are points that are none of the neurons.
+    extent : tuple of int
+        Of the volumes along z, y, x, um.
     rng : numpy.random.Generator
     teaching : PointTeaching, optional
-    kept : ndarray, shape (n_neurons,), optional
+    kept : ndarray, shape (n_neurons,)
         Probability that a neuron is found at all; `lost` comes on top.
     progress, checkpoint : optional
         See `nissl.nets.training.fit`.
     """
     how = teaching or PointTeaching()
-    n, n_neurons = points.shape[:2]
+    n, n_neurons = len(points), len(kept)
     spread = np.nanstd(points[..., :3] - np.nanmean(points[..., :3], axis=1, keepdims=True), (0, 1))
     scale = tuple(float(s) for s in np.maximum(spread, 0.5))
     with seeded(rng):
         net = PointNet(n_neurons, how.width, how.layers, how.heads, scale)
     epochs = max(1, min(25, how.steps))
     rows = np.resize(rng.permutation(n), max(n, how.batch * how.steps // epochs))
-    windows = Windows(points[rows], np.tile(np.arange(n_neurons), (len(rows), 1)))
+    windows = Windows(points[rows], np.tile(np.arange(points.shape[1]), (len(rows), 1)))
     recipe = Recipe(
         epochs=epochs,
         patience=epochs,
@@ -179,8 +179,7 @@ def teach_points(
         anneal=True,
         device=how.device,
     )
-    found = np.ones(n_neurons) if kept is None else np.asarray(kept, float)
-    vary = _Vary(how, points, shape, found)
+    vary = _Vary(how, points, extent, np.asarray(kept, float))
     done = fit(
         net,
         windows,
@@ -206,7 +205,7 @@ class _Vary:
 
     how: PointTeaching
     points: Floats
-    shape: tuple[int, int, int]
+    extent: tuple[int, int, int]
     kept: npt.NDArray[np.float64]
 
     def __call__(
@@ -223,30 +222,27 @@ class _Vary:
     def _one(
         self, points: Floats, rng: np.random.Generator
     ) -> tuple[Floats, npt.NDArray[np.int64]]:
-        how = self.how
+        how, n = self.how, len(self.kept)
         set_ = points.copy()
         if how.mixing and len(self.points) > 1:
-            set_[:, :3] = mixed(
-                set_[:, :3],
-                self.points[rng.integers(len(self.points)), :, :3],
-                float(rng.uniform(-how.mixing, 0.5 + how.mixing)),
-            )
-        names = np.flatnonzero(np.isfinite(set_[:, 0]))
-        stay = self.kept[names] * (1 - how.lost * rng.random())
-        names = names[rng.random(len(names)) < stay]
-        set_ = set_[names]
-        warp = how.augment.warp(self.shape, rng)
+            other = self.points[rng.integers(len(self.points)), :n, :3]
+            part = float(rng.uniform(-how.mixing, 0.5 + how.mixing))
+            set_[:n, :3] = mixed(set_[:n, :3], other, part)
+        there = np.flatnonzero(np.isfinite(set_[:, 0]))
+        chance = np.append(self.kept, 0.8)[np.minimum(there, n)]
+        there = there[rng.random(len(there)) < chance * (1 - how.lost * rng.random())]
+        set_, names = set_[there], np.minimum(there, n)
+        warp = how.augment.warp(self.extent, rng)
         set_[:, :3] = warp.places(set_[:, :3].astype(float))
-        wild = int(how.litter * rng.random() * len(names))
-        near = rng.integers(0, max(len(names), 1), wild if len(names) else 0)
-        extra = set_[near].copy()
+        wild = rng.integers(0, max(len(set_), 1), int(how.litter * rng.random() * len(set_)))
+        extra = set_[wild].copy()
         spread = np.std(set_[:, :3], axis=0) if len(set_) else np.ones(3)
         extra[:, :3] += 0.3 * spread * rng.standard_normal((len(extra), 3))
         set_ = np.concatenate([set_, extra])
-        set_[:, :3] += how.jitter * rng.standard_normal((len(set_), 3)) * [1.0, 1.0, 1 / 3]
+        set_[:, :3] += how.jitter * rng.standard_normal((len(set_), 3))
         set_[:, 3] += how.light * rng.standard_normal(len(set_))
-        none = np.full(len(extra), self.points.shape[1], np.int64)
-        return set_.astype(np.float32), np.concatenate([names, none])
+        names = np.concatenate([names, np.full(len(extra), n)])
+        return set_.astype(np.float32), names.astype(np.int64)
 
 
 def mixed(first: Floats, second: Floats, part: float) -> Floats:
@@ -266,7 +262,7 @@ def mixed(first: Floats, second: Floats, part: float) -> Floats:
     return np.asarray(np.where(both[:, None], (1 - part) * first + part * onto, first), np.float32)
 
 
-def named(net: PointNet, points: Floats) -> Floats:
+def ask(net: PointNet, points: Floats) -> Floats:
     """Logarithms of the probabilities of the classes, (n_points, n_classes + 1); see `PointNet`."""
     if not len(points):
         return np.zeros((0, net.n_classes + 1), np.float32)
@@ -276,6 +272,4 @@ def named(net: PointNet, points: Floats) -> Floats:
         return np.asarray(torch.log_softmax(scores.float(), dim=1).cpu().numpy(), np.float32)
 
 
-Named = Callable[[Floats], Floats]
-
-__all__ = ["PointNet", "PointTeaching", "mixed", "named", "teach_points"]
+__all__ = ["PointNet", "PointTeaching", "ask", "mixed", "teach_points"]
