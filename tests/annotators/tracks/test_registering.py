@@ -50,8 +50,8 @@ def annotated(filmed) -> Inputs:  # type: ignore[no-untyped-def]
     return Inputs(recording, "red", {"tracks": by_a_person(few, recording)})
 
 
-def test_registration_comes_first_where_there_are_annotations() -> None:
-    assert resolve("tracks")[1] is REGISTRATION
+def test_methods_are_found_by_name() -> None:
+    assert resolve("tracks/registration")[1] is REGISTRATION
     assert resolve("tracks/blobs")[1] is BLOBS
 
 

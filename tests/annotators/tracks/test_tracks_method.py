@@ -47,7 +47,7 @@ def inputs_of(filmed: tuple[Recording, LabelSet], rows: list[int]) -> Inputs:
 
 
 def small(**settings: Any) -> dict[str, Any]:
-    return {**NISSL.defaults(), "steps": 60, "threshold": 6.0, **settings}
+    return {**NISSL.defaults(), "steps": 60, "threshold": 5.0, **settings}
 
 
 class TestContract(AnnotatorContract):

@@ -18,9 +18,9 @@ Floats = npt.NDArray[np.float64]
 
 FACTS = ("probability", "agreed", "off_field", "spread", "volume", "neighbours", "jump")
 NEIGHBOURS = 6
-SHOWN = (1.0, 1.0, 0.2, -0.5, 0.0, 0.5, 1.0, -0.5)
+SHOWN = (7.694, 0.133, 0.2, -0.817, -1.442, 2.542, 0.576, -0.703)
 """Intercept, and weights of `FACTS`, of neurons that a blob shows."""
-HIDDEN = (1.0, 0.0, 0.0, 0.0, -1.0, 0.8, 2.0, -0.3)
+HIDDEN = (8.315, 0.0, 0.0, 0.0, -6.302, 3.932, -1.818, -0.888)
 """The same of those that neighbours place."""
 LEAST, MOST = 0.01, 0.995
 

@@ -45,6 +45,7 @@ class TracksMethod:
     version: str = "1"
     promises: Promises = WHOLE
     needs: tuple[str, ...] = ("tracks",)
+    from_people: bool = True
 
     def missing(self) -> Mapping[str, str]:
         """PyTorch, where it is not installed."""
@@ -73,7 +74,7 @@ class TracksMethod:
             "spacing_um": None,
             "frames": None,
             "diameter_um": None,
-            "threshold": 8.0,
+            "threshold": 5.0,
             "targeted": "points",
             "rounds": 1,
             "steps": None,

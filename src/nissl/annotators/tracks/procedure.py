@@ -353,7 +353,7 @@ def _keep_blobs(path: Path, seen: list[Seen]) -> None:
 def _write(path: Path, **arrays: npt.NDArray[Any]) -> None:
     """Written beside and renamed, so that a file that is there is whole."""
     part = path.with_suffix(".part.npz")
-    np.savez(part, **arrays)
+    np.savez(part, allow_pickle=False, **arrays)
     part.replace(path)
 
 
