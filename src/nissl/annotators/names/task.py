@@ -23,8 +23,9 @@ def describe(labels: LabelSet, inputs: Inputs, context: Context) -> ItemTable:
     del context
     names = np.array(labels.vocabulary.names)
     columns: dict[str, Any] = {"item": labels.column("item")}
-    if "probabilities" in labels.table.column_names:
-        p = np.stack(labels.table.column("probabilities").to_pylist()).astype(np.float64)
+    table = labels.table
+    if "probabilities" in table.column_names and not table.column("probabilities").null_count:
+        p = np.array(table.column("probabilities").to_pylist(), np.float64)
         order = np.argsort(-p, axis=1)
         for place in range(min(3, len(names))):
             columns[f"name_{place + 1}"] = names[order[:, place]].tolist()
