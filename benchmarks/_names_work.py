@@ -24,7 +24,7 @@ from nissl.trust.reliability import reliability
 
 PARTS = ("head", "tail")
 HOW = ("place", "place and colour")
-PERTURBATIONS = 2
+PERTURBATIONS = 1
 SHIFT = 500.0
 RIGHT = 0.95
 _FOLDER = Path("imaging") / "worm_neuropal_id"

@@ -20,7 +20,7 @@ Namer = Callable[[Floats, Floats | None], Naming]
 
 FEWEST_ANIMALS = 3
 """With fewer, no animal can be left out of an atlas of two."""
-_MOST = 10
+_MOST = 6
 """Animals that are left out, one by one; more take longer and teach little."""
 _SUREST = 0.995
 """A handful of animals cannot show that a name is right more often."""
