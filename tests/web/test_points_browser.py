@@ -33,6 +33,7 @@ class Sitting:
     def __init__(self, page: Any, worm: Any, room: Room, address: str) -> None:
         self.page, self.worm, self.room, self.address = page, worm, room, address
         self.faults: list[str] = []
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
 
     def enter(self) -> None:
@@ -46,7 +47,7 @@ class Sitting:
             self.page.keyboard.press(key)
 
     def type(self, command: str) -> None:
-        self.press("Escape", "/")
+        self.press("/")
         self.page.keyboard.type(command)
         self.press("Enter")
 
@@ -200,7 +201,9 @@ def test_a_missing_point_is_added_moved_and_the_volume_found_right(
     right = at.edits(3)[-1]
     assert (right.kind, right.payload) == ("accept", {"frames": [frame]})
     assert set(right.items) == set(at.rows(frame))
-    at.page.wait_for_function(f"() => document.querySelector('.points').dataset.frame !== '{frame}'")
+    at.page.wait_for_function(
+        f"() => document.querySelector('.points').dataset.frame !== '{frame}'"
+    )
     reviewed = replay(at.room.desks[0].labels, at.edits(3))
     decided = reviewed.labels.column("frame")[decided_rows(reviewed)]
     assert decided.tolist() == [frame] * len(right.items)
@@ -268,9 +271,7 @@ def test_the_worst_volumes_and_the_most_doubtful_points_come_first(
     sit: Callable[..., Sitting],
 ) -> None:
     at = sit()
-    frame, item, sure = (
-        at.worm.labels.column(name) for name in ("frame", "item", "confidence")
-    )
+    frame, item, sure = (at.worm.labels.column(name) for name in ("frame", "item", "confidence"))
     wrong = np.bincount(frame, 1 - sure, 40) + 0.3 * (10 - np.bincount(frame, minlength=40))
     assert at.at()[0] == int(wrong.argmax())
     at.press("]")
@@ -322,10 +323,8 @@ def test_pictures_channels_colours_and_names_answer_to_keys(sit: Callable[..., S
     assert at.page.input_value("select[aria-label='Channels']") == "0"
     assert at.page.input_value("select[aria-label='Colour of neurons']") == "confidence"
     at.press("y")
-    at.page.wait_for_function(
-        "() => document.querySelector(\"select[aria-label='Picture']\").value.startsWith('synthetic')"
-    )
-    at.page.wait_for_function("() => document.querySelector('.pt-xy .pt-host').dataset.marks === '0'")
+    at.page.wait_for_selector(".pt-xy .pt-host[data-marks='0']")  # nobody marked what was made up
+    assert at.page.input_value("select[aria-label='Picture']").startswith("synthetic")
     at.type("picture")
     frame = at.at()[0]
     at.press("ArrowRight")
