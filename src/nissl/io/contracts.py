@@ -19,7 +19,7 @@ from nissl.errors import BadArgumentError
 from nissl.labels import ItemTable, Kind, LabelSet
 from nissl.tasks import Dossier
 
-_OF_STREAM = ("rate_hz", "clock", "channels")
+_OF_STREAM = ("rate_hz", "clock", "channels", "spacing_um")
 """Facts that describe the stream whose samples the main set counts."""
 
 
@@ -48,7 +48,7 @@ class Imported:
         Named SPANS and EVENTS of the session (trials), on the clock of the main set.
     facts : mapping
         Further JSON facts: "rate_hz", "clock" (segments of the stream's clock), "channels" (as
-        `ChannelTable.to_json`).
+        `ChannelTable.to_json`), "spacing_um" (of a voxel along z, y and x).
     signals : mapping of str to Signal
         Derived signals of the items of the main set (traces), channels named by item.
     images : mapping of str to ndarray, shape (z, y, x), float32

@@ -84,9 +84,11 @@ def clock_of(dossier: Dossier) -> Clock:
 
 
 def last_sample(labels: LabelSet) -> int:
-    """Number of samples that a recording needs to hold all EVENTS or SPANS of a set."""
-    if not labels.n_rows or labels.kind not in (Kind.EVENTS, Kind.SPANS):
+    """Number of samples (frames) a recording needs to hold all EVENTS, SPANS or POINTS of a set."""
+    if not labels.n_rows or labels.kind not in (Kind.EVENTS, Kind.SPANS, Kind.POINTS):
         return 0
+    if labels.kind is Kind.POINTS:
+        return int(labels.column("frame").max()) + 1
     if labels.kind is Kind.SPANS:
         return int(labels.column("stop").max())
     return int(labels.column("sample").max()) + 1

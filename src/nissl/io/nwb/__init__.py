@@ -1,4 +1,4 @@
-"""NWB files with sorted units or segmented cells: written with pynwb, read from anybody's.
+"""NWB files of units, segmented cells or tracked neurons: written with pynwb, and read.
 
 Written: the units table (spike times in seconds of the stream's clock beside the exact
 samples, templates in volts, electrodes, quality with probabilities, metrics, confidence),
@@ -8,7 +8,7 @@ space. It cannot hold raw data, probabilities on single spikes or item tables wi
 columns. Two exports of the same labels differ in the object ids and times that HDF5 and
 pynwb put in.
 
-Segmented cells are told in `nissl.io.nwb.regions`.
+Segmented cells are told in `nissl.io.nwb.regions`, tracked neurons in `nissl.io.nwb.tracks`.
 
 A file whose session start is not known says 1970-01-01 and tells so in its notes.
 """
@@ -56,7 +56,7 @@ class Nwb:
         verify_nwb(dossier, Path(path))
 
     def matches(self, path: Path) -> bool:
-        """Whether `path` is an HDF5 file named .nwb with units' spike times or segmented cells."""
+        """Whether `path` is an HDF5 file named .nwb with spike times, segmented cells or tracks."""
         path = Path(path)
         if path.suffix != ".nwb" or not path.is_file():
             return False
@@ -64,7 +64,7 @@ class Nwb:
             import h5py
 
             with h5py.File(path, "r") as file:
-                return "units/spike_times" in file or has_segmentation(file)
+                return "units/spike_times" in file or has_segmentation(file) or has_tracks(file)
         except (ImportError, OSError, RuntimeError, KeyError, ValueError):
             return False
 
@@ -92,6 +92,11 @@ def has_segmentation(file: Any) -> bool:
             if kind == "ImageSegmentation" and len(held):
                 return True
     return False
+
+
+def has_tracks(file: Any) -> bool:
+    """Whether an open HDF5 file holds tracked neurons as `nissl.io.nwb.tracks` writes them."""
+    return "processing/tracks/neurons" in file and "processing/tracks/Position" in file
 
 
 def _need_pynwb() -> None:

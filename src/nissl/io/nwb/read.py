@@ -53,13 +53,13 @@ def read_nwb(
     Raises
     ------
     SourceNotFoundError
-        No file, or neither units with spike times nor segmented cells in it.
+        No file, or neither units with spike times, segmented cells nor our tracks in it.
     CorruptSourceError
         Damaged, or an export of nissl that was changed.
     """
     with opened(path) as nwbfile:
         facts = manifest_of(nwbfile)
-        found = _regions(nwbfile, path, facts, (reviewer, source, rate_hz))
+        found = _of_movie(nwbfile, path, facts, (reviewer, source, rate_hz))
         if found is not None:
             return found
         units = nwbfile.units
@@ -72,20 +72,22 @@ def read_nwb(
         return _foreign(nwbfile, path, (reviewer, source, rate_hz))
 
 
-def _regions(
+def _of_movie(
     nwbfile: Any,
     path: Path,
     facts: Mapping[str, Any] | None,
     given: tuple[str | None, str | None, float | None],
 ) -> Imported | None:
-    """Segmented cells of a file without units; None where there are none."""
-    from nissl.io.nwb.regions import read_others, read_ours
+    """Tracks, or segmented cells of a file without units; None where there are none."""
+    from nissl.io.nwb import regions, tracks
 
     if facts is not None:
-        return read_ours(nwbfile, facts) if facts["labels"]["kind"] == Kind.REGIONS else None
+        readers = {Kind.REGIONS: regions.read_ours, Kind.POINTS: tracks.read_ours}
+        reader = readers.get(facts["labels"]["kind"])
+        return None if reader is None else reader(nwbfile, facts)
     units = nwbfile.units
     has_units = units is not None and "spike_times" in units.colnames and len(units.id)
-    return None if has_units else read_others(nwbfile, path, given)
+    return None if has_units else regions.read_others(nwbfile, path, given)
 
 
 def manifest_of(nwbfile: Any) -> dict[str, Any] | None:

@@ -47,6 +47,8 @@ def add_events(nwbfile: Any, dossier: Dossier, names: Mapping[str, str]) -> None
     """
     from pynwb.epoch import TimeIntervals
 
+    if not dossier.events:
+        return
     clock = clock_of(dossier)
     for name, labels in dossier.events.items():
         if labels.kind not in _PLACES:

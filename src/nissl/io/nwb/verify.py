@@ -11,6 +11,7 @@ from nissl.io.nwb.read import manifest_of, opened, our_items, our_spikes, ragged
 from nissl.io.nwb.tables import read_classes, read_events
 from nissl.io.regions import image_differences, signal_differences
 from nissl.io.spikes import channels_of, clock_of, rows_of_units, spread, templates_of, units_of
+from nissl.io.trace_tables import trace_differences
 from nissl.io.verifying import (
     classes_differences,
     item_differences,
@@ -30,6 +31,8 @@ def verify_nwb(dossier: Dossier, path: Path) -> None:
         differences = ["provenance: none in the file"] if facts is None else []
         if facts is not None and dossier.labels.kind is Kind.REGIONS:
             differences += _regions(dossier, nwbfile, facts)
+        elif facts is not None and dossier.labels.kind is Kind.POINTS:
+            differences += _tracks(dossier, nwbfile, facts)
         elif facts is not None:
             back = our_spikes(nwbfile, facts)
             differences += set_differences("spikes", dossier.labels, back)
@@ -58,6 +61,19 @@ def _regions(dossier: Dossier, nwbfile: Any, facts: Any) -> list[str]:
         *signal_differences(wanted, back.signals, dossier.labels.column("item")),
         *image_differences(dossier.images, back.images),
         *differences(dossier, nwbfile, back),
+    ]
+
+
+def _tracks(dossier: Dossier, nwbfile: Any, facts: Any) -> list[str]:
+    from nissl.io.nwb.tracks import read_ours
+
+    back = read_ours(nwbfile, facts)
+    return [
+        *set_differences("points", dossier.labels, back.labels[0]),
+        *item_differences(dossier.items, back.items[0] if back.items else None),
+        *classes_differences(dossier.classes, back.labels[1:]),
+        *(f"events: {n}" for n, each in dossier.events.items() if back.events.get(n) != each),
+        *trace_differences(dossier.signals, back.signals),
     ]
 
 

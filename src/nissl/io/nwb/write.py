@@ -24,8 +24,9 @@ from nissl.tasks import Dossier
 SCRATCH = "nissl_provenance"
 UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
 _ABOUT = {
-    True: ("sorted units", ["spike sorting", "extracellular electrophysiology"]),
-    False: ("segmented cells", ["calcium imaging", "segmentation"]),
+    Kind.EVENTS: ("units", "sorted units", ["spike sorting", "extracellular electrophysiology"]),
+    Kind.REGIONS: ("regions", "segmented cells", ["calcium imaging", "segmentation"]),
+    Kind.POINTS: ("neurons", "tracked neurons", ["calcium imaging", "tracking"]),
 }
 _SPACE = uuid.UUID("6f0f1f0e-3d4c-5a57-9a0c-6e6973736c00")
 
@@ -48,8 +49,8 @@ def build(dossier: Dossier, *, session_start: str | None = None) -> Any:
     ExportError
         No spikes, no sampling rate, or columns that NWB cannot hold.
     """
-    if dossier.labels.kind is Kind.REGIONS:
-        return _with_regions(dossier, session_start)
+    if dossier.labels.kind in (Kind.REGIONS, Kind.POINTS):
+        return _of_movie(dossier, session_start)
     labels = spikes_of(dossier)
     check_no_row_probabilities(labels)
     clock_of(dossier)
@@ -65,14 +66,16 @@ def build(dossier: Dossier, *, session_start: str | None = None) -> Any:
     return nwbfile
 
 
-def _with_regions(dossier: Dossier, session_start: str | None) -> Any:
-    """File of segmented cells; see `nissl.io.nwb.regions`."""
+def _of_movie(dossier: Dossier, session_start: str | None) -> Any:
+    """File of cells or tracks; see `nissl.io.nwb.regions` and `nissl.io.nwb.tracks`."""
     from nissl.io.nwb.regions import add_regions
+    from nissl.io.nwb.tracks import add_tracks
 
     names = _event_names(dossier)
     facts = {**describe(dossier), "event_names": names, **describe_columns(dossier.items)}
     nwbfile = _file(dossier, session_start)
-    facts |= add_regions(nwbfile, dossier)
+    add = add_regions if dossier.labels.kind is Kind.REGIONS else add_tracks
+    facts |= add(nwbfile, dossier)
     add_classes(nwbfile, dossier.classes)
     add_events(nwbfile, dossier, names)
     _add_facts(nwbfile, facts)
@@ -138,8 +141,7 @@ def _file(dossier: Dossier, session_start: str | None) -> Any:
     name = str(session.get("id") or "unknown")
     provenance = dossier.labels.provenance
     author = provenance.author
-    spikes = dossier.labels.kind is Kind.EVENTS
-    noun = "units" if spikes else "regions"
+    noun, about, keywords = _ABOUT[dossier.labels.kind]
     notes = [
         f"{dossier.labels.items.size} {noun} of the task {provenance.task!r} by {author.kind} "
         f"{author.name} {author.version}".strip()
@@ -154,13 +156,13 @@ def _file(dossier: Dossier, session_start: str | None) -> Any:
         )
     key = f"{dossier.labels.digest} {name} {start.isoformat()}"
     nwbfile = NWBFile(
-        session_description=f"Session {name}: {_ABOUT[spikes][0]} with their provenance.",
+        session_description=f"Session {name}: {about} with their provenance.",
         identifier=str(uuid.uuid5(_SPACE, key)),
         session_start_time=start,
         session_id=name,
         notes=" ".join(notes),
         data_collection=f"Labels exported by nissl {__version__}.",
-        keywords=_ABOUT[spikes][1],
+        keywords=keywords,
     )
     nwbfile.subject = _subject(dossier.source.get("subject") or {})
     return nwbfile
