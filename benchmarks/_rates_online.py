@@ -97,8 +97,8 @@ def section(result: Mapping[str, Any]) -> str:
         "frame is answered after so many more; what comes later is not looked at. The network's "
         "last row of a frame rate is its whole reach, where its answers are those of the whole "
         "trace. Answers of deconvolution are smoothed afterwards as the truth is. Time is that "
-        f"of one frame of {MANY} cells on one processor, others busy; the network answers four frames "
-        "at once, and the delay includes that and the frame itself.",
+        f"of one frame of {MANY} cells on one processor, others busy; the network answers four "
+        "frames at once, and the delay includes that and the frame itself.",
         "",
         "| method | frames/s | frames waited | delay | r | ms per frame |",
         "|:---|---:|---:|---:|---:|---:|",
