@@ -202,7 +202,7 @@ class Links:
             self.here = match.moved
         seen_again = index != NOBODY
         self.here[seen_again] = target[index[seen_again]]
-        if len(target):
+        if seen_again.any():
             self.facts[seen_again] = facts[index[seen_again]]
         self.unseen = np.where(seen_again, 0, self.unseen + 1)
         self._note(frame, self.track[seen_again], seen.xyz[index[seen_again]], sure[seen_again])
