@@ -16,7 +16,14 @@ def followed(probability: float, off_um: float = 0.0) -> Followed:
     xyz = rng.uniform(0, 30, (N, 3))
     blob = np.arange(N)
     named = tuple(
-        Named(blob, np.full(N, probability), xyz + np.array([off_um, 0, 0]), xyz, np.full(N, 0.5), -2.0)
+        Named(
+            blob,
+            np.full(N, probability),
+            xyz + np.array([off_um, 0, 0]),
+            xyz,
+            np.full(N, 0.5),
+            -2.0,
+        )
         for _ in range(N_FRAMES)
     )
     places = np.stack([each.xyz for each in named]).astype(np.float32)
