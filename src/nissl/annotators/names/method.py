@@ -81,8 +81,10 @@ class ByAtlas:
             xyz, items = shape_of(positions, inputs.movie.spacing_um)
             colours = colours_of(inputs, positions, items, tuple(parameters["channels"]))
             coloured = colours is not None and animals.colours.shape[2] > 0
-            learned = partial(self.learned, **settings)
-            naming = learned(animals)(xyz, colours if coloured else None)
+            namer = self.learned(
+                animals, strange=settings["strange"], mirrored=settings["mirrored"]
+            )
+            naming = namer(xyz, colours if coloured else None)
             own = partial(self.learned, strange=settings["strange"], mirrored=False)
             sure = calibrated(animals, own, coloured=coloured, rng=context.rng())
         context.progress.advance("names", float(animals.n_animals + 1))

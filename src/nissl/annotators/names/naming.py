@@ -165,7 +165,7 @@ def _colour_score(atlas: Atlas, colours: Floats | None) -> tuple[Floats, Floats]
             "Give the same channels in the same order.",
         )
     normal = normal_colours(colours)
-    known = np.isfinite(normal).all(axis=1)
+    known = np.asarray(np.isfinite(normal).all(axis=1))
     filled = np.where(known[:, None], normal, 0.0)
     own = np.where(known[:, None], atlas.colour.log_density(filled), 0.0)
     spread = np.cov(atlas.colour.centre, rowvar=False) * _WIDE**2

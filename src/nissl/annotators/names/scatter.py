@@ -103,7 +103,7 @@ def fitted(values: Floats, kinds: Sequence[str], strength: float, tie: float) ->
     np.add.at(of_kind, code, squares)
     kind_free = np.bincount(code, free)
     centre, counted = _tied(mean, n, code, tie)
-    freedom = kind_free[code] + strength
+    freedom = np.asarray(kind_free[code] + strength, np.float64)
     scale = (of_kind[code] + strength * common) / freedom[:, None, None]
     return Scatter(centre, scale * (1 + 1 / np.maximum(counted, 1))[:, None, None], freedom)
 
