@@ -290,7 +290,8 @@ def test_plain_views_accept_reject_relabel(house: House) -> None:
         asked = []
         for key in ("Space", "2", "x"):
             asked.append(item(page))
-            shown = "[data-region='{}']" if view == "regions" else ".detail[aria-label='Item {}']"
+            own = {"regions": "[data-region='{}']", "points": "[data-track='{}']"}
+            shown = own.get(view, ".detail[aria-label='Item {}']")
             page.wait_for_selector(shown.format(asked[-1]))
             press(page, key)
             left(page, asked[-1])

@@ -164,3 +164,23 @@ export function readPoints(table: Columns): Map<number, Point[]> {
   }
   return found;
 }
+
+/** Places of a track in the volumes around one, and how far each is away in time: -1 to 1 at `reach`. */
+export function placesAround(trail: Trail, frame: number, reach: number): Array<Place & { away: number }> {
+  const found: Array<Place & { away: number }> = [];
+  for (let k = firstAtOrAfter(trail.frame, frame - reach); k < trail.n && trail.frame[k]! <= frame + reach; k++) {
+    const z = trail.z[k]!;
+    found.push({ x: trail.x[k]!, y: trail.y[k]!, z: Number.isFinite(z) ? z : 0, away: (trail.frame[k]! - frame) / reach });
+  }
+  return found;
+}
+
+function firstAtOrAfter(values: Float32Array, wanted: number): number {
+  let low = 0, high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle]! < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -11,7 +11,7 @@ import { commandsOf } from "./commands.ts";
 import type { Axis, Place } from "./cube.ts";
 import { AXES, Cube, SIDES } from "./cube.ts";
 import type { Cell, Grid } from "./grid.ts";
-import { LEAST, UNKNOWN, UNSURE, Walk, isDecided } from "./grid.ts";
+import { LEAST, UNKNOWN, UNSURE, Walk, isDecided, whereOther } from "./grid.ts";
 import { Hand } from "./hand.ts";
 import { HeatMap } from "./heat.ts";
 import type { Mark } from "./pane.ts";
@@ -19,7 +19,7 @@ import { Pane } from "./pane.ts";
 import type { Shown } from "./picture.ts";
 import { Side } from "./side.ts";
 import type { Cuts, Field, Point, Sight, Trail } from "./store.ts";
-import { PointStore } from "./store.ts";
+import { PointStore, placesAround } from "./store.ts";
 import "./points.css";
 
 const SETTLE_MS = 40;
@@ -399,14 +399,7 @@ export class PointsView implements View {
   }
 
   private trailHere(): Array<Place & { away: number }> {
-    const { trail, frame } = this;
-    if (!trail) return [];
-    const found: Array<Place & { away: number }> = [];
-    for (let k = firstAtOrAfter(trail.frame, frame - TRAIL); k < trail.n && trail.frame[k]! <= frame + TRAIL; k++) {
-      const z = trail.z[k]!;
-      found.push({ x: trail.x[k]!, y: trail.y[k]!, z: Number.isFinite(z) ? z : 0, away: (trail.frame[k]! - frame) / TRAIL });
-    }
-    return found;
+    return this.trail ? placesAround(this.trail, this.frame, TRAIL) : [];
   }
 
   /** A point was decided here, before the server has it. */
@@ -444,27 +437,4 @@ export class PointsView implements View {
     await this.go(whereOther(before, found, this.frame), { follow: false });
     this.root.dataset.loads = String(asked);
   }
-}
-
-/** The volume to look at after others' or undone decisions: this one, unless only others changed. */
-function whereOther(before: Grid, now: Grid, frame: number): number {
-  if (before.items.length !== now.items.length || before.items.some((item, k) => item !== now.items[k])) return frame;
-  let first = -1;
-  for (let cell = 0; cell < now.said.length; cell++) {
-    if (before.said[cell] === now.said[cell] && before.sure[cell] === now.sure[cell]) continue;
-    const at = cell % now.nFrames;
-    if (at === frame) return frame;
-    if (first < 0 || at < first) first = at;
-  }
-  return first < 0 ? frame : first;
-}
-
-function firstAtOrAfter(values: Float32Array, wanted: number): number {
-  let low = 0, high = values.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (values[middle]! < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
