@@ -104,7 +104,7 @@ class Recipe:
         Share of the draws of groups that do not count like the others.
     """
 
-    steps: int = 600
+    steps: int = 1000
     batch: int = 32
     frames: int = 256
     longest_s: float = 200.0
