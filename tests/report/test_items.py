@@ -69,3 +69,33 @@ def test_classes_links_and_nothing_at_all():
         html = render(Dossier(LabelSet.build(kind, columns, CELLS, about)))
         assert "by kim" in html
         assert "Confidence is not calibrated" not in html
+
+
+def test_tracks_show_their_confidence_and_motion():
+    from dataclasses import replace
+
+    from nissl.testing.points import point_dossier
+
+    dossier = replace(point_dossier(1, n_frames=30), log={})
+    html = render(dossier)
+    assert "confidence of 5 neurons in 30 volumes" in html
+    assert "no two consecutive volumes were tracked" in html
+    assert "AVEL" in html
+    labels = dossier.labels
+    table = labels.table
+    columns = {n: table.column(n) for n in ("item", "x", "y", "z", "visible")}
+    columns["frame"] = labels.column("frame") // 2
+    plain = LabelSet.build(Kind.POINTS, columns, labels.vocabulary, labels.provenance)
+    streams = {"red": {"rate_hz": 4.0, "duration_s": 7.5, "spacing_um": [1.5, 0.3, 0.3]}}
+    html = render(replace(dossier, labels=plain, source={"name": "worm", "streams": streams}))
+    assert "seen (no confidence was calibrated) of 5 neurons in 30 volumes" in html
+    assert "mean step (um)" in html
+    assert f"<td>neuron</td><td>5</td><td>{labels.n_rows}</td>" in html
+
+
+def test_key_points_are_no_tracks():
+    columns = {"frame": [0, 0], "item": [0, 0], "keypoint": [0, 1], "x": [1.0, 2.0]}
+    columns |= {"y": [1.0, 2.0], "visible": [True, True]}
+    about = Provenance("pose", "", Author("person", "kim"))
+    html = render(Dossier(LabelSet.build(Kind.POINTS, columns, ("mouse",), about)))
+    assert "by kim" in html

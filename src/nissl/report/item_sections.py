@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from nissl.annotators.tracks.positions import Positions
 from nissl.data import Movie
+from nissl.errors import BadLabelsError
 from nissl.labels import ItemTable, Kind
-from nissl.report import item_plots, span_plots
+from nissl.report import item_plots, span_plots, track_plots
 from nissl.report.time import clock_face, missing, time_of
 from nissl.report.words import ByItem, words_of
 from nissl.tasks import Dossier
@@ -45,7 +47,7 @@ def of_items(dossier: Dossier, by_item: ByItem) -> dict[str, Any]:
         "missing": missing(dossier),
         "steps": list(dossier.log.get("preprocessing", [])),
         "pictures": {k: Markup(svg) for k, svg in _pictures(dossier).items()},
-        "class_columns": ["class", words.many, "mean confidence"],
+        "class_columns": ["class", *_counted(dossier, words.many), "mean confidence"],
         "classes": _classes(dossier),
         "cards": _cards(dossier, by_item, doubtful),
         "n_items": int(dossier.labels.items.size),
@@ -67,15 +69,22 @@ def _tiles(dossier: Dossier, rate_hz: float, duration_s: float) -> list[tuple[st
     ]
 
 
+def _counted(dossier: Dossier, many: str) -> list[str]:
+    """What the table of classes counts: of points, items and their places in frames."""
+    return [many, "places"] if dossier.labels.kind is Kind.POINTS else [many]
+
+
 def _classes(dossier: Dossier) -> list[list[str]]:
-    code = dossier.labels.column("label")
+    code, item = dossier.labels.column("label"), dossier.labels.column("item")
+    places = dossier.labels.kind is Kind.POINTS
     confidence = dossier.labels.column("confidence").astype(np.float64)
     rows = []
     for c, name in enumerate(dossier.labels.vocabulary.names):
         sure = confidence[(code == c) & np.isfinite(confidence)]
         n = int((code == c).sum())
         if n:
-            rows.append([name, f"{n:,}", f"{sure.mean():.0%}" if sure.size else "–"])
+            counts = [f"{np.unique(item[code == c]).size:,}"] if places else []
+            rows.append([name, *counts, f"{n:,}", f"{sure.mean():.0%}" if sure.size else "–"])
     return rows
 
 
@@ -87,15 +96,34 @@ def _pictures(dossier: Dossier) -> dict[str, str]:
         drawn = _field(dossier)
         if drawn is not None:
             out["field"] = drawn
+    if labels.kind is Kind.POINTS:
+        out |= _tracks(dossier)
     traces = _traces(dossier.items)
     if traces is not None:
         out["traces"] = traces
-    if len(labels.vocabulary) > 1:
+    if len(labels.vocabulary) > 1 and labels.kind is not Kind.POINTS:
         out["classes"] = item_plots.classes(labels)
     sure = labels.column("confidence").astype(np.float64)
     if np.isfinite(sure).any():
         out["confidence"] = span_plots.confidence(sure[np.isfinite(sure)])
     return out
+
+
+def _tracks(dossier: Dossier) -> dict[str, str]:
+    """Pictures of tracks; none of points that are not one per item and frame (key points)."""
+    try:
+        told = Positions.from_labels(dossier.labels)
+    except BadLabelsError:
+        return {}
+    items = dossier.items
+    names: dict[int, str] = {}
+    if items is not None and "name" in items.table.column_names:
+        column = items.table.column("name").to_pylist()
+        names = {int(i): str(n) for i, n in zip(items.items, column, strict=True) if n}
+    stream = dossier.source.get("streams", {}).get(dossier.stream, {})
+    context = {} if items is None else items.context
+    spacing = stream.get("spacing_um") or context.get("spacing_um")
+    return track_plots.of_tracks(told, names, spacing)
 
 
 def _field(dossier: Dossier) -> str | None:
@@ -142,8 +170,13 @@ def _traces(items: ItemTable | None) -> str | None:
 def _cards(dossier: Dossier, by_item: ByItem, doubtful: set[int]) -> list[dict[str, Any]]:
     """Doubtful items first, then those that the method is least sure of."""
     labels, items = dossier.labels, dossier.items
-    owner, first = np.unique(labels.column("item"), return_index=True)
+    owner, first, of = np.unique(labels.column("item"), return_index=True, return_inverse=True)
     confidence = labels.column("confidence")[first].astype(np.float64)
+    if labels.kind is Kind.POINTS:
+        known = np.isfinite(labels.column("confidence"))
+        total = np.bincount(of[known], labels.column("confidence")[known], owner.size)
+        number = np.bincount(of[known], minlength=owner.size)
+        confidence = np.where(number > 0, total / np.maximum(number, 1), np.nan)
     ranked = sorted(
         range(owner.size),
         key=lambda k: (owner[k] not in doubtful, np.nan_to_num(confidence[k], nan=2.0), owner[k]),

@@ -182,7 +182,7 @@ class Background(InPlace):
 
     def volume(self, volume: Floats, channel: int, frame: int) -> Floats:
         """Light above the background."""
-        return np.maximum(volume - self.levels[channel, frame], 0, dtype=np.float32)
+        return np.asarray(np.maximum(volume - self.levels[channel, frame], 0), np.float32)
 
 
 def background(volumes: Volumes, *, quantile: float = 0.2, window: int = 1) -> Background:
@@ -264,7 +264,7 @@ class Upright:
         return np.concatenate([plane, off[..., 2:]], axis=-1) + self._middle()
 
     def _middle(self) -> Places:
-        return (np.asarray(self.shape[::-1], np.float64) - 1) / 2
+        return np.asarray([(n - 1) / 2 for n in self.shape[::-1]], np.float64)
 
     def _turn(self, frame: int) -> Places:
         """Matrix from turned (x, y) to raw (x, y), both from the middle."""
@@ -354,7 +354,8 @@ class Differences(InPlace):
         del channel, frame
         wide = tuple(DOG_RATIO * s for s in self.sigma)
         narrow = ndimage.gaussian_filter(volume, self.sigma)
-        return np.maximum(narrow - ndimage.gaussian_filter(volume, wide), 0, dtype=np.float32)
+        blobs = np.maximum(narrow - ndimage.gaussian_filter(volume, wide), 0)
+        return np.asarray(blobs, np.float32)
 
 
 def differences(
