@@ -154,12 +154,9 @@ class Project:
     def add_points(
         self, source: Source | str, path: str | Path, **options: Any
     ) -> tuple[LabelSet, ...]:
-        """Import places of neurons in volumes (targettrack, tables); options as `add_regions`.
+        """Import places of neurons in volumes (targettrack, tables), people's before networks'.
 
-        Returns
-        -------
-        tuple of LabelSet
-            What people placed, then what networks claimed, where the file holds both.
+        Options are those of `add_regions`.
         """
         return points.add_points(self.store, self.source(source), Path(path), **options)
 

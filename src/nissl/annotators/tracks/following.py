@@ -247,7 +247,7 @@ def _agreement(scores: Floats) -> Floats:
     if len(every) < 20:
         return usual
     told = [np.corrcoef(every[:, k], every[:, n_channels + k])[0, 1] for k in range(n_channels)]
-    return np.clip(np.nan_to_num(told), 0.0, 0.9)
+    return np.asarray(np.clip(np.nan_to_num(told), 0.0, 0.9), np.float64)
 
 
 def _posture(um: Floats, like: Floats) -> Floats:

@@ -255,7 +255,7 @@ class Upright:
         """Places in a turned volume in the one before."""
         off = np.asarray(xyz, np.float64) - self._middle()
         plane = off[..., :2] @ self._turn(frame).T
-        return np.concatenate([plane, off[..., 2:]], axis=-1) + self.centre[frame]
+        return np.asarray(np.concatenate([plane, off[..., 2:]], axis=-1) + self.centre[frame])
 
     def from_raw(self, frame: int, xyz: Places) -> Places:
         """Inverse of `to_raw`."""

@@ -10,6 +10,7 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from nissl.annotators.tracks.simulate import simulate_worm
 from nissl.run.context import Context
 
 
-def example(seed: int, n_annotated: int, n_frames: int) -> tuple[npt.NDArray[np.float64], ...]:
+def example(seed: int, n_annotated: int, n_frames: int) -> tuple[npt.NDArray[Any], ...]:
     """Facts, whether right, and whether a blob shows it, of each placed neuron of a worm."""
     made = simulate_worm(np.random.default_rng(seed), n_frames=n_frames)
     volumes, truth = made.volumes, made.positions
@@ -35,7 +36,7 @@ def example(seed: int, n_annotated: int, n_frames: int) -> tuple[npt.NDArray[np.
     looking = Looking(spacing, usual_diameter(volumes, rows[:5].tolist(), spacing), 5.0, None)
     with tempfile.TemporaryDirectory() as folder:
         found = follow(volumes, told, looking, Plan(), Context(Path(folder), seed=seed))
-    placed = np.isfinite(found.xyz).all(axis=2)
+    placed = np.asarray(np.isfinite(found.xyz).all(axis=2))
     placed[rows] = False
     apart = np.linalg.norm(found.xyz - truth.xyz, axis=2)
     right = np.nan_to_num(apart, nan=np.inf) <= WITHIN_VOXELS

@@ -297,8 +297,9 @@ def _images(planes: list[Plane]) -> dict[str, npt.NDArray[np.float32]]:
 def _image(plane: Plane, entry: str) -> npt.NDArray[np.float32] | None:
     value = plane.ops.get(entry)
     absent = {str(name) for name in np.atleast_1d(plane.ops.get(ABSENT, []))}
-    numbers = isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "iuf"
-    if entry in absent or not numbers:
+    if entry in absent or not isinstance(value, np.ndarray):
+        return None
+    if value.ndim != 2 or value.dtype.kind not in "iuf":
         return None
     height, width = plane.size
     if value.shape == (height, width):
