@@ -137,6 +137,8 @@ def test_much_evidence_of_one_kind_or_some_of_both_makes_a_plausible_cell() -> N
         shape, [disc(21, 20), disc(10, 60), disc(65, 10)], score=[3.6, 3.6, 9.0], origin="activity"
     )
     assert joined(shapes, active).plausible.tolist() == [True, False, True, False, True]
+    seen = joined(shapes, active, np.array([0.0, 0.7, 0.0], np.float32))
+    assert seen.plausible.tolist() == [True, False, True, True, False]
 
 
 def test_parts_of_one_cell_are_merged_and_neighbours_are_not() -> None:

@@ -44,7 +44,7 @@ def item_table(
     images : mapping of str to ndarray, shape (z, y, x)
     movie : Movie
     scores : mapping of str to ndarray, shape (n_cells,), optional
-        "shape_score" and "activity_score".
+        "shape_score", "activity_score" and "window_score".
     field : float, optional
         The field's neuropil coefficient, for whoever reads a cell anew.
 

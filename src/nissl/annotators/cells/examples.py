@@ -14,9 +14,13 @@ from nissl.annotators.cells.network import DIAMETER, Image, rescaled
 from nissl.annotators.cells.simulate import ONE_PHOTON, Scene, Simulation
 from nissl.annotators.cells.simulate.movie import stage_of
 from nissl.annotators.cells.simulate.nuclei import NucleiScene, nuclei
+from nissl.data import Movie
 
 FINDABLE = 0.12
 """Least contrast at rest, or least change when active, over the brightness of the surroundings."""
+
+SMOOTHED = 0.3
+"""Share of movies that are smoothed in time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +107,16 @@ def field_of(made: Simulation, images: dict[str, Image]) -> Field:
     wide = [2 * np.sqrt(cells.pixels[k].size / np.pi) for k in np.flatnonzero(found)]
     size = float(np.median(wide)) if wide else made.scene.diameter_um / made.scene.um_per_px
     return Field(images, labels, ~hidden | (labels > 0), size)
+
+
+def recorded(made: Simulation, rng: np.random.Generator) -> Movie:
+    """The frames of a simulation; some are smoothed in time, as published movies often are."""
+    frames = made.movie.frames().astype(np.float32)
+    if rng.random() < SMOOTHED:
+        side = np.float32(rng.uniform(0.3, 1.0))
+        padded = np.concatenate([frames[:1], frames, frames[-1:]])
+        frames = (side * (padded[:-2] + padded[2:]) + frames) / (1 + 2 * side)
+    return Movie.from_array(frames, made.movie.rate_hz)
 
 
 def painted(cells: Footprints) -> npt.NDArray[np.int32]:
@@ -221,6 +235,7 @@ __all__ = [
     "findable",
     "nuclei_field",
     "painted",
+    "recorded",
     "targets",
     "varied_scene",
 ]

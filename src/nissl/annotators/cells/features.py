@@ -29,6 +29,7 @@ UNITS = {
     "peak_to_noise": "",
     "shape_score": "",
     "activity_score": "",
+    "window_score": "",
     "snr": "",
     "std": "",
     "skewness": "",

@@ -37,21 +37,29 @@ class Joined:
     cells : Footprints
     shape_score, activity_score : ndarray, shape (n_cells,), float32
         Scores in either list; NaN for cells that it does not have.
+    window_score : ndarray, shape (n_cells,), float32
+        How much what lit up looks like a cell in its windows; NaN where nothing lit up.
     """
 
     cells: Footprints
     shape_score: npt.NDArray[np.float32]
     activity_score: npt.NDArray[np.float32]
+    window_score: npt.NDArray[np.float32]
 
     @property
     def plausible(self) -> npt.NDArray[np.bool_]:
-        """Cells with enough evidence, (n_cells,): of both kinds, or much of one.
+        """Cells with enough evidence, (n_cells,).
 
-        A first sorting for whoever reviews, chosen on simulated movies; it is no probability.
+        Of both kinds; or of shape, `PLAUSIBLE_SHAPE`; or of activity, in whose windows a network
+        saw a cell (when it counts as one was chosen on simulated movies); or of much activity,
+        `PLAUSIBLE_ENERGY`, that no network has seen. A first sorting for whoever reviews; it is
+        no probability.
         """
         shape, energy = np.nan_to_num(self.shape_score), np.nan_to_num(self.activity_score)
         both = np.isfinite(self.shape_score) & np.isfinite(self.activity_score)
-        return np.asarray(both | (shape >= PLAUSIBLE_SHAPE) | (energy >= PLAUSIBLE_ENERGY), bool)
+        unseen = np.isnan(self.window_score) & (energy >= PLAUSIBLE_ENERGY)
+        seen = np.nan_to_num(self.window_score) > 0
+        return np.asarray(both | (shape >= PLAUSIBLE_SHAPE) | seen | unseen, bool)
 
 
 def union(shapes: Footprints, active: Footprints) -> Footprints:
@@ -59,7 +67,9 @@ def union(shapes: Footprints, active: Footprints) -> Footprints:
     return joined(shapes, active).cells
 
 
-def joined(shapes: Footprints, active: Footprints) -> Joined:
+def joined(
+    shapes: Footprints, active: Footprints, window_score: npt.NDArray[np.float32] | None = None
+) -> Joined:
     """Cells of both lists; those found twice once, of origin "both".
 
     Two cells are the same when they share `SAME_IOU` of their union or one holds `SAME_PART` of
@@ -71,6 +81,10 @@ def joined(shapes: Footprints, active: Footprints) -> Joined:
     ----------
     shapes, active : Footprints
         On the same field.
+    window_score : ndarray, shape (n_active,), float32, optional
+        How much each of `active` looks like a cell in its windows. Those that share `SAME_IOU` of
+        their union with another, or with a cell of `shapes`, are then taken for it, the one of
+        the higher score.
 
     Returns
     -------
@@ -79,13 +93,16 @@ def joined(shapes: Footprints, active: Footprints) -> Joined:
     """
     partner = partners(shapes, active)
     weights, origin = list(shapes.weights), list(shapes.origin)
-    energy = np.full(len(shapes), np.nan, np.float32)
+    energy, seen = np.full((2, len(shapes)), np.nan, np.float32)
+    judged = np.full(len(active), np.nan, np.float32) if window_score is None else window_score
     for k, other in partner.items():
-        weights[k] = _lit(shapes.pixels[k], active.pixels[other], active.weights[other])
+        weights[k] = lit(shapes.pixels[k], active.pixels[other], active.weights[other])
         origin[k] = "both"
-        energy[k] = active.score[other]
-    used = set(partner.values())
-    alone = np.array([k for k in range(len(active)) if k not in used], np.int64)
+        energy[k], seen[k] = active.score[other], judged[other]
+    left = sorted(set(range(len(active))) - set(partner.values()))
+    if window_score is not None:
+        left = _once(shapes, active, left, judged)
+    alone = np.array(left, np.int64)
     rest = active.take(alone)
     cells = Footprints.build(
         shapes.shape,
@@ -96,8 +113,34 @@ def joined(shapes: Footprints, active: Footprints) -> Joined:
     )
     unseen = np.full(len(rest), np.nan, np.float32)
     return Joined(
-        cells, np.concatenate([shapes.score, unseen]), np.concatenate([energy, rest.score])
+        cells,
+        np.concatenate([shapes.score, unseen]),
+        np.concatenate([energy, rest.score]),
+        np.concatenate([seen, judged[alone]]),
     )
+
+
+def _once(
+    shapes: Footprints, active: Footprints, rows: list[int], score: npt.NDArray[np.float32]
+) -> list[int]:
+    """Rows of `active` that are no cell of `shapes` nor of a row of higher score, increasing."""
+    if not rows:
+        return rows
+    order = sorted(rows, key=lambda k: (-float(score[k]), -float(active.score[k]), k))
+    own = active.take(np.array(order, np.int64))
+    twice = np.zeros(len(order), bool)
+    for others in (shapes, own):
+        if not len(others):
+            continue
+        shared, size, theirs = overlaps(own, others)
+        row, column = shared.coords
+        same = shared.data / (size[row] + theirs[column] - shared.data) >= SAME_IOU
+        if others is not own:
+            twice[row[same]] = True
+            continue
+        for k, other in sorted(zip(row[same].tolist(), column[same].tolist(), strict=True)):
+            twice[k] |= other < k and not twice[other]
+    return sorted(k for k, gone in zip(order, twice.tolist(), strict=True) if not gone)
 
 
 def partners(a: Footprints, b: Footprints) -> dict[int, int]:
@@ -121,10 +164,10 @@ def partners(a: Footprints, b: Footprints) -> dict[int, int]:
     return chosen
 
 
-def _lit(
+def lit(
     pixels: npt.NDArray[np.int64], lit: npt.NDArray[np.int64], weights: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Weights on some pixels of a footprint on others."""
+    """Weights on some pixels of a footprint on others; the least where it has none."""
     at = np.searchsorted(lit, pixels)
     at = np.minimum(at, lit.size - 1)
     return np.where(lit[at] == pixels, weights[at], weights.min()).astype(np.float32)

@@ -30,6 +30,7 @@ from nissl.annotators.cells.motion import (
 )
 from nissl.annotators.cells.traces import MODALITIES, Traces, TraceSettings, extract
 from nissl.annotators.cells.vocabulary import CELL, NOT_CELL
+from nissl.annotators.cells.windows import judged
 from nissl.clock import Clock
 from nissl.data import ChannelTable, Movie, Signal
 from nissl.errors import BadArgumentError
@@ -109,6 +110,7 @@ class CellsMethod:
         scores = {
             "shape_score": found.joined.shape_score,
             "activity_score": found.joined.activity_score,
+            "window_score": found.joined.window_score,
         }
         items = item_table(
             labels,
@@ -227,9 +229,13 @@ def _found(
     shapes = _by_shape(still, images, diameter) if parameters["shape"] else _none(still)
     lap("shapes")
     looked = ActivitySettings(modality=parameters["modality"], diameter_px=diameter)
-    active = find_active(still, context, looked).cells if parameters["activity"] else _none(still)
-    both = joined(shapes, active)
-    lap("activity")
+    both = joined(shapes, _none(still))
+    if parameters["activity"]:
+        active = find_active(still, context, looked)
+        lap("activity")
+        seen = judged(active, images, diameter)
+        both = joined(shapes, seen.cells, seen.score)
+    lap("windows")
     traces = extract(
         still,
         both.cells,

@@ -59,6 +59,7 @@ FACTS = (
     Fact("noise", "noise {:.3g}", "%/sqrt(Hz)", ("noise_level", "noise_percent"), scaled=True),
     Fact("shape_score", "shape looks like a cell's: {:.2f}", also=("network_score", "cnn_preds")),
     Fact("activity_score", "activity like a cell's: {:.2f}", also=("r_values",)),
+    Fact("window_score", "looks like a cell where it fires: {:.2f}"),
     Fact("contrast", "{:.2f} brighter than its surroundings"),
     Fact("correlation", "its pixels correlate at {:.2f}", also=("pixel_correlation",)),
     Fact("peak_to_noise", "peaks {:.1f} over the noise of its pixels"),
