@@ -18,6 +18,7 @@ from nissl.io.nwb import NWB
 from nissl.io.trace_tables import trace_differences
 from nissl.labels import ItemTable, LabelSet
 from nissl.tasks import Dossier
+from nissl.testing.exporters import damage, read_or_refuse
 from nissl.testing.points import PointExporterContract, point_dossier
 
 pynwb = pytest.importorskip("pynwb")
@@ -138,3 +139,15 @@ def test_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
     )
     with pytest.raises(ExportError, match="strange"):
         NWB.write(replace(dossier, signals={"activity": stranger}), tmp_path / "a.nwb")
+
+
+def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    content = NWB.write(whole(), tmp_path / "worm.nwb").read_bytes()
+    for k in range(12):
+        path = tmp_path / f"d{k}.nwb"
+        path.write_bytes(content)
+        damage(path, rng)
+        NWB.matches(path)
+        if path.is_file():
+            read_or_refuse(NWB, path)

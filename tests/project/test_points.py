@@ -13,6 +13,7 @@ from nissl.annotators.tracks.positions import Positions
 from nissl.cli import app
 from nissl.errors import BadArgumentError, UnknownFormatError
 from nissl.io import IMPORTERS
+from nissl.io.nwb.read import opened
 from nissl.project import Project
 from nissl.testing.exporters import damage, read_or_refuse
 from nissl.testing.files import write_targettrack
@@ -86,6 +87,27 @@ def test_from_the_command_line_and_out_again(tmp_path: Path, worm: Path) -> None
         nissl.read(written, rate_hz=4.0).movies["green"].read(),
         nissl.read(worm, rate_hz=4.0).movies["green"].read(),
     )
+
+
+def test_through_nwb_to_the_same_movie(tmp_path: Path, worm: Path) -> None:
+    pytest.importorskip("pynwb")
+    project = nissl.open(tmp_path / "study")
+    source = project.add(worm, rate_hz=4.0, spacing_um=(1.5, 0.4, 0.3))
+    (labels,) = project.add_points(source, worm, author="ada")
+    out = project.export(source, "nwb", tmp_path / "worm.nwb", task="tracks", draft=True)
+    other = nissl.open(tmp_path / "other")
+    same = other.add(worm, rate_hz=4.0, spacing_um=(1.5, 0.4, 0.3))
+    (back,) = other.add_points(same, out)
+    assert back.digest == labels.digest
+    told = CliRunner().invoke(
+        app, ["import", str(tmp_path / "other"), "worm", str(out), "--format", "nwb", "--json"]
+    )
+    assert told.exit_code == 0, told.output
+    assert labels.digest[:12] in told.output
+    with opened(out) as nwbfile:
+        series = nwbfile.processing["tracks"]["Position"]["neuron_1"]
+        np.testing.assert_allclose(series.data[:2], places()[:2, 0] * (0.3, 0.4, 1.5), rtol=1e-6)
+        np.testing.assert_allclose(series.timestamps[:], np.arange(4) / 4)
 
 
 def test_damaged_files_are_read_or_refused(worm: Path, tmp_path: Path) -> None:

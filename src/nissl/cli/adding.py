@@ -157,10 +157,10 @@ def import_table(
     as_json: AsJson = False,
 ) -> None:
     """Import annotations, hypnograms, trials, behaviour labels, regions or tracks to a source."""
+    from nissl.io import IMPORTERS
     from nissl.project import open_project
     from nissl.project.adding import Frames
     from nissl.project.importing import annotation_format
-    from nissl.project.points import FORMATS as POINT_FORMATS
     from nissl.project.points import point_format
     from nissl.project.regions import FORMATS, region_format
 
@@ -172,7 +172,7 @@ def import_table(
         if format_ in FORMATS or (format_ is None and region_format(path) is not None):
             about = reader_options(author=author, stream=stream, format=format_)
             sets = study.add_regions(source, path, **about)
-        elif format_ in POINT_FORMATS or (format_ is None and point_format(path) is not None):
+        elif (format_ is None or format_ in IMPORTERS) and point_format(path, format_) is not None:
             about = reader_options(author=author, stream=stream, format=format_)
             sets = study.add_points(source, path, **about)
         elif format_ or reading or (clocked is None and annotation_format(path) is not None):

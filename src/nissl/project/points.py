@@ -12,18 +12,21 @@ from nissl.data.channels import MOVIE
 from nissl.errors import BadArgumentError, SourceNotFoundError, UnknownFormatError
 from nissl.io import IMPORTERS, find_importer
 from nissl.io.contracts import Importer
-from nissl.labels import LabelSet
+from nissl.io.nwb import holds_tracks
+from nissl.labels import Kind, LabelSet
 from nissl.project.adding import keep
 from nissl.project.source import Source
 from nissl.store import Store
 
-FORMATS = ("targettrack", "track-table")
+FORMATS = ("targettrack", "track-table", "nwb")
 
 
 def point_format(path: Path, name: str | None = None) -> Importer | None:
     """Importer of points at a path: the named one, or the one that knows it; None for others."""
     found = IMPORTERS.get(name) if name is not None else find_importer(path)
-    return found if found is not None and found.name in FORMATS else None
+    if found is None or found.name not in FORMATS:
+        return None
+    return found if found.name != "nwb" or holds_tracks(path) else None
 
 
 def add_points(
@@ -50,9 +53,15 @@ def add_points(
     found = importer.read(path, reviewer=author, source=source.fingerprint)
     tables = {table.of: table for table in found.items}
     sets = []
+    became: dict[str, str] = {}
     for labels in found.labels:
-        _check_inside(labels, facts.get("shape"), int(facts.get("n_samples") or 0))
-        moved = replace(labels, provenance=replace(labels.provenance, stream=chosen))
+        made = replace(labels.provenance, source=source.fingerprint, stream=chosen)
+        if labels.kind is Kind.POINTS:
+            _check_inside(labels, facts.get("shape"), int(facts.get("n_samples") or 0))
+        else:  # classes of neurons go on speaking of the same ones
+            made = replace(made, targets=tuple(became.get(t, t) for t in made.targets))
+        moved = replace(labels, provenance=made)
+        became[labels.digest] = moved.digest
         table = tables.get(labels.digest)
         items = None if table is None else store.put_items(replace(table, of=moved.digest))
         keep(store, moved, items=items)

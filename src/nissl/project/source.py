@@ -203,8 +203,9 @@ def describe_labels(labels: LabelSet, facts: Mapping[str, Any]) -> dict[str, dic
         "kind": "labels",
         "clock": clock.to_json(),
     }
-    if facts.get("channels"):
-        described["channels"] = facts["channels"]
+    for name in ("channels", "spacing_um"):
+        if facts.get(name):
+            described[name] = facts[name]
     return {labels.provenance.stream: described}
 
 

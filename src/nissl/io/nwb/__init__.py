@@ -15,6 +15,7 @@ A file whose session start is not known says 1970-01-01 and tells so in its note
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,16 +58,9 @@ class Nwb:
 
     def matches(self, path: Path) -> bool:
         """Whether `path` is an HDF5 file named .nwb with spike times, segmented cells or tracks."""
-        path = Path(path)
-        if path.suffix != ".nwb" or not path.is_file():
-            return False
-        try:
-            import h5py
-
-            with h5py.File(path, "r") as file:
-                return "units/spike_times" in file or has_segmentation(file) or has_tracks(file)
-        except (ImportError, OSError, RuntimeError, KeyError, ValueError):
-            return False
+        return _holds(
+            Path(path), lambda file: "units/spike_times" in file or has_segmentation(file)
+        ) or holds_tracks(Path(path))
 
     def read(
         self,
@@ -94,9 +88,25 @@ def has_segmentation(file: Any) -> bool:
     return False
 
 
-def has_tracks(file: Any) -> bool:
-    """Whether an open HDF5 file holds tracked neurons as `nissl.io.nwb.tracks` writes them."""
-    return "processing/tracks/neurons" in file and "processing/tracks/Position" in file
+def holds_tracks(path: Path) -> bool:
+    """Whether `path` is an HDF5 file named .nwb with tracks, see `nissl.io.nwb.tracks`."""
+    return _holds(
+        path,
+        lambda file: all(f"processing/tracks/{name}" in file for name in ("neurons", "Position")),
+    )
+
+
+def _holds(path: Path, has: Callable[[Any], bool]) -> bool:
+    """Whether a file named .nwb opens and has something; never raises."""
+    if path.suffix != ".nwb" or not path.is_file():
+        return False
+    try:
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            return has(file)
+    except (ImportError, OSError, RuntimeError, KeyError, ValueError):
+        return False
 
 
 def _need_pynwb() -> None:
