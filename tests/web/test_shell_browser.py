@@ -73,7 +73,7 @@ class House:
         page.wait_for_selector(".verdict h1")
         page.evaluate(f"location.hash = '#/desk/{desk}'")
         page.wait_for_function("desk => location.hash.includes(desk + '/item')", arg=desk)
-        page.wait_for_selector(".detail, .spans-traces")
+        page.wait_for_selector(".detail, .spans-traces, [data-track]")
         return page
 
     def desk(self, view: str) -> Any:

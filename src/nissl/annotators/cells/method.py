@@ -42,6 +42,10 @@ from nissl.tasks import Finding, Inputs, Promises, Result
 DIAMETER_UM = 11.0
 """Of a soma, where the movie says how large its pixels are but nobody how large its cells."""
 WHOLE = Promises(chunked=True, deterministic=True, memory="measured")
+LIES_STILL = (
+    "Frames fit no better once they are moved, as in movies that were registered before; they "
+    "were left as they are."
+)
 SOURCES = {"fluorescence": "dff", "raw": "raw", "neuropil": "neuropil"}
 """Names of derived signals, and the traces that they hold."""
 
@@ -123,15 +127,18 @@ class CellsMethod:
         )
         origin = found.joined.cells.origin
         motion, clock = found.motion, inputs.movie.clock
-        moved = () if motion is None else (motion.to_signal(clock),)
+        applied = found.movie is not inputs.movie
+        moved = () if motion is None or not applied else (motion.to_signal(clock),)
         doubts = () if motion is None else findings(motion, inputs.movie)
+        if motion is not None and not applied:
+            doubts = (*doubts, Finding("lies_still", "note", LIES_STILL))
         log = {
             "n_regions": len(origin),
             "n_cells": int(found.joined.plausible.sum()),
             "found_by": {name: origin.count(name) for name in ("shape", "activity", "both")},
             "diameter_px": found.diameter_px,
             "neuropil_coefficient": field,
-            "motion": None if motion is None else motion.to_json(),
+            "motion": None if motion is None else motion.to_json() | {"applied": applied},
             "stages_s": {name: round(value, 3) for name, value in seconds.items()},
             "wall_s": time.perf_counter() - began,
             "peak_memory_bytes": peak.bytes,
@@ -221,7 +228,8 @@ def _found(
             optics=parameters["modality"], bidirectional=bool(parameters["bidirectional"])
         )
         motion = estimate(raw, settings, context)
-        still = corrected(raw, motion)
+        if motion.quality.pays or settings.bidirectional:
+            still = corrected(raw, motion)
     lap("motion")
     images = field_images(still, context)
     lap("pictures")

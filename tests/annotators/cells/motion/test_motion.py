@@ -87,6 +87,15 @@ def test_the_corrected_movie_is_crisper_and_stands_still(tmp_path: Path):
     assert np.abs(again.shift - np.median(again.shift, axis=0)).mean() < edge
 
 
+def test_a_movie_that_was_registered_before_gains_nothing(tmp_path: Path):
+    moving, _ = in_memory(Scene(seed=4, height=160, width=160, n_frames=240))
+    first = estimate(moving, MotionSettings(), Context(tmp_path / "first"))
+    assert first.quality.pays
+    registered = Movie.from_array(corrected(moving, first).frames(), moving.rate_hz)
+    again = estimate(registered, MotionSettings(), Context(tmp_path / "again"))
+    assert not again.quality.pays
+
+
 def test_rows_of_the_corrected_movie_are_those_of_whole_frames(tmp_path: Path):
     movie, _ = in_memory(
         Scene(seed=6, height=128, width=96, n_frames=60, bend_px=0.5, line_offset_px=1.0)

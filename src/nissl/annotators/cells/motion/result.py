@@ -15,6 +15,11 @@ Floats = npt.NDArray[np.float32]
 NAMES = ("shift_y", "shift_x", "local", "error", "correlation", "badly")
 
 
+CRISPER, FITS_BETTER = 0.01, 0.005
+"""Gain of crispness, as a share, and of a frame's correlation with the template, below which
+motion correction is not worth the blur of moving frames by parts of a pixel."""
+
+
 @dataclass(frozen=True, eq=False)
 class Quality:
     """How good the correction is. Images are the smaller ones that motion is measured on.
@@ -47,6 +52,17 @@ class Quality:
     likeness: npt.NDArray[np.float64]
     part_s: npt.NDArray[np.float64]
     line_offset_px: float
+
+    @property
+    def pays(self) -> bool:
+        """Whether frames fit better once they were moved, or their mean is crisper.
+
+        Movies that were registered before are not: moving them again only blurs them.
+        """
+        return (
+            self.crispness[1] >= (1 + CRISPER) * self.crispness[0]
+            or self.correlation[1] >= self.correlation[0] + FITS_BETTER
+        )
 
 
 @dataclass(frozen=True, eq=False)
