@@ -126,7 +126,7 @@ def test_point_sets_are_named_by_their_arrangement() -> None:
         [PLACES + rng.normal(0, 0.5, (3, 6, 3)), np.zeros((3, 6, 1))], axis=2
     ).astype(np.float32)
     how = PointTeaching(steps=120, batch=8, width=32, layers=2, lost=0.1, litter=0.1)
-    net = teach_points(sets, SHAPE, rng, how)
+    net = teach_points(sets, SHAPE, rng, how, kept=np.ones(6))
     order = rng.permutation(6)
     said = ask(net, sets[0][order])
     np.testing.assert_array_equal(said[:, :-1].argmax(axis=1), order)

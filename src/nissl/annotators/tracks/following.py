@@ -117,7 +117,42 @@ def place(volume: npt.NDArray[np.float32], known: Known, *, n_votes: int = 3) ->
     if not len(seen.xyz):
         nothing = np.full((n, 3), np.nan), np.zeros(n), np.zeros(n, bool)
         return Placed(*nothing, NOBODY, float("nan"))
-    target, facts = seen.in_um(known.looking.spacing), seen.facts
+    told = opinion(known, seen.in_um(known.looking.spacing), seen.facts, n_votes=n_votes)
+    posterior, moved, spread = told.posterior, told.moved, told.spread
+    index, score = assigned(posterior)
+    xyz = np.full((n, 3), np.nan)
+    found = index != NOBODY
+    xyz[found] = seen.xyz[index[found]]
+    lost = np.flatnonzero(~found & np.isfinite(spread))
+    xyz[lost], score[lost] = _guessed(volume, moved[lost], spread[lost], xyz[found], known.looking)
+    return Placed(xyz + known.habit, score, found, told.source, told.evidence)
+
+
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """What annotated volumes together say of the points of another.
+
+    Parameters
+    ----------
+    posterior : ndarray, shape (n_neurons, n_target)
+    moved : ndarray, shape (n_neurons, 3), um
+        Where the field takes each neuron.
+    spread : ndarray, shape (n_neurons,), um
+        NaN for neurons that no voter has.
+    source : int
+        The annotated volume that explained the points best.
+    evidence : float
+    """
+
+    posterior: Floats
+    moved: Floats
+    spread: Floats
+    source: int
+    evidence: float
+
+
+def opinion(known: Known, target: Floats, facts: Floats, *, n_votes: int = 3) -> Opinion:
+    """Register the annotated volumes of like shape with points (n, 3) in um, and let them vote."""
     voters = nearest(known.references, target, n_votes)
     matches = [
         register(
@@ -130,14 +165,8 @@ def place(volume: npt.NDArray[np.float32], known: Known, *, n_votes: int = 3) ->
         for each in voters
     ]
     best = int(np.argmax([match.evidence for match in matches]))
-    posterior, moved, spread = voted(voters, matches, n, len(target))
-    index, score = assigned(posterior)
-    xyz = np.full((n, 3), np.nan)
-    found = index != NOBODY
-    xyz[found] = seen.xyz[index[found]]
-    lost = np.flatnonzero(~found & np.isfinite(spread))
-    xyz[lost], score[lost] = _guessed(volume, moved[lost], spread[lost], xyz[found], known.looking)
-    return Placed(xyz + known.habit, score, found, voters[best].frame, matches[best].evidence)
+    posterior, moved, spread = voted(voters, matches, known.n_neurons, len(target))
+    return Opinion(posterior, moved, spread, voters[best].frame, matches[best].evidence)
 
 
 def nearest(references: Sequence[Reference], target: Floats, n: int) -> list[Reference]:

@@ -6,7 +6,9 @@ Stages, each kept in the job's folder, from where an interrupted run goes on:
 2. A transformer learns the arrangement of neurons from annotated volumes, mixed and bent at
    random (`nissl.annotators.tracks.pointsets`).
 3. Blobs are named in every volume by it and by smooth displacements from annotated volumes of
-   like posture; then forwards and backwards, each volume also begins from the one beside it and
+   like posture; registration from annotated volumes has a say too, in every volume of a short
+   recording and in the worst explained of a long one (`nissl.annotators.tracks.joining`); then
+   forwards and backwards, each volume also begins from the one beside it and
    keeps what explains its blobs better (`nissl.annotators.tracks.naming`).
 4. Targeted augmentation, round by round: volumes that are well explained are targets. Their
    neurons as they were named join the sets to learn from, bent anew each time; then all are
@@ -25,6 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.tracks.following import Known, Opinion, learnt, opinion
+from nissl.annotators.tracks.joining import joined
 from nissl.annotators.tracks.naming import Named, Rules, name_blobs
 from nissl.annotators.tracks.positions import Positions
 from nissl.annotators.tracks.posture import embed
@@ -39,6 +43,8 @@ Evidence = Callable[[int], Floats]
 
 OTHERS = 40
 """Blobs of a volume that are none of the neurons, at most so many to learn from."""
+REGISTERED = 60
+"""Volumes in which registration has a say, at most: it takes about half a second for each."""
 BLOCK = 100
 """Volumes between two writes of blobs to the job's folder."""
 
@@ -78,11 +84,14 @@ class Sight:
     blobs : tuple of ndarray, each (n_blobs, 3), um
     light : tuple of ndarray, each (n_blobs,)
         Logarithm of how clear each is, against the median of its volume.
+    facts : tuple of ndarray, each (n_blobs, n_channels)
+        Ranks of brightness, see `nissl.annotators.tracks.seen.Seen`.
     posture : ndarray, shape (n_frames, k)
     """
 
     blobs: tuple[Floats, ...]
     light: tuple[Floats, ...]
+    facts: tuple[Floats, ...]
     posture: Table
 
 
@@ -154,6 +163,7 @@ def follow(
     own, found = library.points, library.found
     places = own[:, : told.items.size, :3].astype(float)
     sets = own
+    registered = Registered(sight, learnt(told, volumes, looking))
     named: list[Named] = []
     log: dict[str, Any] = {"blobs": float(np.mean([len(b) for b in sight.blobs])), "rounds": []}
     for turn in range(plan.rounds + 1):
@@ -171,7 +181,7 @@ def follow(
             ask(net, np.column_stack([blobs, light]).astype(np.float32)).astype(float)
             for blobs, light in zip(sight.blobs, sight.light, strict=True)
         ]
-        named = name_all(sight, evidence, told.frames, places, plan, context)
+        named = name_all(sight, evidence, told.frames, places, plan, context, registered)
         good = well_explained(named, told.frames, plan.targets, rng)
         log["rounds"].append(
             {"score": float(np.median([n.score for n in named])), "targets": len(good)}
@@ -200,6 +210,7 @@ def observe(
     step = np.asarray(looking.spacing[::-1], float)
     blobs: list[Floats] = []
     light: list[Floats] = []
+    facts: list[Floats] = []
     context.progress.start("blobs", float(volumes.n_frames), "volumes")
     for start in range(0, volumes.n_frames, BLOCK):
         stop = min(start + BLOCK, volumes.n_frames)
@@ -210,6 +221,7 @@ def observe(
             ends = np.cumsum(read["count"])[:-1]
             blobs += [part * step for part in np.split(read["xyz"], ends)]
             light += [_light(part) for part in np.split(read["score"], ends)]
+            facts += np.split(read["facts"], ends)
         context.progress.advance("blobs", float(stop - start))
     context.progress.finish("blobs")
     kept = context.workdir / "posture.npz"
@@ -218,7 +230,7 @@ def observe(
         posture = embed(volumes, np.arange(volumes.n_frames), drawn)
         _write(kept, posture=posture)
     with np.load(kept) as read:
-        return Sight(tuple(blobs), tuple(light), read["posture"])
+        return Sight(tuple(blobs), tuple(light), tuple(facts), read["posture"])
 
 
 def annotated_sets(sight: Sight, told: Positions, step: Floats, diameter_um: float) -> Library:
@@ -258,6 +270,7 @@ def name_all(
     places: Floats,
     plan: Plan,
     context: Context,
+    registered: Registered,
 ) -> list[Named]:
     """Name the blobs of every volume, then once more from either side; see the module.
 
@@ -265,7 +278,9 @@ def name_all(
     ----------
     frames : ndarray, shape (n_annotated,)
     places : ndarray, shape (n_annotated, n_neurons, 3), um
+    registered : Registered
     """
+    evidence = list(evidence)
     n_frames = len(sight.blobs)
     given = {int(frame): places[row] for row, frame in enumerate(frames)}
     alike = [_alike(sight.posture, frames, k, plan.references) for k in range(n_frames)]
@@ -275,6 +290,17 @@ def name_all(
         near = [places[row] for row in alike[k]]
         out.append(name_blobs(sight.blobs[k], evidence[k], near, plan.rules))
         context.progress.advance("name", 1.0)
+    for k in _worst(out, frames, REGISTERED):
+        told = registered.at(k)
+        if told is None:
+            continue
+        evidence[k] = joined(evidence[k], told, len(frames))
+        near = [places[row] for row in alike[k]]
+        tries = [
+            name_blobs(sight.blobs[k], evidence[k], near, plan.rules, start=start)
+            for start in (told.moved, None)
+        ]
+        out[k] = max(tries, key=lambda each: each.score)
     for side, order in ((-1, range(1, n_frames)), (1, range(n_frames - 2, -1, -1))):
         for k in order:
             beside = given.get(k + side, out[k + side].xyz)
@@ -289,11 +315,48 @@ def name_all(
     return out
 
 
+@dataclass(frozen=True, eq=False)
+class Registered:
+    """What registration says of volumes, computed once for each that is asked for."""
+
+    sight: Sight
+    known: Known
+    kept: dict[int, Opinion] = field(default_factory=dict)
+
+    def at(self, frame: int) -> Opinion | None:
+        """Of one volume; None where it shows no blobs."""
+        if not len(self.sight.blobs[frame]):
+            return None
+        if frame not in self.kept:
+            blobs, facts = self.sight.blobs[frame], self.sight.facts[frame]
+            self.kept[frame] = opinion(self.known, blobs, facts)
+        return self.kept[frame]
+
+
+def _worst(named: list[Named], frames: Ints, most: int) -> list[int]:
+    """Volumes without annotation: all of a few, else those explained much worse than is usual."""
+    score = np.array([each.score for each in named])
+    rest = np.setdiff1d(np.arange(len(named)), frames)
+    if len(rest) > most:
+        usual, spread = _usual(score)
+        rest = rest[score[rest] < usual - 2 * spread]
+        rest = rest[np.argsort(score[rest], kind="stable")][:most]
+    return [int(k) for k in np.sort(rest)]
+
+
+def _usual(score: Floats) -> tuple[float, float]:
+    """Median, and deviation as of a normal distribution, of what is finite."""
+    known = score[np.isfinite(score)]
+    if not known.size:
+        return 0.0, 0.0
+    usual = float(np.median(known))
+    return usual, float(1.4826 * np.median(np.abs(known - usual)))
+
+
 def well_explained(named: list[Named], frames: Ints, most: int, rng: np.random.Generator) -> Ints:
     """Volumes whose blobs are explained about as well as is usual, without annotated ones."""
     score = np.array([each.score for each in named])
-    usual = np.median(score[np.isfinite(score)]) if np.isfinite(score).any() else 0.0
-    spread = 1.4826 * np.median(np.abs(score[np.isfinite(score)] - usual)) if len(score) else 0.0
+    usual, spread = _usual(score)
     good = np.setdiff1d(np.flatnonzero(score >= usual - 2 * spread), frames)
     if len(good) > most:
         good = np.sort(rng.choice(good, most, replace=False))
@@ -347,6 +410,7 @@ def _keep_blobs(path: Path, seen: list[Seen]) -> None:
         count=np.array([len(each.xyz) for each in seen]),
         xyz=np.concatenate([each.xyz for each in seen]),
         score=np.concatenate([each.score for each in seen]),
+        facts=np.concatenate([each.facts for each in seen]),
     )
 
 
