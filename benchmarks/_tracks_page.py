@@ -16,6 +16,10 @@ METHODS = (
 )  # fmt: skip
 FLOOR = {"ex2": (0.67, 0.74), "ex3": (0.57, 0.77), "ex4": (0.34, 0.41)}
 """Blobs and non-rigid registration from the nearest annotated volume, within 3 and 5 voxels."""
+COVER = (
+    "Whether simulated worms bend as real ones do is told, with a table and a picture, in "
+    "[the simulated worm](../developer/simulated_worm.md#does-it-cover-real-deformations)."
+)
 AIM, AIM_ECE, AIM_THROUGHPUT = 0.95, 0.05, 3.0
 TARGET_OF_READER = 0.99
 
@@ -47,11 +51,17 @@ def needed(by: Mapping[int, Sequence[float]], aim: float = AIM) -> float | None:
 
 def markdown(results: Mapping[str, Any], picture: str) -> str:
     """Whole page."""
-    lines = ["# Neurons tracked in a deforming animal", ""]
+    lines = [
+        "# Neurons tracked in a deforming animal",
+        "",
+        "Written by `python benchmarks/tracks.py`.",
+    ]
+    lines += ["Cells that are missing in a table were not computed.", ""]
     if results["quick"]:
         lines += ["*A quick run, to see that it works: its figures mean nothing.*", ""]
     if results["simulated"]:
         lines += _simulated(results, picture)
+    lines += [COVER, ""]
     if results["points"]:
         lines += _points(results)
     if results["cost"]:
@@ -70,7 +80,8 @@ def _simulated(results: Mapping[str, Any], picture: str) -> list[str]:
     lines = [
         f"## Simulated worms: {first['neurons']} neurons, {first['frames']} volumes",
         "",
-        f"{len(worms)} worms that differ in arrangement and motion; some volumes are annotated, as "
+        f"Worms of seeds {', '.join(map(str, worms))}, each with its own neurons and motion; some "
+        "volumes are annotated, as "
         "different in posture as possible and the same for every method, and all others are "
         "scored: a neuron-frame is right when the neuron of that identity is placed within "
         "2 um of its true place. *Plain targeted augmentation* is the published procedure "
@@ -92,12 +103,15 @@ def _simulated(results: Mapping[str, Any], picture: str) -> list[str]:
             )
     lines += [table(["neuron-frames right", *(f"{n} annotated" for n in counts)], rows)]
     by = {label: right_by(results, label) for label in METHODS}
-    ours, plain, none = (needed(by[METHODS[k]]) for k in (0, 2, 3))
     at_ten = by["tracks/nissl"].get(10)
     if at_ten:
         mean = float(np.mean(at_ten))
         lines += [f"Aim: {AIM} at 10 annotated volumes: {_met(mean >= AIM)} ({mean:.3f}).", ""]
-    lines += [_annotations(ours, plain, none, max(counts)), ""]
+    told = [by[METHODS[k]] for k in (0, 2, 3)]
+    if all(told):
+        lines += [_annotations(*(needed(each) for each in told), max(counts)), ""]
+    else:
+        lines += ["Annotations needed with and without targeted augmentation: not measured.", ""]
     lines += _reader(cells)
     lines += _calibration(cells)
     return lines
@@ -193,7 +207,9 @@ def _points(results: Mapping[str, Any]) -> list[str]:
         "augmentation, as they would in use: their pixels are seen, their labels are not. The "
         "files state no size of a voxel; 1.5 x 0.325 x 0.325 um is assumed. *Floor*: blobs and "
         "non-rigid registration from the nearest annotated volume. Right: found and named "
-        "rightly. Three volumes are a check, not the claim.",
+        "rightly. Three volumes are a check, not the claim. On an earlier version, the "
+        "transformer without registration, ex2 came out below registration; how both are joined "
+        "was then chosen on simulated worms, and these volumes were run once.",
         "",
     ]
     held = sorted({cell["name"] for cell in cells})
@@ -278,7 +294,8 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     if left.get_legend_handles_labels()[0]:
         left.legend(frameon=False, fontsize=8)
     right.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
-    shown = [c for c in results["simulated"] if c["label"] == METHODS[0] and c["seed"] == 0]
+    ours = [c for c in results["simulated"] if c["label"] == METHODS[0]]
+    shown = [c for c in ours if c["seed"] == min(each["seed"] for each in ours)]
     for k, cell in enumerate(shown):
         bins = cell["reliability"]["bins"]
         right.plot(

@@ -107,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.page.parent.mkdir(parents=True, exist_ok=True)
         args.page.write_text(markdown(results, "tracks.png"), encoding="utf-8")
         shutil.copy(args.out / "tracks.png", args.page.parent / "tracks.png")
+        shutil.copy(args.out / "results.json", args.page.with_suffix(".results.json"))
     return 0
 
 

@@ -2,9 +2,9 @@
 
 Both are logarithms of probabilities of each blob, and their errors have different causes: a
 product of experts (Hinton 2002, Neural Computation 14:1771). A transformer that learnt from few
-annotated sets is surer than it is right, so that its word counts in part. On simulated worms with
-two annotated volumes and no continuous movie, 12 neuron-frames in 1,000 were wrong when joined
-so, and 70 by the transformer alone.
+annotated sets is surer than it is right, so that its word counts in part. On three simulated worms
+with two annotated volumes and ten others at random times, 17 neuron-frames in 1,000 were wrong
+when joined so, 70 by the transformer and displacements alone, and 22 by registration alone.
 """
 
 from __future__ import annotations
