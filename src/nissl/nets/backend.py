@@ -54,4 +54,20 @@ def seeded(rng: np.random.Generator) -> Iterator[None]:
         yield
 
 
-__all__ = ["INSTALL", "device", "missing", "pytorch", "required", "seeded"]
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one core, for small networks: waiting threads cost them more than they give.
+
+    On a machine that does something else as well they cost many times more. And the order of
+    sums, with it the bytes of the result, no longer depends on the number of cores.
+    """
+    torch = pytorch()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+__all__ = ["INSTALL", "device", "missing", "one_thread", "pytorch", "required", "seeded"]

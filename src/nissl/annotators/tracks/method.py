@@ -104,7 +104,7 @@ class TracksMethod:
         most = round(1.4 * int(told.seen.sum(axis=1).max())) + 5
         looking = looked(volumes, parameters, told.frames.tolist(), most)
         context.workdir.mkdir(parents=True, exist_ok=True)
-        with measure_peak() as peak, resumable("tracks"):
+        with measure_peak() as peak, resumable("tracks"), backend.one_thread():
             positions, facts = _found(volumes, told, looking, parameters, context)
         labels = positions.to_labels(made_by(self, inputs, parameters, context))
         log = {
