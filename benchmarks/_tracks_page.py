@@ -155,9 +155,9 @@ def _reader(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         f"A reader looks at neuron-frames, the least sure first, until {TARGET_OF_READER:.0%} of "
         "all are right. Assumed: 4 s to find a neuron, know it and place it, 1 s to judge one "
         "that is shown. Annotating everything by hand takes 990 placements per 1,000 "
-        "neuron-frames. Seconds include the first annotations and the proofreading. Where 99% "
-        "are right before anyone looks, no look is counted: a reader who does not know that "
-        "would still look, so that such a row is a bound and no measurement.",
+        "neuron-frames. Seconds include the first annotations, the proofreading, and a last "
+        "look at 300 places drawn at random, without which nobody knows that the work is done. "
+        "It is a simulated reader with assumed times who never errs, not a measurement of people.",
         "",
         table(
             [

@@ -12,6 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+AUDIT = 300
+"""Places, drawn at random, that are looked at in the end: with none wrong, 99 % or more are right
+with a confidence of 95 %. Nobody knows without them that the work is done."""
+
 
 @dataclass(frozen=True)
 class Times:
@@ -52,7 +56,8 @@ def corrected(
     Returns
     -------
     dict
-        looks and corrections until the target, corrections per 1,000 neuron-frames, seconds per
+        looks (those of the audit too) and corrections until the target, corrections per 1,000
+        neuron-frames, seconds per
         neuron-frame, and how many times faster than placing every neuron by hand.
     """
     total = right.size
@@ -62,7 +67,7 @@ def corrected(
     now = int(y.sum())
     needed = max(int(np.ceil(target * total)) - now, 0)
     mended = np.cumsum(wrong)
-    looks = 0 if needed == 0 else int(np.searchsorted(mended, needed) + 1)
+    looks = AUDIT + (0 if needed == 0 else int(np.searchsorted(mended, needed) + 1))
     seconds = n_annotated * times.place_s + looks * times.look_s + needed * times.place_s
     by_hand = target * total * times.place_s
     return {

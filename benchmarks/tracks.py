@@ -34,7 +34,7 @@ METHODS: dict[str, tuple[str, Mapping[str, Any]]] = {
 SIZE = {"neurons": 80, "frames": 500}
 SMALL = {"neurons": 8, "frames": 30}
 PARTS = ("simulated", "points", "cost")
-VERSION = 1
+VERSION = 2
 
 
 def cells(args: Any) -> Iterator[tuple[str, Cell]]:

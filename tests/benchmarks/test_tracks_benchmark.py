@@ -74,11 +74,13 @@ def test_a_reader_pays_for_what_is_wrong_and_for_what_is_looked_at(made: SimpleN
     sure[0, :60] = 0.1
     told = made.corrected(right, sure, 0, made.Times(place_s=4.0, look_s=1.0))
     assert told["corrections"] == 50
-    assert told["looks"] == 50
-    assert told["s_per_place"] == pytest.approx(50 * 5 / 990)
+    assert told["looks"] == 50 + 300
+    assert told["s_per_place"] == pytest.approx((50 * 5 + 300) / 990)
     blind = made.corrected(right, np.zeros(right.shape) + np.arange(100), 0, made.Times())
     assert blind["looks"] > told["looks"]
-    assert made.corrected(np.ones((2, 50), bool), np.ones((2, 50)), 10, made.Times())["looks"] == 0
+    assert (
+        made.corrected(np.ones((2, 50), bool), np.ones((2, 50)), 10, made.Times())["looks"] == 300
+    )
 
 
 def test_annotations_needed_lie_between_counts(made: SimpleNamespace) -> None:
