@@ -280,7 +280,7 @@ def name_all(
     places : ndarray, shape (n_annotated, n_neurons, 3), um
     registered : Registered
     """
-    evidence = list(evidence)
+    heard = [[each] for each in evidence]
     n_frames = len(sight.blobs)
     given = {int(frame): places[row] for row, frame in enumerate(frames)}
     alike = [_alike(sight.posture, frames, k, plan.references) for k in range(n_frames)]
@@ -290,26 +290,27 @@ def name_all(
         near = [places[row] for row in alike[k]]
         out.append(name_blobs(sight.blobs[k], evidence[k], near, plan.rules))
         context.progress.advance("name", 1.0)
+    # scores are likelihoods of the blobs, so that what is heard of them may differ between tries
     for k in _worst(out, frames, REGISTERED):
         told = registered.at(k)
         if told is None:
             continue
-        evidence[k] = joined(evidence[k], told, len(frames))
+        heard[k].append(joined(evidence[k], told, len(frames)))
         near = [places[row] for row in alike[k]]
         tries = [
-            name_blobs(sight.blobs[k], evidence[k], near, plan.rules, start=start)
+            name_blobs(sight.blobs[k], heard[k][-1], near, plan.rules, start=start)
             for start in (told.moved, None)
         ]
-        out[k] = max(tries, key=lambda each: each.score)
+        out[k] = max((out[k], *tries), key=lambda each: each.score)
     for side, order in ((-1, range(1, n_frames)), (1, range(n_frames - 2, -1, -1))):
         for k in order:
             beside = given.get(k + side, out[k + side].xyz)
             near = [places[row] for row in alike[k]]
-            again = name_blobs(
-                sight.blobs[k], evidence[k], [*near, beside], plan.rules, start=beside
-            )
-            if again.score > out[k].score:
-                out[k] = again
+            again = [
+                name_blobs(sight.blobs[k], each, [*near, beside], plan.rules, start=beside)
+                for each in heard[k]
+            ]
+            out[k] = max((out[k], *again), key=lambda each: each.score)
             context.progress.advance("name", 1.0)
     context.progress.finish("name")
     return out
