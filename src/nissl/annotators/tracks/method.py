@@ -22,6 +22,7 @@ from nissl.annotators.tracks.confidence import confidence
 from nissl.annotators.tracks.positions import Positions
 from nissl.annotators.tracks.registering import looked, made_by, require_sound
 from nissl.annotators.tracks.seen import Looking
+from nissl.annotators.tracks.swaps import swaps
 from nissl.annotators.tracks.volumes import Volumes
 from nissl.errors import BadArgumentError
 from nissl.nets import backend
@@ -105,7 +106,7 @@ class TracksMethod:
         looking = looked(volumes, parameters, told.frames.tolist(), most)
         context.workdir.mkdir(parents=True, exist_ok=True)
         with measure_peak() as peak, resumable("tracks"), backend.one_thread():
-            positions, facts = _found(volumes, told, looking, parameters, context)
+            positions, facts, exchanged = _found(volumes, told, looking, parameters, context)
         labels = positions.to_labels(made_by(self, inputs, parameters, context))
         log = {
             "annotated_volumes": told.frames.tolist(),
@@ -116,7 +117,7 @@ class TracksMethod:
             "wall_s": time.perf_counter() - began,
             "peak_memory_bytes": peak.bytes,
         }
-        return Result(labels=(labels,), log=log, findings=tuple(_doubts(told, positions)))
+        return Result(labels=(labels,), log=log, findings=(*exchanged, *_doubts(told, positions)))
 
 
 def _found(
@@ -125,8 +126,8 @@ def _found(
     looking: Looking,
     parameters: Mapping[str, Any],
     context: Context,
-) -> tuple[Positions, dict[str, Any]]:
-    """Places with confidence, and what the log tells of how they were found."""
+) -> tuple[Positions, dict[str, Any], list[Finding]]:
+    """Places with confidence, what the log tells of how, and neurons that may be swapped."""
     way, steps = parameters["targeted"], parameters["steps"]
     rounds, most = int(parameters["rounds"]), int(parameters["targets"])
     frames = np.arange(volumes.n_frames)
@@ -143,7 +144,7 @@ def _found(
         said = predict_all(volumes, told, plan, context)
         # the probability of a class at its best voxel is no calibrated probability
         positions = Positions.build(frames, said.xyz, items=told.items)
-        return positions, {"synthetic": said.synthetic}
+        return positions, {"synthetic": said.synthetic}, []
     from nissl.annotators.tracks.procedure import Plan, follow
 
     arranged = Plan(
@@ -155,7 +156,9 @@ def _found(
     followed = follow(volumes, told, looking, arranged, context)
     sure = _as_told(confidence(followed), told)
     positions = Positions.build(frames, followed.xyz, items=told.items, confidence=sure)
-    return positions, followed.log
+    named = [followed.named[frame].xyz for frame in told.frames.tolist()]
+    step = np.asarray(looking.spacing[::-1], np.float64)
+    return positions, followed.log, swaps(told, named, step, looking.diameter_um)
 
 
 def _as_told(sure: npt.NDArray[np.float32], told: Positions) -> npt.NDArray[np.float32]:
