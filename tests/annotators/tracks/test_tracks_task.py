@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from nissl.annotators.tracks.annotated import annotated, channels_of, spacing_of
@@ -13,7 +15,7 @@ from nissl.annotators.tracks.task import TRACKS
 from nissl.annotators.tracks.volumes import Volumes
 from nissl.data import Movie, Recording
 from nissl.errors import BadArgumentError, BadLabelsError, BadMetadataError
-from nissl.labels import Author, Provenance
+from nissl.labels import Author, ItemTable, Provenance
 from nissl.run.context import Context
 from nissl.tasks import TASKS, Inputs
 
@@ -97,6 +99,16 @@ def test_facts_of_tracks_are_read_from_places_and_movie() -> None:
     np.testing.assert_allclose(facts["brightness_green"], 30, atol=6)
     assert np.all(facts["largest_step"] >= facts["step"])
     assert items.context["channels"] == ["red", "green"]
+
+
+def test_names_that_people_gave_stay_with_the_tracks(tmp_path: Path) -> None:
+    inputs = filmed(red=100)
+    labels = scattered().to_labels(PERSON)
+    given = ItemTable(labels.digest, pa.table({"item": labels.items[1:], "name": ["AVA"] * 7}))
+    known = replace(inputs, items={"tracks": given})
+    table = TRACKS.describe(labels, known, Context(tmp_path)).table
+    assert table.column("name").to_pylist() == [None, *["AVA"] * 7]
+    assert "name" not in TRACKS.describe(labels, inputs, Context(tmp_path)).table.column_names
 
 
 def test_sound_tracks_raise_no_doubt() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,21 @@ def item_table(labels: LabelSet, volumes: Volumes) -> ItemTable:
         "channels": [movie.name for movie in volumes.channels],
     }
     return ItemTable(labels.digest, pa.table(columns), units, {}, context)
+
+
+def named(items: ItemTable, before: ItemTable | None) -> ItemTable:
+    """Item table with the names that the tracks have in another one; as it is where it has none."""
+    if before is None or "name" not in before.table.column_names:
+        return items
+    names = dict(
+        zip(
+            before.table.column("item").to_pylist(),
+            before.table.column("name").to_pylist(),
+            strict=True,
+        )
+    )
+    column = pa.array([names.get(item) for item in items.items.tolist()], pa.string())
+    return replace(items, table=items.table.add_column(1, "name", column))
 
 
 def positions_of_all(labels: LabelSet) -> Positions:

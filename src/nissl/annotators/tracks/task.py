@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nissl.annotators.tracks.annotated import channels_of
 from nissl.annotators.tracks.checks import check as check_tracks
-from nissl.annotators.tracks.describing import item_table
+from nissl.annotators.tracks.describing import item_table, named
 from nissl.annotators.tracks.score import match, score
 from nissl.annotators.tracks.simulate import simulate
 from nissl.annotators.tracks.vocabulary import TRACKS as VOCABULARY
@@ -15,9 +15,10 @@ from nissl.tasks import Finding, Inputs, Task
 
 
 def describe(labels: LabelSet, inputs: Inputs, context: Context) -> ItemTable:
-    """Facts of tracks; brightness is read from the movie."""
+    """Facts of tracks; brightness is read from the movie, names are those that people gave."""
     del context
-    return item_table(labels, channels_of(inputs.recording, inputs.stream, None))
+    volumes = channels_of(inputs.recording, inputs.stream, None)
+    return named(item_table(labels, volumes), inputs.items.get("tracks"))
 
 
 def update(items: ItemTable, edit: Edit) -> ItemTable:
