@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import numpy as np
 import pytest
 
 import nissl
 from nissl.annotators.tracks.positions import Positions
 from nissl.errors import MissingInputError
-from nissl.labels import Author, Provenance
+from nissl.labels import Author, Edit, EditKind, Provenance
 from nissl.project.annotating import current, people_s
+from nissl.project.taught import taught_points
 
 
 @pytest.fixture
@@ -42,3 +45,44 @@ def test_without_any_labels_the_method_that_needs_none_is_named(study):
     project, source = study
     with pytest.raises(MissingInputError, match="--task tracks/blobs"):
         project.annotate(source, "tracks/registration")
+
+
+def edit(kind: str, base: str, items: tuple[int, ...], **payload: object) -> Edit:
+    return Edit(uuid4(), EditKind(kind), base, items, "ada", 0.0, payload=payload)
+
+
+def test_what_was_found_right_or_moved_is_learnt_from_too(study):
+    project, source = study
+    told = keep(project, source, Author("person", "someone"), 0.0)
+    drafted = keep(project, source, Author("model", "tracks/nissl", "1"), 0.5)
+    assert taught_points(project.store, source, "tracks", told) == told
+    project.decide([edit("accept", drafted, (0, 1), frames=[1])])
+    labels = project.store.get_labels(drafted)
+    row = int(labels.column("id")[(labels.column("frame") == 2) & (labels.column("item") == 1)][0])
+    project.decide([edit("move", drafted, (1,), row=row, x=20.0, y=3.0, z=1.0)])
+    digest = taught_points(project.store, source, "tracks", told)
+    found = Positions.from_labels(project.store.get_labels(digest))
+    assert found.frames.tolist() == [0, 1, 2]
+    assert found.xyz[0, 0].tolist() == [2.0, 2.0, 2.0]  # as was annotated
+    assert found.xyz[1, 0].tolist() == [2.5, 2.5, 2.5]  # found right
+    assert found.xyz[2].tolist() == [[2.0, 2.0, 2.0], [20.0, 3.0, 1.0]]  # moved
+    author = project.store.get_labels(digest).provenance.author
+    assert (author.kind, author.name) == ("person", "someone, ada")
+    assert people_s(project.store, source, "tracks") == digest
+    assert taught_points(project.store, source, "tracks", digest) == digest
+    last = project.store.edits(base=drafted)[-1]
+    project.decide([edit("undo", drafted, (), target=str(last.uuid))])
+    again = taught_points(project.store, source, "tracks", digest)
+    found = Positions.from_labels(project.store.get_labels(again))
+    assert found.xyz[2, 1].tolist() == [11.0, 11.0, 2.0]  # as was annotated before
+
+
+def test_a_proposal_from_nothing_teaches_by_what_was_decided_on(study):
+    project, source = study
+    blobs = keep(project, source, Author("model", "tracks/blobs", "1"), 0.0)
+    assert taught_points(project.store, source, "tracks", None) is None
+    project.decide([edit("accept", blobs, (0, 1), frames=[2])])
+    digest = taught_points(project.store, source, "tracks", None)
+    found = Positions.from_labels(project.store.get_labels(digest))
+    assert found.frames.tolist() == [2]
+    assert found.items.tolist() == [0, 1]

@@ -18,6 +18,7 @@ from nissl.errors import (
 from nissl.labels import ItemTable, LabelSet
 from nissl.project.deriving import keep_derived
 from nissl.project.source import Source
+from nissl.project.taught import taught_points
 from nissl.run.context import Context
 from nissl.run.job import JobSpec
 from nissl.run.progress import Progress, Silent
@@ -179,8 +180,10 @@ def _needed(
     labels: dict[str, LabelSet] = {}
     items: dict[str, ItemTable] = {}
     for need in getattr(method, "needs", task.needs):
-        people = getattr(method, "from_people", False)
-        digest = (people_s(store, source, need) if people else None) or current(store, source, need)
+        digest = None
+        if getattr(method, "from_people", False):
+            digest = taught_points(store, source, need, people_s(store, source, need))
+        digest = digest or current(store, source, need)
         if digest is None:
             raise MissingInputError(
                 f"labels of the task {need!r} on {source.name!r}, which {method.name!r} needs",
