@@ -163,7 +163,9 @@ def own(made: Path, bench: Any, browser: Any, tmp_path: Path) -> Iterator[Study]
 def ready(page: Any) -> Any:
     """The page, once it takes keys: what isn't shown yet can't be decided."""
     page.wait_for_selector(".verdict h1")
-    page.wait_for_selector(".detail, .spans-traces, .unit-facts tr, .regions[data-region]")
+    page.wait_for_selector(
+        ".detail, .spans-traces, .unit-facts tr, .regions[data-region], [data-track]"
+    )
     if page.locator(".spans-traces").count():
         says(page, ".status", " s.")
     return page

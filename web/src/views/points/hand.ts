@@ -1,14 +1,20 @@
 // What the hand does to points and tracks: shown at once, sent as edits of the journal.
-import type { ViewContext } from "../../view.ts";
+import type { Columns, ViewContext } from "../../view.ts";
 import type { Place } from "./cube.ts";
 import { added, hidden, merged, moved, pointsRight, pointsUnsure, removed, split, swapped } from "./editing.ts";
 import type { Grid } from "./grid.ts";
-import { ACCEPTED, ADDED, CHANGED, HIDDEN, LEAST, NOTHING, UNKNOWN, UNSURE, isDecided } from "./grid.ts";
+import { ACCEPTED, ADDED, CHANGED, HIDDEN, LEAST, UNKNOWN, UNSURE, isDecided } from "./grid.ts";
 import type { Point, PointStore } from "./store.ts";
 
 /** Of two tracks that are both seen in more of their volumes than this, one cannot be the other. */
 const MOST_OVERLAP = 0.5;
 const NUMBER_MS = 3000;
+
+/** Volumes in which a track has a point to be seen, with the point's row. */
+function seen(rows: Columns): Map<number, number> {
+  const frames = rows.numbers("frame"), ids = rows.numbers("id"), visible = rows.values("visible");
+  return new Map(Array.from(frames, (frame, k) => [frame, ids[k]!] as [number, number]).filter((_, k) => Boolean(visible[k])));
+}
 
 /** What of the view the hand reads. */
 export interface Scene {
@@ -131,10 +137,11 @@ export class Hand {
     const { item } = this.scene;
     const other = this.other(words);
     if (item === null || other === null) return this.context.announce("Mark the track to merge with: m, or Shift+click. `/merge 7` names it.");
-    const [own, both] = this.overlap(item, other);
-    if (both.size > MOST_OVERLAP * own) return this.context.announce(`Both are seen in ${both.size} volumes: they are two neurons.`);
-    const rows = both.size ? await this.store.rows(other) : null;
-    const ids = rows ? Array.from(rows.numbers("id")).filter((_, k) => both.has(rows.numbers("frame")[k]!)) : [];
+    // asked of the server: the map may still be that of before the last edit
+    const [mine, theirs] = await Promise.all([this.store.rows(item), this.store.rows(other)]);
+    const own = seen(mine), both = [...seen(theirs)].filter(([frame]) => own.has(frame));
+    if (both.length > MOST_OVERLAP * seen(theirs).size) return this.context.announce(`Both are seen in ${both.length} volumes: they are two neurons.`);
+    const ids = both.map(([, id]) => id);
     this.context.selection.value = [];
     this.wanted = this.scene.frame;
     this.context.decide(merged([item, other], other, ids));
@@ -195,20 +202,6 @@ export class Hand {
     const named = words.trim() ? [Number(words.trim())] : this.context.selection.value;
     const others = named.filter((one) => one !== this.scene.item && this.acts.grid().has(one));
     return others.length === 1 ? others[0]! : null;
-  }
-
-  /** Volumes with the second track, and those with both. */
-  private overlap(item: number, other: number): [number, Set<number>] {
-    const { nFrames, sure } = this.acts.grid();
-    const a = this.acts.grid().cell(item, 0), b = this.acts.grid().cell(other, 0);
-    const both = new Set<number>();
-    let n = 0;
-    for (let frame = 0; frame < nFrames; frame++) {
-      if (sure[b + frame]! === NOTHING) continue;
-      n++;
-      if (sure[a + frame]! !== NOTHING) both.add(frame);
-    }
-    return [n, both];
   }
 
   /** The neuron's point here, once it has a number; undefined where it has none. */
