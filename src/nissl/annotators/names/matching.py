@@ -87,9 +87,13 @@ def match(
         begins = [np.concatenate([np.eye(3), shift[None]])]
     else:
         begins = list(starts(source, target))
-    fits = [_rigid(source, place, colour, affine) for affine in begins]
+    # what lies about the same way already would only be lost by beginning widely
+    cautious = (_WIDTHS, _WIDTHS[-5:]) if same_pose else (_WIDTHS,)
+    fits = [_rigid(source, place, colour, affine, w) for affine in begins for w in cautious]
     affine = max(fits, key=lambda fit: fit[0])[1]
-    p = _smooth(moved(source, affine), place, colour)
+    there = moved(source, affine)
+    tries = (_SMOOTH_WIDTHS, _SMOOTH_WIDTHS[-6:]) if same_pose else (_SMOOTH_WIDTHS,)
+    p = max((_smooth(there, place, colour, w) for w in tries), key=lambda each: each[0])[1]
     rows, columns = best(p)
     index, probability = np.full(len(a), -1, np.int64), 1 - p.sum(axis=1)
     sure = p[rows, columns] > probability[rows]
@@ -98,9 +102,11 @@ def match(
     return Match(index, np.clip(probability, 0.0, 1.0))
 
 
-def _rigid(source: Floats, place: Scatter, colour: Floats, affine: Floats) -> tuple[float, Floats]:
+def _rigid(
+    source: Floats, place: Scatter, colour: Floats, affine: Floats, widths: tuple[float, ...]
+) -> tuple[float, Floats]:
     value = -np.inf
-    for width in _WIDTHS:
+    for width in widths:
         wide = place.widened(width)
         there = moved(source, affine)
         p, distances, value = _step(there, wide, colour)
@@ -111,12 +117,14 @@ def _rigid(source: Floats, place: Scatter, colour: Floats, affine: Floats) -> tu
     return value + len(source) * log_volume(affine), affine
 
 
-def _smooth(there: Floats, place: Scatter, colour: Floats) -> Floats:
-    """Probabilities after the rest of the deformation is smoothed over neighbours."""
+def _smooth(
+    there: Floats, place: Scatter, colour: Floats, widths: tuple[float, ...]
+) -> tuple[float, Floats]:
+    """How likely all is, and probabilities, once the rest is smoothed over neighbours."""
     apart = ((there[:, None] - there[None]) ** 2).sum(axis=2)
     kernel = _AMPLITUDE**2 * np.exp(-apart / (2 * _REACH**2))
     shift = np.zeros_like(there)
-    for width in _SMOOTH_WIDTHS:
+    for width in widths:
         wide = place.widened(width)
         p, distances, _ = _step(there + shift, wide, colour)
         weight = p * (wide.freedom + 3) / (wide.freedom + distances)
@@ -125,7 +133,9 @@ def _smooth(there: Floats, place: Scatter, colour: Floats) -> Floats:
         # Gaussian process of the displacement, of which each matched point is a noisy reading.
         noise = (_SCATTER * width) ** 2 * np.eye(len(there))
         shift = kernel @ np.linalg.solve(mass[:, None] * kernel + noise, goal)
-    return _step(there + shift, place, colour)[0]
+    p, _, value = _step(there + shift, place, colour)
+    rough = np.linalg.solve(kernel + 1e-3 * _AMPLITUDE**2 * np.eye(len(there)), shift)
+    return value - 0.5 * float(np.sum(shift * rough)), p
 
 
 def _step(there: Floats, place: Scatter, colour: Floats) -> tuple[Floats, Floats, float]:
