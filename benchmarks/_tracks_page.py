@@ -212,7 +212,8 @@ def _points(results: Mapping[str, Any]) -> list[str]:
         "non-rigid registration from the nearest annotated volume. Right: found and named "
         "rightly. Three volumes are a check, not the claim. On an earlier version, the "
         "transformer without registration, ex2 came out below registration; how both are joined "
-        "was then chosen on simulated worms, and these volumes were run once.",
+        "was then chosen on simulated worms, and these volumes were run once, and once more after "
+        "a fix that a simulated worm prompted, with the same figures but for one neuron.",
         "",
     ]
     held = sorted({cell["name"] for cell in cells})
