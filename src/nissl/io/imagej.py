@@ -219,18 +219,7 @@ def _untouched(sidecar: Sidecar | None, found: Footprints) -> Imported | None:
         np.array_equal(a, b) for a, b in zip(own.pixels, found.pixels, strict=True)
     ):
         return None
-    items = sidecar.items_with({})
-    return Imported(
-        labels=(sidecar.labels, *sidecar.classes),
-        items=() if items is None else (items,),
-        what_is_missing=("The file names no movie that was opened; add the movie.",),
-        format="imagej",
-        fingerprint=sidecar.fingerprint,
-        subject=sidecar.fact("subject", "id", "unknown"),
-        session=sidecar.fact("session", "id", "unknown"),
-        events=sidecar.events,
-        facts=sidecar.clock,
-    )
+    return sidecar.imported(sidecar.labels, "imagej")
 
 
 IMAGEJ = ImageJ()

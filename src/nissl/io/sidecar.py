@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.errors import CorruptSourceError, NisslError
+from nissl.io.contracts import Imported
 from nissl.io.files import corrupt, load_json, load_npy
 from nissl.io.manifest import checked, describe, restore_set, write_facts
 from nissl.io.spikes import extra_columns
@@ -78,6 +79,21 @@ class Sidecar:
         except CorruptSourceError:
             return None
         return labels if labels.digest == self.facts["labels"]["digest"] else None
+
+    def imported(self, labels: LabelSet, name: str) -> Imported:
+        """The work on a movie as it was exported to a single file of format `name`."""
+        items = self.items_with({})
+        return Imported(
+            labels=(labels, *self.classes),
+            items=() if items is None else (items,),
+            what_is_missing=("The file names no movie that was opened; add the movie.",),
+            format=name,
+            fingerprint=self.fingerprint,
+            subject=self.fact("subject", "id", "unknown"),
+            session=self.fact("session", "id", "unknown"),
+            events=self.events,
+            facts=self.clock,
+        )
 
     def items_with(self, arrays: Mapping[str, npt.NDArray[Any]]) -> ItemTable | None:
         """Item table completed by the arrays that the format holds itself."""

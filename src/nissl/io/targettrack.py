@@ -208,18 +208,7 @@ def _untouched(sidecar: Sidecar | None, people: npt.NDArray[np.float32]) -> Impo
         _dense(Positions.from_labels(sidecar.labels), len(people))[:, 1:], people, equal_nan=True
     ):
         return None
-    items = sidecar.items_with({})
-    return Imported(
-        labels=(sidecar.labels, *sidecar.classes),
-        items=() if items is None else (items,),
-        what_is_missing=("The file names no movie that was opened; add the movie.",),
-        format="targettrack",
-        fingerprint=sidecar.fingerprint,
-        subject=sidecar.fact("subject", "id", "unknown"),
-        session=sidecar.fact("session", "id", "unknown"),
-        events=sidecar.events,
-        facts=sidecar.clock,
-    )
+    return sidecar.imported(sidecar.labels, "targettrack")
 
 
 TARGETTRACK = Targettrack()
