@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -36,6 +35,7 @@ from nissl.data import ChannelTable, Movie, Signal
 from nissl.errors import BadArgumentError
 from nissl.labels import Author, LabelSet, Provenance
 from nissl.run.context import Context
+from nissl.run.installed import installed
 from nissl.run.memory import measure_peak
 from nissl.tasks import Finding, Inputs, Promises, Result
 
@@ -64,11 +64,11 @@ class CellsMethod:
 
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""
-        return {name: "pip install 'nissl[imaging]'" for name in NEEDED if not _installed(name)}
+        return {name: "pip install 'nissl[imaging]'" for name in NEEDED if not installed(name)}
 
     def packages(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
-        return {name: _installed(name) for name in ("numpy", "scipy", *NEEDED)}
+        return {name: installed(name) for name in ("numpy", "scipy", *NEEDED)}
 
     def defaults(self) -> Mapping[str, Any]:
         """Parameters with their default values.
@@ -170,13 +170,6 @@ class CellsMethod:
         )
         called = np.where(joined.plausible, CELL, NOT_CELL)
         return joined.cells.to_labels(made_by, label=called.astype(np.int32))
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 @dataclass(frozen=True, eq=False)

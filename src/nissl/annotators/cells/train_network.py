@@ -151,6 +151,43 @@ def fresh(n_images: int, rng: np.random.Generator) -> Any:
         return UNet2d(UNet2dSettings(n_images, 2))
 
 
+def in_stages(
+    net: Any,
+    seen: tuple[Windows, Windows],
+    epochs: int,
+    rng: np.random.Generator,
+    progress: Progress,
+    checkpoint: Path,
+) -> Any:
+    """Network after every stage of `RATES`, each resumed from a file of its own.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+    seen : tuple of Windows
+        To learn from, and to stop by.
+    epochs : int
+        Of the first stage.
+    rng : numpy.random.Generator
+    progress : Progress
+    checkpoint : Path
+        Beginning of the files' names.
+    """
+    for stage, (rate, share) in enumerate(RATES):
+        n = max(1, round(share * epochs))
+        net = fit(
+            net,
+            *seen,
+            rng=rng,
+            recipe=Recipe(epochs=n, patience=n, batch=16, rate=rate),
+            augment=varied,
+            loss=loss,
+            progress=progress,
+            checkpoint=checkpoint.with_name(f"{checkpoint.name}-{stage}.training.npz"),
+        ).net
+    return net
+
+
 def written(net: Any, header: dict[str, Any]) -> Network:
     """Network as ONNX; the exporter reads weights in the order of memory, whatever it is."""
     net.to(memory_format=pytorch().contiguous_format)
@@ -232,19 +269,7 @@ def train(
             rng = np.random.default_rng([seed, 1])
             net = fresh(len(names), rng)
             seen = patches(known, 3, rng, names), patches(kept, 3, rng, names)
-            for stage, (rate, share) in enumerate(RATES):
-                n = max(1, round(share * epochs))
-                trained = fit(
-                    net,
-                    *seen,
-                    rng=rng,
-                    recipe=Recipe(epochs=n, patience=n, batch=16, rate=rate),
-                    augment=varied,
-                    loss=loss,
-                    progress=told,
-                    checkpoint=out / f".{name}-{seed}-{stage}.training.npz",
-                )
-                net = trained.net
+            net = in_stages(net, seen, epochs, rng, told, out / f".{name}-{seed}")
             header = {
                 "format": 1,
                 "kind": KIND,

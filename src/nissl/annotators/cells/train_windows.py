@@ -22,12 +22,12 @@ import numpy.typing as npt
 
 from nissl.annotators.cells.instances import Cut, instances
 from nissl.annotators.cells.network import DIAMETER
-from nissl.annotators.cells.train_network import RATES, STEPS, fresh, loss, varied, written
+from nissl.annotators.cells.train_network import STEPS, fresh, in_stages, written
 from nissl.annotators.cells.window_examples import Sources, source_examples
 from nissl.annotators.cells.windows import NAMES, SIDE
 from nissl.labels.atomic import write_bytes
 from nissl.nets.inference import Network
-from nissl.nets.training import Recipe, Windows, fit
+from nissl.nets.training import Windows
 from nissl.run.progress import Progress, RichProgress
 
 KIND = "cells in windows"
@@ -139,19 +139,7 @@ def train(out: Path, n_movies: int, epochs: int, seed: int = 0) -> None:
         rng = np.random.default_rng([seed, 1])
         net = fresh(len(NAMES), rng)
         seen = pooled(known, rng), pooled(kept, rng)
-        for stage, (rate, share) in enumerate(RATES):
-            n = max(1, round(share * epochs))
-            trained = fit(
-                net,
-                *seen,
-                rng=rng,
-                recipe=Recipe(epochs=n, patience=n, batch=16, rate=rate),
-                augment=varied,
-                loss=loss,
-                progress=told,
-                checkpoint=out / f".{NAME}-{seed}-{stage}.training.npz",
-            )
-            net = trained.net
+        net = in_stages(net, seen, epochs, rng, told, out / f".{NAME}-{seed}")
     header: dict[str, Any] = {
         "format": 1,
         "kind": KIND,

@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from nissl.data.electrodes import electrodes
 from nissl.errors import MissingInputError
 from nissl.labels import Author, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 from nissl.run.context import Context
+from nissl.run.installed import installed
 from nissl.run.memory import measure_peak
 from nissl.tasks import Finding, Inputs, Promises, Result
 
@@ -77,11 +77,11 @@ class IcLabel:
 
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""
-        return {n: "pip install 'nissl[eeg]'" for n in _PACKAGES if not _installed(n)}
+        return {n: "pip install 'nissl[eeg]'" for n in _PACKAGES if not installed(n)}
 
     def packages(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
-        return {n: _installed(n) for n in ("numpy", "scipy", *_PACKAGES) if _installed(n)}
+        return {n: installed(n) for n in ("numpy", "scipy", *_PACKAGES) if installed(n)}
 
     def defaults(self) -> Mapping[str, Any]:
         """`n_components`: by default one less than electrodes."""
@@ -250,13 +250,6 @@ def _raw(mne: Any, signal: Signal) -> tuple[Any, tuple[str, ...], int]:
 
 
 _PACKAGES = ("mne", "mne-icalabel")
-
-
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 ICALABEL = IcLabel()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from nissl.data.electrodes import electrodes
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import Author, Kind, LabelSet, Provenance, Vocabulary
 from nissl.run.context import Context
+from nissl.run.installed import installed
 from nissl.run.memory import measure_peak
 from nissl.tasks import Finding, Inputs, Promises, Result
 
@@ -138,12 +138,12 @@ class SpanMethod:
 
     def missing(self) -> Mapping[str, str]:
         """Packages that are not installed, with the command that installs each."""
-        return {name: how for name, how in self.requires.items() if not _installed(name)}
+        return {name: how for name, how in self.requires.items() if not installed(name)}
 
     def packages(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
         names = ("numpy", "scipy", *self.requires)
-        return {name: _installed(name) for name in names if _installed(name)}
+        return {name: installed(name) for name in names if installed(name)}
 
     def defaults(self) -> Mapping[str, Any]:
         """Parameters with their default values."""
@@ -275,13 +275,6 @@ def samples(signal: Signal, start: int, stop: int, channel: int) -> npt.NDArray[
     if not good.all():
         x[~good] = np.median(x[good]) if good.any() else 0.0
     return x - np.median(x) if x.size else x
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _said(labels: LabelSet) -> tuple[Finding, ...]:

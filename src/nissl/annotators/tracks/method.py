@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from nissl.errors import BadArgumentError
 from nissl.nets import backend
 from nissl.run.context import Context
 from nissl.run.execute import resumable
+from nissl.run.installed import installed
 from nissl.run.memory import measure_peak
 from nissl.tasks import Finding, Inputs, Promises, Result
 
@@ -54,7 +54,7 @@ class TracksMethod:
 
     def packages(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
-        return {name: _installed(name) for name in ("numpy", "scipy", "torch")}
+        return {name: installed(name) for name in ("numpy", "scipy", "torch")}
 
     def defaults(self) -> Mapping[str, Any]:
         """Parameters with their default values.
@@ -219,13 +219,6 @@ def _doubts(told: Positions, found: Positions) -> list[Finding]:
 def _mean(row: npt.NDArray[np.float32]) -> float:
     known = row[np.isfinite(row)]
     return float(known.mean()) if known.size else float("nan")
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 NISSL = TracksMethod()
