@@ -1,0 +1,1 @@
+"""Populations in a common space: latents, alignment, geometry, drift."""
