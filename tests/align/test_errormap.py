@@ -83,7 +83,7 @@ def smooth(rng: np.random.Generator, name: str) -> Responses:
     """Units that follow three smooth quantities along two paths of 20 places, of their own."""
     apart = np.subtract.outer(np.arange(20), np.arange(20))
     ring = np.minimum(np.abs(apart), 20 - np.abs(apart))
-    spread = np.linalg.cholesky(np.exp(-0.5 * (ring / 2.0) ** 2) + 1e-6 * np.eye(20))
+    spread = np.exp(-0.5 * (ring / 1.5) ** 2)
     code = np.concatenate([spread @ rng.standard_normal((20, 3)) for _ in range(2)])
     mixed = code @ rng.standard_normal((3, 30))
     first, second = (mixed + 0.3 * rng.standard_normal(mixed.shape) for _ in range(2))
