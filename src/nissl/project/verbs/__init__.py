@@ -1,0 +1,1 @@
+"""The methods of `Project`, a file for each group of verbs, one line each over functions."""
