@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -24,3 +25,17 @@ def test_the_demo_finds_cells_and_rates(tmp_path):
     with nissl.open(out) as study:
         kinds = {s.name.rpartition(".")[2] for s in study.sources()}
     assert {"fluorescence", "raw", "neuropil", "motion", "rates"} <= kinds
+    _extracted_again(out)
+
+
+def _extracted_again(out):
+    """Traces of regions that nobody changed are those that the method gave, and have their name."""
+    said = CliRunner().invoke(app, ["traces", str(out), "simulated-0", "--json"])
+    assert said.exit_code == 0, said.output
+    names = [row["source"] for row in json.loads(said.stdout)]
+    with nissl.open(out) as study:
+        before = study.source("simulated-0.fluorescence").recording.signal
+        after = study.source(names[0]).recording.signal
+        assert after.channels.ids == before.channels.ids
+        np.testing.assert_allclose(after.read(), before.read(), atol=1e-4)
+        assert "motion" in study.dossier("simulated-0", "cells", draft=True).signals

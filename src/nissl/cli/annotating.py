@@ -71,7 +71,7 @@ def annotate(
     from nissl.run.progress import RichProgress
     from nissl.tasks import resolve
 
-    parameters, budget = _parameters(set_ or []), parse_memory(memory)
+    parameters, budget = parameters_of(set_ or []), parse_memory(memory)
     kinds = resolve(task)[0].streams  # before anything is written
     one = None
     if out is not None:
@@ -155,7 +155,8 @@ def _row(name: str, draft: Any) -> dict[str, Any]:
     }
 
 
-def _parameters(pairs: list[str]) -> dict[str, Any]:
+def parameters_of(pairs: list[str]) -> dict[str, Any]:
+    """Parameters of a method from NAME=JSON; what is no JSON is a string."""
     parameters = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")

@@ -22,7 +22,8 @@ Readers = Annotated[
 ]
 
 
-def _rule(readers: str | None) -> Rule | None:
+def rule_of(readers: str | None) -> Rule | None:
+    """How several readers are combined, by the word of the command line."""
     from nissl.labels.replay import adjudicated, by_reviewer, majority
 
     if readers is None:
@@ -47,7 +48,7 @@ def report(
         task = task or study.main_task
         chosen = [study.source(source)] if source else study.annotated(task)
         for each in chosen:
-            written = study.report(each, task, resolve=_rule(readers))
+            written = study.report(each, task, resolve=rule_of(readers))
             rows.append({"source": each.name, "report": str(written)})
     show("Reports", rows, as_json=as_json)
 
@@ -78,7 +79,7 @@ def export(
         task = task or study.main_task
         chosen = [study.source(source)] if source else study.annotated(task)
         for each in chosen:
-            dossier = study.dossier(each, task, draft=draft, resolve=_rule(readers))
+            dossier = study.dossier(each, task, draft=draft, resolve=rule_of(readers))
             # a format without a suffix keeps a dataset, which takes in all recordings
             target = out / f"{each.name}.{task}{suffix}" if suffix else out
             written = write(study.store, dossier, to, target, overwrite=overwrite)

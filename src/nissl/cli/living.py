@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nissl.cli.annotating import _parameters
+from nissl.cli.annotating import parameters_of
 from nissl.cli.output import say
 from nissl.errors import BadArgumentError
 
@@ -60,7 +60,7 @@ def live(
     from nissl.project import open_project
 
     task = f"{task}/nissl" if task == "sleep" else task
-    parameters = _parameters(set_ or [])
+    parameters = parameters_of(set_ or [])
     with open_project(project) as study:
         _tell(study)
         source: Source | None = None

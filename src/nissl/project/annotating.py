@@ -111,13 +111,13 @@ def annotate(
     resources = Resources() if resources is None else resources
     task, method = resolve(name)
     method = _in_use(store, task, method)
-    complete = _complete(method, parameters or {})
+    chosen_parameters = complete(method.name, method.defaults(), parameters or {})
     chosen = source.stream(stream, task.streams)
     labels, items = _needed(store, source, task, method)
     job = JobSpec(
         annotator=method.name,
         version=method.version,
-        parameters=complete,
+        parameters=chosen_parameters,
         seed=seed,
         inputs=(f"{source.fingerprint}/{chosen}", *(s.digest for s in labels.values())),
         weights=str(getattr(method, "weights", "")),
@@ -129,7 +129,7 @@ def annotate(
         context = resources.context(store.workdir(job.hash), seed)
         store.start_run(job.hash, job.to_json())
         try:
-            result, draft = _compute(task, method, inputs, complete, context)
+            result, draft = _compute(task, method, inputs, chosen_parameters, context)
             made_from = {"job": job.hash, "source": source.fingerprint, "stream": chosen}
             names = [keep_derived(store, source, each, made_from) for each in result.sources]
             draft = replace(draft, derived=tuple(names))
@@ -162,16 +162,18 @@ def _in_use(store: Store, task: Task, method: Annotator) -> Annotator:
     return used if used.name == method.name else method
 
 
-def _complete(method: Annotator, given: Mapping[str, Any]) -> dict[str, Any]:
-    defaults = dict(method.defaults())
+def complete(
+    name: str, defaults: Mapping[str, Any], given: Mapping[str, Any], see: str | None = None
+) -> dict[str, Any]:
+    """Parameters with the defaults of those not given; `BadArgumentError` for unknown ones."""
     unknown = sorted(set(given) - set(defaults))
     if unknown:
         raise BadArgumentError(
-            f"parameters of {method.name} among {sorted(defaults)}",
+            f"parameters of {name} among {sorted(defaults)}",
             f"{unknown}",
-            f"`nissl tasks {method.name}` shows them with their defaults.",
+            f"`{see or 'nissl tasks ' + name}` shows them with their defaults.",
         )
-    return defaults | dict(given)
+    return {**defaults, **given}
 
 
 def _needed(

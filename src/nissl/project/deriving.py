@@ -53,10 +53,11 @@ def keep_derived(store: Store, source: Source, signal: Signal, made_from: Mappin
 def derived_signals(store: Store, source: Source, labels: LabelSet) -> dict[str, Signal]:
     """Signals that were derived with a set of labels, or with one that it was made from, by name.
 
-    Those of the newest such set that has any; sources whose files are gone are left out.
+    Those of the newest such set that has any, and of what was made last with it (traces that were
+    extracted again, by another model); sources whose files are gone are left out.
     """
     runs = {row.digest: row.run for row in store.label_sets(source=source.fingerprint)}
-    found: dict[str, dict[str, Signal]] = {}
+    found: dict[str, tuple[dict[str, Any], dict[str, Signal]]] = {}
     for row in store.sources():
         path = store.locate(row)
         if row.format != "derived" or not path.exists():
@@ -64,9 +65,10 @@ def derived_signals(store: Store, source: Source, labels: LabelSet) -> dict[str,
         signal = read(path).signal
         made = signal.metadata.get("made_from", {})
         if made.get("source") == source.fingerprint:
-            for key in ("job", "labels"):
-                if made.get(key):
-                    found.setdefault(str(made[key]), {})[signal.name] = signal
+            key = str(made.get("labels") or made.get("job"))
+            if key not in found or found[key][0] != made:
+                found[key] = (made, {})
+            found[key][1][signal.name] = signal
     waiting = [labels.digest, *labels.provenance.made_from]
     seen: set[str] = set()
     while waiting:
@@ -74,8 +76,28 @@ def derived_signals(store: Store, source: Source, labels: LabelSet) -> dict[str,
         if digest in seen or digest not in runs:
             continue
         seen.add(digest)
-        here = found.get(digest) or found.get(str(runs[digest]))
+        here = [found[key][1] for key in (str(runs[digest]), digest) if key in found]
         if here:
-            return here
+            return {name: signal for signals in here for name, signal in signals.items()}
         waiting += store.get_labels(digest).provenance.made_from
     return {}
+
+
+def lineage(store: Store, source: Source) -> list[Source]:
+    """A source and, after it, what it was derived from, up to the recording."""
+    by_fingerprint = {row.fingerprint: row for row in store.sources()}
+    found = [source]
+    while found[-1].row.format == "derived":
+        made = made_from(found[-1])
+        row = by_fingerprint.get(str(made.get("source")))
+        if row is None or row.fingerprint in {each.fingerprint for each in found}:
+            break
+        found.append(Source(row, store))
+    return found
+
+
+def made_from(source: Source) -> dict[str, Any]:
+    """What a derived source was made from; empty for recordings."""
+    if source.row.format != "derived":
+        return {}
+    return dict(source.recording.signal.metadata.get("made_from", {}))

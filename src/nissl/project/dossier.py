@@ -74,7 +74,7 @@ def gather(
         classes=_classes(store, outcome, resolve),
         events=session_events(store, source, stream),
         findings=findings_of(store, digest),
-        log=_log(store, digest),
+        log=run_log(store, digest),
         source=_facts(source),
         reviewed=_reviewed(outcome),
         draft=is_draft,
@@ -160,7 +160,8 @@ def classes_on(store: Store, digest: str) -> tuple[LabelSet, ...]:
     return tuple(store.get_labels(row.digest) for row in newest.values())
 
 
-def _log(store: Store, digest: str) -> dict[str, Any]:
+def run_log(store: Store, digest: str) -> dict[str, Any]:
+    """Log of the run that made a label set; empty where none did."""
     for row in store.label_sets():
         if row.digest == digest and row.run:
             run = store.run(row.run)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter1d
 
 from nissl.annotators.tracks.positions import Positions
 from nissl.annotators.tracks.traces import Light, measure, ratio, separated
@@ -63,11 +62,12 @@ def test_where_a_neuron_was_not_seen_it_is_less_sure(tmp_path: Path) -> None:
     found = separated(seen, Context(tmp_path))
     gone, there = found.sd[105:115, 1], found.sd[200:800, 1]
     assert gone.min() > 1.5 * np.median(there)
-    # what is slower than bleaching is taken out of both channels before, and not said to be known
-    truth = activity - gaussian_filter1d(activity, 25 * RATE_HZ, axis=0, mode="nearest")
-    said = found.activity - gaussian_filter1d(found.activity, 25 * RATE_HZ, axis=0, mode="nearest")
-    off = np.abs(said - truth)[200:800, 1::2]
-    assert 0.75 <= np.mean(off <= 1.96 * found.sd[200:800, 1::2]) <= 1.0
+    # slow activity goes with the slow course, and that is part of what is not known
+    off = np.abs(found.activity - activity)[:, 1::2]
+    said = found.sd[:, 1::2]
+    known = np.isfinite(seen.green[:, 1::2])
+    assert 0.9 <= np.mean(off[known] <= 1.96 * said[known]) <= 1.0
+    assert 0.8 <= np.sqrt(np.mean(off[known] ** 2) / np.mean(said[known] ** 2)) <= 1.2
     assert np.isnan(ratio(seen)[110, 1])
 
 

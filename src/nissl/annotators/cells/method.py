@@ -149,7 +149,7 @@ class CellsMethod:
             sources=(*sources(found.traces, labels, clock), *moved),
             images=found.images,
             log=log,
-            findings=(*doubts, *_doubts(found.traces, labels)),
+            findings=(*doubts, *doubts_of(found.traces, labels)),
         )
 
     def _labels(
@@ -215,18 +215,11 @@ def _found(
         seconds[name] = time.perf_counter() - began
         began = time.perf_counter()
 
-    still, motion = raw, None
-    if parameters["motion"] and raw.n_frames > 1:
-        settings = MotionSettings(
-            optics=parameters["modality"], bidirectional=bool(parameters["bidirectional"])
-        )
-        motion = estimate(raw, settings, context)
-        if motion.quality.pays or settings.bidirectional:
-            still = corrected(raw, motion)
+    still, motion = at_rest(raw, parameters, context)
     lap("motion")
     images = field_images(still, context)
     lap("pictures")
-    diameter = _told_diameter(still, parameters) or _seen_diameter(images)
+    diameter = told_diameter(still, parameters) or _seen_diameter(images)
     shapes = _by_shape(still, images, diameter) if parameters["shape"] else _none(still)
     lap("shapes")
     looked = ActivitySettings(modality=parameters["modality"], diameter_px=diameter)
@@ -237,23 +230,38 @@ def _found(
         seen = judged(active, images, diameter)
         both = joined(shapes, seen.cells, seen.score)
     lap("windows")
-    traces = extract(
-        still,
-        both.cells,
-        context,
-        TraceSettings(
-            modality=parameters["modality"],
-            baseline_s=float(parameters["baseline_s"]),
-            coefficient=parameters["coefficient"],
-            dark=float(parameters["dark"]),
-            diameter_px=diameter,
-        ),
-    )
+    traces = extract(still, both.cells, context, trace_settings(parameters, diameter))
     lap("traces")
     return Found(still, motion, images, diameter, both, traces)
 
 
-def _told_diameter(movie: Movie, parameters: Mapping[str, Any]) -> float | None:
+def at_rest(
+    raw: Movie, parameters: Mapping[str, Any], context: Context
+) -> tuple[Movie, Motion | None]:
+    """The movie without its motion, where taking it out pays; and the motion, if looked for."""
+    if not parameters["motion"] or raw.n_frames < 2:
+        return raw, None
+    settings = MotionSettings(
+        optics=parameters["modality"], bidirectional=bool(parameters["bidirectional"])
+    )
+    motion = estimate(raw, settings, context)
+    if motion.quality.pays or settings.bidirectional:
+        return corrected(raw, motion), motion
+    return raw, motion
+
+
+def trace_settings(parameters: Mapping[str, Any], diameter_px: float) -> TraceSettings:
+    """How traces are extracted, as parameters of the method say."""
+    return TraceSettings(
+        modality=parameters["modality"],
+        baseline_s=float(parameters["baseline_s"]),
+        coefficient=parameters["coefficient"],
+        dark=float(parameters["dark"]),
+        diameter_px=diameter_px,
+    )
+
+
+def told_diameter(movie: Movie, parameters: Mapping[str, Any]) -> float | None:
     """Diameter of a soma in pixels as told, or from the size of a pixel; None if neither is."""
     if parameters["diameter_px"] is not None:
         return float(parameters["diameter_px"])
@@ -309,7 +317,7 @@ def sources(traces: Traces, labels: LabelSet, clock: Clock) -> tuple[Signal, ...
     return tuple(made)
 
 
-def _doubts(traces: Traces, labels: LabelSet) -> list[Finding]:
+def doubts_of(traces: Traces, labels: LabelSet) -> list[Finding]:
     """What extraction itself found doubtful."""
     found = []
     for flags, check, sentence in (

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.tracks.positions import Positions
+from nissl.annotators.tracks.slow import Blocks, relative
 from nissl.annotators.tracks.volumes import Volumes
 from nissl.errors import BadArgumentError
 from nissl.run.context import Context
@@ -27,8 +28,8 @@ GROUND = (2.0, 3.5)
 LEVEL = 0.3
 MOST = 300
 """Voxels of the shell that are looked at."""
-SLOW_S = 60.0
-"""Changes slower than this are bleaching; they are taken out of both channels."""
+LEAST = 10
+"""Volumes in which a neuron was seen, below which nothing is told of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,8 @@ class Separated:
     activity : ndarray, shape (n_frames, n_neurons)
         Change of green that red does not show, dF/F; a number for every volume.
     sd : ndarray, shape (n_frames, n_neurons)
-        Its uncertainty, one standard deviation, without that of the slow course taken out before.
+        Its uncertainty, one standard deviation: that of the noise, and that of the slow course,
+        by which both channels are divided and which takes a part of the activity with it.
     motion : ndarray, shape (n_frames, n_neurons)
         Change that both channels share, dF/F.
     """
@@ -68,18 +70,53 @@ class Separated:
     motion: Floats
 
 
-def measure(
+def gathered(
     volumes: Volumes, positions: Positions, context: Context, *, radius_um: float = RADIUS_UM
-) -> Light:
-    """Light at the places of neurons, volume by volume.
+) -> Floats:
+    """Light at the places of neurons in every channel, (n_channels, n_frames, n_neurons).
 
     Parameters
     ----------
     volumes : Volumes
-        Of two channels, red first.
     positions : Positions
     context : Context
     radius_um : float
+
+    Raises
+    ------
+    BadMetadataError
+        The size of a voxel is not known.
+    """
+    positions.in_um(volumes.spacing_um)  # asks for the spacing where it is missing
+    step = np.asarray(volumes.spacing_um, np.float64)
+    near, shell, weights = _stencil(step, radius_um)
+    out = np.full((len(volumes.channels), volumes.n_frames, positions.items.size), np.nan)
+    told = context.progress
+    told.start("measure light", float(positions.frames.size), "volumes")
+    for k, frame in enumerate(positions.frames.tolist()):
+        columns = np.flatnonzero(positions.seen[k])
+        centres = np.rint(positions.xyz[k, columns][:, ::-1]).astype(np.int64)
+        volume = volumes[frame]
+        light, there = _gathered(volume, centres, near)
+        share = weights * there
+        share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
+        around, known = _gathered(volume, centres, shell)
+        ground = np.nanquantile(np.where(known, around, np.nan), LEVEL, axis=2)
+        out[:, frame, columns] = (light * share).sum(axis=2) - ground
+        told.advance("measure light", 1.0)
+    told.finish("measure light")
+    return out
+
+
+def measure(
+    volumes: Volumes, positions: Positions, context: Context, *, radius_um: float = RADIUS_UM
+) -> Light:
+    """Light in the marker and the indicator, volume by volume; see `gathered`.
+
+    Parameters
+    ----------
+    volumes : Volumes
+        Of two channels, the marker first.
 
     Raises
     ------
@@ -92,27 +129,12 @@ def measure(
         raise BadArgumentError(
             "two channels, the marker first and the indicator second",
             f"{len(volumes.channels)}",
-            'Name both with --set channels=\'["red", "green"]\'.',
+            "Name both, marker first: --channels red,green; a movie of one channel has no marker "
+            "to tell motion by: --model first.",
         )
-    positions.in_um(volumes.spacing_um)  # asks for the spacing where it is missing
-    step = np.asarray(volumes.spacing_um, np.float64)
-    near, shell, weights = _stencil(step, radius_um)
-    out = np.full((2, volumes.n_frames, positions.items.size), np.nan)
-    told = context.progress
-    told.start("measure light", float(positions.frames.size), "volumes")
-    for k, frame in enumerate(positions.frames.tolist()):
-        columns = np.flatnonzero(positions.seen[k])
-        centres = np.rint(positions.xyz[k, columns][:, ::-1]).astype(np.int64)
-        volume = volumes[frame][:2]
-        light, there = _gathered(volume, centres, near)
-        share = weights * there
-        share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
-        around, known = _gathered(volume, centres, shell)
-        ground = np.nanquantile(np.where(known, around, np.nan), LEVEL, axis=2)
-        out[:, frame, columns] = (light * share).sum(axis=2) - ground
-        told.advance("measure light", 1.0)
-    told.finish("measure light")
-    return Light(out[0], out[1], positions.items, volumes.channels[0].rate_hz)
+    both = Volumes(volumes.channels[:2])
+    red, green = gathered(both, positions, context, radius_um=radius_um)
+    return Light(red, green, positions.items, both.channels[0].rate_hz)
 
 
 def ratio(light: Light) -> Floats:
@@ -121,7 +143,7 @@ def ratio(light: Light) -> Floats:
     Each channel is divided by its own slow course first, so that bleaching is no activity.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        change = _relative(light.green, light.rate_hz) / _relative(light.red, light.rate_hz) - 1
+        change = relative(light.green, light.rate_hz) / relative(light.red, light.rate_hz) - 1
     return np.where(np.isfinite(change), change, np.nan)
 
 
@@ -139,39 +161,19 @@ def separated(light: Light, context: Context) -> Separated:
 
     n_frames, n = light.red.shape
     out = np.full((3, n_frames, n), np.nan)
-    red, green = (_relative(each, light.rate_hz) - 1 for each in (light.red, light.green))
+    red, green = (relative(each, light.rate_hz) - 1 for each in (light.red, light.green))
     told = context.progress
     told.start("separate motion and activity", float(n), "neurons")
     for k in range(n):
         y = np.stack([red[:, k], green[:, k]], 1)
-        if np.isfinite(y).all(1).sum() >= 10:
-            out[:, :, k] = smoothed(fitted(y, light.rate_hz), y, light.rate_hz)
+        blocks = Blocks.of(y.sum(axis=1), light.rate_hz)
+        if blocks is not None and blocks.seen.size >= LEAST:
+            model = fitted(y, light.rate_hz)
+            out[:, :, k] = smoothed(model, y, light.rate_hz)
+            out[1, :, k] = np.hypot(out[1, :, k], np.sqrt(blocks.variance(model, light.rate_hz)))
         told.advance("separate motion and activity", 1.0)
     told.finish("separate motion and activity")
     return Separated(out[0], out[1], out[2])
-
-
-def _relative(light: Floats, rate_hz: float) -> Floats:
-    """Light over its own slow course: the running median of a minute, 1 in the mean."""
-    from scipy.ndimage import gaussian_filter1d
-
-    out = np.full(light.shape, np.nan)
-    for k in range(light.shape[1]):
-        seen = np.flatnonzero(np.isfinite(light[:, k]))
-        if seen.size < 3:
-            continue
-        block = max(round(SLOW_S / 4 * rate_hz), 1)
-        which = seen // block
-        centres = np.unique(which)
-        middle = np.array([np.median(light[seen[which == c], k]) for c in centres])
-        if centres.size > 2:
-            middle = gaussian_filter1d(middle, 1.5, mode="nearest")
-        slow = np.interp(np.arange(len(light)), (centres + 0.5) * block, middle)
-        typical = np.median(light[seen, k])
-        if typical <= 0:
-            continue
-        out[:, k] = light[:, k] / np.maximum(slow, 0.2 * typical)
-    return out
 
 
 def _stencil(
