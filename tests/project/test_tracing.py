@@ -23,6 +23,8 @@ from nissl.testing.lively_worm import RATE_HZ, SPACING_UM, process, write_worm
 pytest.importorskip("h5py")
 pytest.importorskip("numba")
 
+PULSES_S = (9, 21, 30, 43, 55, 66)
+
 
 def run(*words: object):
     return CliRunner().invoke(app, [str(word) for word in words])
@@ -35,6 +37,9 @@ def worm(tmp_path_factory) -> SimpleNamespace:
     activity = np.zeros((320, 5))
     for k in (1, 3):  # the others are silent
         activity[:, k] = np.maximum(0.6 * process(rng, 320, 3.0), 0)
+    for onset in PULSES_S:  # the last but one answers to light
+        start = round(onset * RATE_HZ)
+        activity[start : start + 12, 3] += 1.5
     flicker = write_worm(folder / "worm.h5", activity)
     study = folder / "study"
     spacing = ",".join(str(v) for v in SPACING_UM)
@@ -42,7 +47,9 @@ def worm(tmp_path_factory) -> SimpleNamespace:
     assert added.exit_code == 0, added.output
     told = run("import", study, "worm", folder / "worm.h5", "--author", "ada")
     assert told.exit_code == 0, told.output
-    return SimpleNamespace(study=study, activity=activity, flicker=flicker)
+    table = folder / "light.csv"
+    table.write_text("onset,duration\n" + "".join(f"{s},3\n" for s in PULSES_S))
+    return SimpleNamespace(study=study, activity=activity, flicker=flicker, light=table)
 
 
 def test_from_tracks_to_traces_to_rates(worm):
@@ -73,6 +80,16 @@ def test_from_tracks_to_traces_to_rates(worm):
         assert inferred.channels.ids[:3] == ("1", "1.low", "1.high")
         active = np.nansum(inferred.read(channels=["2"]))
         assert active > 5 * max(np.nansum(inferred.read(channels=[k])) for k in "135")
+    for source in ("worm.fluorescence", "worm.fluorescence.rates"):
+        said = run("responses", worm.study, source, "--stimuli", worm.light, "--json")
+        assert said.exit_code == 0, said.output
+        on = {r["neuron"]: r for r in json.loads(said.stdout) if r["measure"] == "on"}
+        assert sorted(on) == [1, 2, 3, 4, 5]
+        assert on[4]["effect"] > 0
+        assert on[4]["q"] < 0.05
+        assert all(row["q"] is None or row["q"] > 0.05 for k, row in on.items() if k != 4)
+        assert on[4]["stimulus"] == "light"
+        assert on[4]["unit"] == ("spikes/s" if source.endswith("rates") else "dF/F")
 
 
 def test_other_models_are_sources_of_their_own_and_the_last_one_is_shown(worm):

@@ -12,7 +12,14 @@ from nissl import __version__
 from nissl.annotators.spikes.psth import Psth, onset_samples, psth
 from nissl.clock import Clock
 from nissl.labels import ItemTable, Kind
-from nissl.report import item_sections, methods, recording_plots, span_sections, unit_plots
+from nissl.report import (
+    item_sections,
+    methods,
+    recording_plots,
+    response_sections,
+    span_sections,
+    unit_plots,
+)
 from nissl.report.time import missing, time_of
 from nissl.report.words import ByItem
 from nissl.tasks import Dossier, Finding
@@ -39,9 +46,10 @@ def sections(dossier: Dossier) -> dict[str, Any]:
     by_item: dict[int | None, list[Finding]] = {}
     for finding in sorted(dossier.findings, key=lambda f: _ORDER[f.severity]):
         by_item.setdefault(finding.item, []).append(finding)
-    own = {Kind.SPANS: span_sections.of_spans, Kind.EVENTS: _of_units}.get(
-        dossier.labels.kind, item_sections.of_items
-    )
+    by_kind = {Kind.SPANS: span_sections.of_spans, Kind.EVENTS: _of_units}
+    own = by_kind.get(dossier.labels.kind, item_sections.of_items)
+    if dossier.labels.provenance.task == "responses" and dossier.items is not None:
+        own = response_sections.of_responses
     return own(dossier, by_item) | {
         "title": dossier.source.get("name", "recording"),
         "version": __version__,

@@ -46,6 +46,7 @@ _OF_TASK = {
     "decoding": Words("trial", "trials", "Neural signals", "Trials were decoded"),
     "cells": Words("region", "regions", "Movies of fluorescence", "Cells were outlined"),
     "rates": Words("cell", "cells", "Traces of fluorescence", "Spikes were inferred"),
+    "responses": Words("answer", "answers", "Traces of neurons", "Answers to stimuli were tested"),
     "tracks": Words("neuron", "neurons", "Volumes of a moving animal", "Neurons were followed"),
 }
 

@@ -28,7 +28,11 @@ _VIEWS = {
     Kind.REGIONS: "regions",
     Kind.LINKS: "links",
 }
-_FACTS = ("lines/", UNLABELLED)  # authors of what was recorded, not of what is proposed
+_FACTS = (
+    "lines/",
+    "responses/",
+    UNLABELLED,
+)  # authors of what was recorded, not of what is proposed
 
 
 @dataclass(frozen=True, eq=False)

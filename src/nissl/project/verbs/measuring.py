@@ -1,13 +1,14 @@
-"""What is measured rather than proposed: `Project.evoked`, `traces`."""
+"""What is measured rather than proposed: `Project.evoked`, `traces`, `responses`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from nissl.annotators.events.erp import Component, Window
 from nissl.project import evoked as evoking
-from nissl.project import tracing
+from nissl.project import responding, tracing
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 
@@ -54,3 +55,29 @@ class Measuring(Opened):
             Names of the sources; "fluorescence" is what the task `rates` reads.
         """
         return tracing.traces(self.store, self.source(source), **options)
+
+    def responses(
+        self, source: Source | str, stimuli: str | Path, **options: Any
+    ) -> responding.Answers:
+        """Measure how neurons answer to stimuli.
+
+        Parameters
+        ----------
+        source : Source or str
+            Traces or rates, as `traces` or the tasks "cells" and "rates" derive them.
+        stimuli : str or Path
+            A table (.csv, .tsv) with `onset`, `duration` (seconds) and `stimulus`, or the name
+            of a set of spans, or of one of its classes, of the traces or the recording that
+            they were made from.
+        **options
+            `before_s`, `after_s` (what an answer is compared with, and how long one to the end
+            lasts), `duration_s` (of stimuli whose end is not told), `outside` ("error" or
+            "drop"), `permutations`, `q` (false discovery rate), `seed`, `stream`, `out` (a
+            folder for tables and pictures) and `resolve`.
+
+        Returns
+        -------
+        Answers
+            Labels of the task "responses" with their numbers, kept in the project.
+        """
+        return responding.respond(self.store, self.source(source), stimuli, **options)

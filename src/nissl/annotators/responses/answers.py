@@ -49,7 +49,7 @@ class Responses:
     on, off : ndarray, shape (n_trials, n_neurons)
         Answer of each trial; NaN where too little of the trace is known.
     p_on, p_off : ndarray, shape (n_neurons,)
-        Of the mean over trials.
+        Of the mean over trials; NaN where fewer than three of them are known.
     q_on, q_off : ndarray, shape (n_neurons,)
         Over the neurons.
     adaptation, p_adaptation, q_adaptation : ndarray, shape (n_neurons,)
@@ -117,7 +117,7 @@ def responses(
     sums = _Sums.of(np.asarray(traces, np.float64))
     on, off = _answers(sums, begin, end, before, after)
     count = [np.ones(traces.shape[1]) for _ in range(2)]
-    observed = [np.abs(_mean(each)) for each in (on, off)]
+    observed = [np.where(_few(each), np.nan, np.abs(_mean(each))) for each in (on, off)]
     half = max(int(np.median(np.diff(begin))) // 2, 1)
     for shift in rng.integers(1, n, permutations).tolist():
         away = shift + rng.integers(-half, half + 1, begin.size)
@@ -127,6 +127,7 @@ def responses(
     p = [np.where(np.isfinite(o), c / (permutations + 1), np.nan)
          for c, o in zip(count, observed, strict=True)]  # fmt: skip
     slope, p_slope = _adaptation(on, rng, permutations)
+    p_slope = np.where(_few(on), np.nan, p_slope)
     q_on, q_off, q_slope = (benjamini_hochberg(each) for each in (*p, p_slope))
     return Responses(on, off, p[0], p[1], q_on, q_off, slope, p_slope, q_slope)
 
@@ -145,7 +146,7 @@ def compared(
         Random exchanges of trials between the two.
     """
     together = np.concatenate([a, b])
-    observed = _mean(a) - _mean(b)
+    observed = np.where(_few(a) | _few(b), np.nan, _mean(a) - _mean(b))
     count = np.ones(a.shape[1])
     for _ in range(permutations):
         mixed = together[rng.permutation(len(together))]
@@ -199,6 +200,11 @@ def _mean(answers: Floats) -> Floats:
     known = np.isfinite(answers)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(known, answers, 0).sum(axis=0) / known.sum(axis=0))
+
+
+def _few(answers: Floats) -> npt.NDArray[np.bool_]:
+    """Neurons of which too few trials are known to tell an answer from chance, (n_neurons,)."""
+    return np.asarray(np.isfinite(answers).sum(axis=0) < LEAST_TRIALS)
 
 
 def _adaptation(on: Floats, rng: np.random.Generator, permutations: int) -> tuple[Floats, Floats]:

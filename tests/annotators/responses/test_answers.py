@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nissl.annotators.tracks.responses import Window, compared, responses
+from nissl.annotators.responses.answers import Window, compared, responses
 from nissl.errors import BadArgumentError, MissingInputError
 
 RATE_HZ = 5.0
