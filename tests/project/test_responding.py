@@ -164,8 +164,8 @@ def test_bad_stimuli_are_told(study, tmp_path):
         give(head + "30,-1,a\n")
     few = give(head + "".join(f"{o},4,a\n" for o in (1, 30, 60, 90)) + "120,4,b\n164,4,c\n")
     assert few.items.context["stimuli"] == ["a"]
-    assert [f.check for f in few.findings] == ["cut_trials", "few_trials", "cut_trials",
-                                               "few_trials"]  # fmt: skip
+    checks = [f.check for f in few.findings]
+    assert checks == ["cut_trials", "few_trials", "cut_trials", "few_trials", "few_permutations"]
     told = give("onset\n30\n60\n90\n2000\n", duration_s=0.01, outside="drop")
     assert told.findings[0].check == "outside"
     assert told.items.context["duration_s"] == [0.2]  # a flash takes the frame it came in
@@ -179,6 +179,13 @@ def test_options_outside_their_values_and_other_sources_are_told(study):
         study.project.responses("movie", study.table)
     with pytest.raises(BadArgumentError, match="channel each"):
         study.project.responses(study.name, study.table, stream="lf")
+
+
+def test_permutations_suffice_for_the_neurons_or_that_is_told(study):
+    found = study.project.responses(study.name, study.table, q=0.001)
+    assert found.items.context["permutations"] == 12_000
+    few = study.project.responses(study.name, study.table, permutations=99)
+    assert [f.check for f in few.findings] == ["few_permutations"]
 
 
 def test_trials_across_a_gap_are_left_out(study):

@@ -90,6 +90,13 @@ def test_from_tracks_to_traces_to_rates(worm):
         assert all(row["q"] is None or row["q"] > 0.05 for k, row in on.items() if k != 4)
         assert on[4]["stimulus"] == "light"
         assert on[4]["unit"] == ("spikes/s" if source.endswith("rates") else "dF/F")
+    with nissl.open(worm.study) as study:  # they stand in the report of the tracks too
+        assert list(study.dossier("worm", "tracks", draft=True).answers) == [
+            "worm.fluorescence",
+            "worm.fluorescence.rates",
+        ]
+        page = study.report("worm", "tracks").read_text()
+    assert "Answers to stimuli: mean course" in page
 
 
 def test_other_models_are_sources_of_their_own_and_the_last_one_is_shown(worm):

@@ -98,7 +98,9 @@ def responses(
         str, typer.Option(help="Stimuli at times not recorded: error, or drop them.")
     ] = "error",
     q: Annotated[float, typer.Option(help="False discovery rate over neurons.")] = 0.05,
-    permutations: Annotated[int, typer.Option(help="Of the tests.")] = 2000,
+    permutations: Annotated[
+        int | None, typer.Option(help="Of the tests; by default as many as the neurons need.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the permutations.")] = 0,
     stream: Annotated[str | None, typer.Option(help="Stream of the source.")] = None,
     out: Annotated[

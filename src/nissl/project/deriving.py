@@ -9,7 +9,7 @@ from typing import Any
 from nissl.data import Signal
 from nissl.data.read import read
 from nissl.data.recording import Session, Subject
-from nissl.labels import LabelSet
+from nissl.labels import Kind, LabelSet
 from nissl.labels.digest import plain_json
 from nissl.project.source import Source, describe_streams
 from nissl.store import SourceRow, Store
@@ -94,6 +94,21 @@ def lineage(store: Store, source: Source) -> list[Source]:
             break
         found.append(Source(row, store))
     return found
+
+
+def labels_behind(store: Store, source: Source) -> str | None:
+    """Digest of the cells or tracks that the channels of a derived source are; None without any."""
+    found_in = (Kind.POINTS.value, Kind.REGIONS.value)
+    known = {row.digest for row in store.label_sets() if row.kind in found_in}
+    for each in lineage(store, source):
+        made = made_from(each)
+        digest = made.get("labels")
+        if digest is None and made.get("job"):
+            run = store.run(str(made["job"]))
+            digest = run.outputs[0] if run is not None and run.outputs else None
+        if digest in known:
+            return str(digest)
+    return None
 
 
 def made_from(source: Source) -> dict[str, Any]:

@@ -86,7 +86,19 @@ def gather(
         },
         signals=derived_signals(store, source, outcome.base),
         images=images_of(store, outcome.base),
+        answers=_answers(store, outcome.base.digest),
     )
+
+
+def _answers(store: Store, digest: str) -> dict[str, ItemTable]:
+    """Answers to stimuli of the items of a label set, the newest of each source of traces."""
+    names = {row.fingerprint: row.name for row in store.sources()}
+    found = {}
+    for row in store.label_sets(task="responses"):
+        made_from = store.get_labels(row.digest).provenance.made_from
+        if row.items and row.source in names and digest in made_from:
+            found[names[row.source]] = store.get_items(row.items)
+    return found
 
 
 def images_of(store: Store, labels: LabelSet) -> dict[str, npt.NDArray[np.float32]]:

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from nissl.annotators.rates.traces import HIGH, LOW, items_of
 from nissl.annotators.responses.answers import Window
-from nissl.annotators.responses.measured import AUTHOR, TASK, Neurons, measured, rows
+from nissl.annotators.responses.measured import AUTHOR, TASK, Neurons, measured
+from nissl.annotators.responses.table import rows
 from nissl.data import Signal
 from nissl.data.channels import BRAIN, MOVIE, SPIKING
 from nissl.errors import BadArgumentError, BadLabelsError
@@ -21,7 +22,7 @@ from nissl.labels.atomic import atomic_write, make_folder, write_bytes
 from nissl.labels.replay import Rule
 from nissl.project.adding import keep
 from nissl.project.annotating import items_of as item_table_of
-from nissl.project.deriving import lineage, made_from
+from nissl.project.deriving import labels_behind, lineage, made_from
 from nissl.project.source import Source
 from nissl.project.stimulating import find_stimuli
 from nissl.store import Store
@@ -64,7 +65,7 @@ def respond(
     after_s: float = 3.0,
     duration_s: float | None = None,
     outside: str = "error",
-    permutations: int = 2000,
+    permutations: int | None = None,
     q: float = 0.05,
     seed: int = 0,
     stream: str | None = None,
@@ -121,16 +122,16 @@ def respond(
     return Answers(labels, items, table, findings, files)
 
 
-def _require(before_s: float, after_s: float, permutations: int, q: float) -> None:
+def _require(before_s: float, after_s: float, permutations: int | None, q: float) -> None:
     if not (0 < before_s <= 3600 and 0 < after_s <= 3600):
         raise BadArgumentError(
             "seconds before and after a stimulus above 0",
             f"{before_s!r} and {after_s!r}",
             "Give --before 3 --after 3.",
         )
-    if not 99 <= permutations <= 1_000_000:
+    if permutations is not None and not 99 <= permutations <= 1_000_000:
         raise BadArgumentError(
-            "permutations from 99 to 1,000,000", f"{permutations}", "2,000 give P down to 0.0005."
+            "permutations from 99 to 1,000,000", f"{permutations}", "2000 give P down to 0.0005."
         )
     if not 0 < q < 1:
         raise BadArgumentError("a false discovery rate between 0 and 1", f"{q!r}", "Give --q 0.05.")
@@ -176,21 +177,16 @@ def _neurons(store: Store, source: Source, signal: Signal) -> tuple[Neurons, tup
     items = items_of([ids[k] for k in own])
     order = np.argsort(items)
     names: dict[int, str] = {}
-    digests: tuple[str, ...] = ()
-    known = {row.digest for row in store.label_sets()}
-    for each in lineage(store, source):
-        digest = str(made_from(each).get("labels", ""))
-        if digest in known:
-            digests = (digest,)
-            table = item_table_of(store, digest)
-            if table is not None and "name" in table.table.column_names:
-                said = table.table.column("name").to_pylist()
-                names = {int(i): str(n) for i, n in zip(table.items, said, strict=True) if n}
-            break
+    digest = labels_behind(store, source)
+    table = None if digest is None else item_table_of(store, digest)
+    if table is not None and "name" in table.table.column_names:
+        said = table.table.column("name").to_pylist()
+        names = {int(i): str(n) for i, n in zip(table.items, said, strict=True) if n}
     unit = str(signal.metadata.get("unit", "")).partition(",")[0]
     sorted_items = np.asarray(items, np.int64)[order]
     called = [names.get(int(i), "") for i in sorted_items]
-    return Neurons(values[:, order], signal.clock, sorted_items, called, unit), digests
+    traced = Neurons(values[:, order], signal.clock, sorted_items, called, unit)
+    return traced, () if digest is None else (digest,)
 
 
 def _written(labels: LabelSet, items: ItemTable, table: pa.Table, folder: Path) -> Sequence[Path]:

@@ -12,7 +12,7 @@ from nissl.annotators.tracks.positions import Positions
 from nissl.data import Movie
 from nissl.errors import BadLabelsError
 from nissl.labels import ItemTable, Kind
-from nissl.report import item_plots, span_plots, track_plots
+from nissl.report import item_plots, response_plots, span_plots, track_plots
 from nissl.report.time import clock_face, missing, time_of
 from nissl.report.words import ByItem, words_of
 from nissl.tasks import Dossier
@@ -101,6 +101,11 @@ def _pictures(dossier: Dossier) -> dict[str, str]:
     traces = _traces(dossier.items)
     if traces is not None:
         out["traces"] = traces
+    if dossier.answers:
+        newest = list(dossier.answers.values())[-1]
+        drawings = {plot.name: plot for plot in response_plots.plots(newest)}
+        chosen = [name for name in ("neurons_in_time", "averages") if name in drawings]
+        out |= {name: drawings[name].svg() for name in chosen}
     if len(labels.vocabulary) > 1 and labels.kind is not Kind.POINTS:
         out["classes"] = item_plots.classes(labels)
     sure = labels.column("confidence").astype(np.float64)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from nissl.annotators.responses.measured import rows
+from nissl.annotators.responses.table import rows
 from nissl.errors import BadLabelsError
 from nissl.labels import ItemTable
 from nissl.report.response_plots import plots

@@ -118,6 +118,8 @@ class Dossier:
     images : mapping of str to ndarray, shape (z, y, x), float32
         Pictures of the field that the labels lie in ("mean", "max", "correlation"), NaN where
         unknown.
+    answers : mapping of str to ItemTable
+        Answers of the items to stimuli (the task "responses"), by the source of their traces.
     """
 
     labels: LabelSet
@@ -135,6 +137,7 @@ class Dossier:
     decided_by: Mapping[int, str] = field(default_factory=dict)
     signals: Mapping[str, Signal] = field(default_factory=dict)
     images: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    answers: Mapping[str, ItemTable] = field(default_factory=dict)
 
     @property
     def made_by(self) -> Provenance:

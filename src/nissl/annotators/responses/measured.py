@@ -39,6 +39,8 @@ CLASSES = Vocabulary(
     ("#d55e00", "#3a8fc9", "#cc79a7", "#9a9a9a"),
 )
 RISES, FALLS, AFTER, NONE = range(4)
+FEWEST, MOST = 2000, 20_000
+"""Permutations by default."""
 MEASURES = ("on", "off", "adaptation")
 
 
@@ -70,7 +72,7 @@ def measured(
     window: Window,
     made_by: Provenance,
     *,
-    permutations: int = 2000,
+    permutations: int | None = None,
     q: float = 0.05,
 ) -> tuple[LabelSet, ItemTable, tuple[Finding, ...]]:
     """Answers as CLASSES, their numbers, and what is doubtful.
@@ -82,7 +84,9 @@ def measured(
     window : Window
     made_by : Provenance
         With the seed of the permutations.
-    permutations : int
+    permutations : int, optional
+        By default `FEWEST`, or as many as let a single answer among all neurons be told, twice
+        over, up to `MOST`.
     q : float
         False discovery rate up to which an answer is told.
 
@@ -94,31 +98,61 @@ def measured(
     rate_hz = neurons.clock.rate_hz
     before = max(round(window.before_s * rate_hz), 1)
     after = max(round(window.after_s * rate_hz), 1)
+    if permutations is None:
+        permutations = min(max(FEWEST, int(np.ceil(2 * neurons.items.size / q))), MOST)
     trials, doubts = _enough(stimuli, neurons.clock, before, after, window)
-    names = tuple(trials)
-    found: list[Responses] = []
-    for k, name in enumerate(names):
-        own = trials[name]
-        rng = np.random.default_rng([made_by.seed or 0, k])
-        start, stop = own.start.tolist(), own.stop.tolist()
-        found.append(
-            responses(
-                neurons.values, start, stop, rate_hz, rng, window=window, permutations=permutations
-            )
+    seed = made_by.seed or 0
+    found = [
+        responses(
+            neurons.values,
+            own.start.tolist(),
+            own.stop.tolist(),
+            rate_hz,
+            np.random.default_rng([seed, k]),
+            window=window,
+            permutations=permutations,
         )
-    courses = [_course(neurons.values, trials[name], before, after) for name in names]
+        for k, own in enumerate(trials.values())
+    ]
+    columns = _columns(neurons, tuple(trials), found)
+    courses = [_course(neurons.values, own, before, after) for own in trials.values()]
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "average": _padded([course for course, _ in courses]),
+        "average_se": _padded([error for _, error in courses]),
+        "answers": _padded([each.on.T for each in found]),
+        **_apart(found, seed, permutations),
+    }
+    context = {
+        "stimuli": list(trials),
+        "trials": [int(own.start.size) for own in trials.values()],
+        "duration_s": [float(np.median(t.stop - t.start)) / rate_hz for t in trials.values()],
+        "times_s": ((np.arange(arrays["average"].shape[1]) - before) / rate_hz).tolist(),
+        "window_s": [window.before_s, window.after_s],
+        "rate_hz": rate_hz,
+        "unit": neurons.unit,
+        "q": q,
+        "permutations": permutations,
+    }
+    own_columns = {
+        "item": columns["item"],
+        "target": columns["neuron"],
+        "label": _classes(columns, q),
+    }
+    labels = LabelSet.build(Kind.CLASSES, own_columns, CLASSES, made_by)
+    table = pa.table({**columns, "name": pa.array(columns["name"], pa.string())})
+    units = {name: _unit(name, neurons.unit) for name in (*columns, *arrays)}
+    items = ItemTable(labels.digest, table, units, arrays, context)
+    doubts += [*_coarse(neurons, permutations, q), *_seldom(columns, neurons, len(trials))]
+    return labels, items, tuple(doubts)
+
+
+def _columns(neurons: Neurons, names: Sequence[str], found: Sequence[Responses]) -> dict[str, Any]:
+    """Facts of each neuron and stimulus, neuron by neuron."""
     n, m = neurons.items.size, len(names)
-    difference, p_difference, q_difference = (np.full((n, m, m), np.nan) for _ in range(3))
-    for a, b in combinations(range(m), 2):
-        rng = np.random.default_rng([made_by.seed or 0, m, a, b])
-        apart, p, adjusted = compared(found[a].on, found[b].on, rng, permutations=permutations)
-        difference[:, a, b], difference[:, b, a] = apart, -apart
-        for to, values in ((p_difference, p), (q_difference, adjusted)):
-            to[:, a, b] = to[:, b, a] = values
     columns: dict[str, Any] = {
         "item": np.arange(n * m, dtype=np.int64),
         "neuron": np.repeat(neurons.items, m),
-        "name": np.repeat(np.asarray(neurons.names, dtype=object), m).tolist(),
+        "name": [name for name in neurons.names for _ in names],
         "stimulus": list(names) * n,
         "trials": _by_row([np.isfinite(each.on).sum(axis=0) for each in found]).astype(np.int64),
     }
@@ -128,95 +162,15 @@ def measured(
         for letter in "pq":
             numbers = [getattr(each, f"{letter}_{measure}") for each in found]
             columns[f"{letter}_{measure}"] = _by_row(numbers)
-    arrays = {
-        "average": _padded([course for course, _ in courses]),
-        "average_se": _padded([error for _, error in courses]),
-        "answers": _padded([each.on.T for each in found]),
-        "difference": difference.reshape(n * m, m),
-        "p_difference": p_difference.reshape(n * m, m),
-        "q_difference": q_difference.reshape(n * m, m),
-    }
-    context = {
-        "stimuli": list(names),
-        "trials": [int(trials[name].start.size) for name in names],
-        "duration_s": [float(np.median(t.stop - t.start)) / rate_hz for t in trials.values()],
-        "times_s": ((np.arange(arrays["average"].shape[1]) - before) / rate_hz).tolist(),
-        "window_s": [window.before_s, window.after_s],
-        "rate_hz": rate_hz,
-        "unit": neurons.unit,
-        "q": q,
-        "permutations": permutations,
-    }
-    labels = LabelSet.build(
-        Kind.CLASSES,
-        {
-            "item": columns["item"],
-            "target": columns["neuron"],
-            "label": _classes(columns, q),
-        },
-        CLASSES,
-        made_by,
-    )
-    units = {name: neurons.unit for name in ("on", "on_se", "off", "off_se", *list(arrays)[:4])}
-    units |= dict.fromkeys(("adaptation", "adaptation_se"), f"{neurons.unit} per trial")
-    units |= {name: "" for name in (*columns, *arrays) if name not in units}
-    table = {k: v for k, v in columns.items() if k != "name"} | {
-        "name": pa.array(columns["name"], pa.string())
-    }
-    items = ItemTable(labels.digest, pa.table(table), units, arrays, context)
-    return labels, items, (*doubts, *_seldom(columns, neurons, names))
+    return columns
 
 
-def rows(items: ItemTable) -> pa.Table:
-    """Table of a row for each neuron, stimulus and measure.
-
-    Columns: `neuron`, `name`, `stimulus`, `against` (another stimulus, of differences), `measure`
-    ("on", "off", "adaptation" a trial, "difference" of on answers), `effect`, `se` (standard error
-    over trials), `unit`, `trials`, `p`, `q`.
-    """
-    facts = items.table.to_pydict()
-    stimuli = list(items.context["stimuli"])
-    unit = str(items.context["unit"])
-    out: list[dict[str, Any]] = []
-    for k in range(items.table.num_rows):
-        own = {name: facts[name][k] for name in ("neuron", "name", "stimulus")}
-        for measure in MEASURES:
-            out.append(
-                {
-                    **own,
-                    "against": None,
-                    "measure": measure,
-                    "effect": facts[measure][k],
-                    "se": facts[f"{measure}_se"][k],
-                    "unit": f"{unit} per trial" if measure == "adaptation" else unit,
-                    "trials": facts["trials"][k],
-                    "p": facts[f"p_{measure}"][k],
-                    "q": facts[f"q_{measure}"][k],
-                }
-            )
-        mine = stimuli.index(own["stimulus"])
-        first = k - mine
-        for other in range(mine + 1, len(stimuli)):
-            error = np.hypot(facts["on_se"][k], facts["on_se"][first + other])
-            out.append(
-                {
-                    **own,
-                    "against": stimuli[other],
-                    "measure": "difference",
-                    "effect": float(items.arrays["difference"][k, other]),
-                    "se": float(error),
-                    "unit": unit,
-                    "trials": facts["trials"][k] + facts["trials"][first + other],
-                    "p": float(items.arrays["p_difference"][k, other]),
-                    "q": float(items.arrays["q_difference"][k, other]),
-                }
-            )
-    kinds = {"neuron": pa.int64(), "trials": pa.int64()}
-    kinds |= dict.fromkeys(("effect", "se", "p", "q"), pa.float64())
-    order = ("neuron", "name", "stimulus", "against", "measure", "effect", "se", "unit", "trials",
-             "p", "q")  # fmt: skip
-    fields = [pa.field(name, kinds.get(name, pa.string())) for name in order]
-    return pa.Table.from_pylist(out, schema=pa.schema(fields))
+def _unit(name: str, unit: str) -> str:
+    """Unit of a column or array; "" of what has none."""
+    if name.removesuffix("_se") == "adaptation":
+        return f"{unit} per trial"
+    measured_in = ("on", "off", "average", "answers", "difference")
+    return unit if name.removesuffix("_se") in measured_in else ""
 
 
 def _enough(
@@ -251,6 +205,20 @@ def _enough(
             "--before and --after.",
         )
     return kept, doubts
+
+
+def _apart(found: Sequence[Responses], seed: int, permutations: int) -> dict[str, Floats]:
+    """Differences of on answers, with P and Q: a row for each neuron and stimulus, by the other."""
+    m = len(found)
+    shape = (found[0].on.shape[1], m, m)
+    out = {name: np.full(shape, np.nan) for name in ("difference", "p_difference", "q_difference")}
+    for a, b in combinations(range(m), 2):
+        rng = np.random.default_rng([seed, m, a, b])
+        told = compared(found[a].on, found[b].on, rng, permutations=permutations)
+        for (name, values), each in zip(out.items(), told, strict=True):
+            values[:, a, b] = each
+            values[:, b, a] = -each if name == "difference" else each
+    return {name: values.reshape(-1, m) for name, values in out.items()}
 
 
 def _course(values: Floats, trials: Stimuli, before: int, after: int) -> tuple[Floats, Floats]:
@@ -328,9 +296,21 @@ def _classes(columns: Mapping[str, Any], q: float) -> npt.NDArray[np.int32]:
     return said
 
 
-def _seldom(columns: Mapping[str, Any], neurons: Neurons, names: Sequence[str]) -> list[Finding]:
+def _coarse(neurons: Neurons, permutations: int, q: float) -> list[Finding]:
+    """Too few permutations for one answer among all neurons to be told."""
+    least = neurons.items.size / (permutations + 1)
+    if least <= q:
+        return []
+    sentence = (
+        f"With {permutations} permutations and {neurons.items.size} neurons, no Q is below "
+        f"{least:.2g} unless several neurons answer: give more with --permutations."
+    )
+    return [Finding("few_permutations", "warning", sentence, value=least, limit=q)]
+
+
+def _seldom(columns: Mapping[str, Any], neurons: Neurons, n_stimuli: int) -> list[Finding]:
     """Neurons that were seen in too few trials of a stimulus."""
-    seen = columns["trials"].reshape(neurons.items.size, len(names)).min(axis=1)
+    seen = columns["trials"].reshape(neurons.items.size, n_stimuli).min(axis=1)
     few = neurons.items[seen < LEAST_TRIALS].tolist()
     if not few:
         return []
@@ -342,4 +322,4 @@ def _seldom(columns: Mapping[str, Any], neurons: Neurons, names: Sequence[str]) 
     return [Finding("seldom_seen", "warning", sentence, value=float(len(few)), limit=0.0)]
 
 
-__all__ = ["AUTHOR", "CLASSES", "MEASURES", "TASK", "Neurons", "measured", "rows"]
+__all__ = ["AUTHOR", "CLASSES", "MEASURES", "TASK", "Neurons", "measured"]
