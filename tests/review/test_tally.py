@@ -5,7 +5,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nissl.labels import Edit, EditKind
+from nissl.labels import Edit, EditKind, Kind
 from nissl.review.progress import Tally, decided, standing
 
 BASE = "a" * 64
@@ -15,7 +15,7 @@ KINDS = [EditKind.ACCEPT, EditKind.RELABEL, EditKind.UNSURE, EditKind.NOTE, Edit
 class Table:
     """As much of a desk as the count needs."""
 
-    bases, key, classes_row, classes = (BASE,), BASE, None, None
+    bases, key, classes_row, classes, kind = (BASE,), BASE, None, None, Kind.SPANS
     targets: dict[int, int] = {}  # noqa: RUF012
 
 

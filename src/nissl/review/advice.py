@@ -21,7 +21,7 @@ from nissl.review.desk import CLASSES_OF, UNLABELLED, Desk, Proposals
 from nissl.review.policies import POLICIES, usable
 from nissl.review.policies.learned import stop_probability
 from nissl.review.pooling import Ref, pool_of
-from nissl.review.progress import CLASS_DECISIONS, decided, standing
+from nissl.review.progress import CLASS_DECISIONS, everybody, standing
 from nissl.review.room import Room
 from nissl.review.stopping import UPDATES, Asked, StopAdvice, advise, change_ahead, remaining
 from nissl.store import LabelRow
@@ -82,7 +82,7 @@ def advice(room: Room, task: str, reader: str) -> Advice | None:
 
 def _open(room: Room, desk: Desk) -> npt.NDArray[np.intp]:
     """Places of items that nobody decided on and that the method is sure of to some degree."""
-    by = decided(desk, {base: room.edits(base=base) for base in desk.bases})
+    by = everybody(room, desk)
     known = np.isfinite(desk.proposals.confidence)
     return np.flatnonzero(known & ~np.isin(desk.item_ids, list(by)))
 

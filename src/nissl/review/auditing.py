@@ -25,7 +25,7 @@ from nissl.review.audit import Audit, claims_of, current, setting_of
 from nissl.review.audited import standing
 from nissl.review.desk import CLASSES_OF, Desk
 from nissl.review.loop import learner_of
-from nissl.review.progress import decided
+from nissl.review.progress import everybody
 from nissl.review.room import Room
 from nissl.store import QuestionRow, Store
 from nissl.trust.audit import draw
@@ -256,8 +256,7 @@ def undecided(
     confidence: list[npt.NDArray[np.float64]] = []
     labels: list[str] = []
     for desk in desks:
-        edits = {base: room.edits(base=base) for base in desk.bases}
-        by = decided(desk, edits) if any(edits.values()) else {}
+        by = everybody(room, desk)
         said, names = desk.proposals, desk.vocabulary.names
         if None in desk.unlike:
             continue

@@ -206,7 +206,7 @@ class Proposals:
     label : ndarray, shape (n_items,), int32
         Codes of the desk's vocabulary; -1 where nothing is proposed.
     confidence : ndarray, shape (n_items,), float64
-        NaN where the method has none.
+        Of an item with many rows (a track), their mean; NaN where the method has none.
     probabilities : ndarray, shape (n_items, n_classes), float64
         NaN where there are none.
     """
@@ -233,7 +233,7 @@ def propose(desk: Desk) -> Proposals:
     known = (place < n) & (items[np.minimum(place, n - 1)] == owner) if n else place < 0
     rows, place = first[known], place[known]
     label[place] = claims.column("label")[rows]
-    confidence[place] = claims.column("confidence")[rows]
+    confidence[place] = _of_items(claims, key, owner)[known]
     column = claims.table.column("probabilities")
     if column.null_count < len(column):
         flat = column.combine_chunks()
@@ -242,6 +242,16 @@ def propose(desk: Desk) -> Proposals:
         dense[valid] = np.asarray(flat.drop_null().flatten()).reshape(-1, len(names))
         probabilities[place] = dense[rows]
     return Proposals(items, label, confidence, probabilities)
+
+
+def _of_items(claims: LabelSet, key: str, owner: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Confidence of each item: the mean of its rows that have one, NaN where none has."""
+    sure = np.asarray(claims.column("confidence"), np.float64)
+    told = np.isfinite(sure)
+    place = np.searchsorted(owner, claims.column(key)[told])
+    n = np.bincount(place, minlength=owner.size)
+    total = np.bincount(place, sure[told], minlength=owner.size)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
 def find_desks(store: Store, raw: Callable[[SourceRow], Recording]) -> list[Desk]:

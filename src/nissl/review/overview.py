@@ -13,8 +13,7 @@ import numpy.typing as npt
 from nissl.labels import Edit, EditKind
 from nissl.review.audit import current
 from nissl.review.auditing import BUDGET, chosen_budget, selection_of, undecided
-from nissl.review.desk import Desk
-from nissl.review.progress import answers, decided, standing
+from nissl.review.progress import answers, everybody, standing
 from nissl.review.room import Room
 from nissl.trust.checked import plain
 from nissl.trust.intervals import binomial_interval
@@ -179,7 +178,7 @@ def sessions(room: Room) -> list[SessionRow]:
     """Progress at every desk, in the order of the project; reads no label set of events."""
     rows = []
     for desk in room.desks:
-        by_item = _decided(room, desk)
+        by_item = everybody(room, desk)
         readers: dict[str, int] = {}
         for names in by_item.values():
             for name in names:
@@ -207,7 +206,7 @@ def confidences(room: Room) -> list[Confidences]:
     left: dict[str, list[npt.NDArray[np.float64]]] = {}
     for desk in room.desks:
         said = desk.proposals
-        seen = np.isin(said.items, list(_decided(room, desk)))
+        seen = np.isin(said.items, list(everybody(room, desk)))
         done.setdefault(desk.row.task, []).append(said.confidence[seen])
         left.setdefault(desk.row.task, []).append(said.confidence[~seen])
     found = []
@@ -233,7 +232,7 @@ def coverage(room: Room, task: str) -> Coverage:
     drawn = audit is not None and audit.budget == budget
     selection = audit.selection if audit is not None and drawn else selection_of(room, task, budget)
     desks = [desk for desk in room.desks if desk.row.task == task]
-    open_ = [~np.isin(desk.item_ids, list(_decided(room, desk))) for desk in desks]
+    open_ = [~np.isin(desk.item_ids, list(everybody(room, desk))) for desk in desks]
     n_open = sum(int(left.sum()) for left in open_)
     if selection is None:
         return Coverage(task, budget, math.inf, n_open, 0)
@@ -315,11 +314,6 @@ def work(edits: Sequence[Edit]) -> list[ReaderWork]:
             )
         )
     return sorted(found, key=lambda row: -row.n_decisions)
-
-
-def _decided(room: Room, desk: Desk) -> dict[int, set[str]]:
-    edits = {base: room.edits(base=base) for base in desk.bases}
-    return decided(desk, edits) if any(edits.values()) else {}
 
 
 def _standing_by_reader(edits: Iterable[Edit]) -> dict[str, list[Edit]]:

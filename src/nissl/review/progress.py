@@ -1,4 +1,8 @@
-"""Who has decided on what, from edits alone: no label set of events is read for it."""
+"""Who has decided on what: from edits alone, except where single points of tracks are decided.
+
+A track is decided when somebody decided on it as a whole, or on every one of its points; what was
+done to one of them says nothing of the others.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,14 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
-from nissl.labels import Edit, EditKind
+import numpy as np
+
+from nissl.labels import Edit, EditKind, Kind
 from nissl.labels.replay import journal
+from nissl.labels.replay.pointwise import UNTOUCHED, of_a_point
 from nissl.review.desk import Desk
+from nissl.review.reading import Reading
+from nissl.review.room import Room
 
 CLASS_DECISIONS = frozenset(
     {
@@ -25,6 +34,55 @@ PLACE_DECISIONS = CLASS_DECISIONS | {EditKind.MOVE, EditKind.RESHAPE, EditKind.L
 _GONE = frozenset({EditKind.REJECT, EditKind.REMOVE})
 
 
+def everybody(room: Room, desk: Desk) -> dict[int, set[str]]:
+    """Readers who decided on each item of a desk, points of tracks and all.
+
+    Parameters
+    ----------
+    room : Room
+    desk : Desk
+
+    Returns
+    -------
+    dict of int to set of str
+        Items that nobody decided on are not there.
+    """
+    edits = {base: room.edits(base=base) for base in desk.bases}
+    if not any(edits.values()):
+        return {}
+    found = decided(desk, edits)
+    if desk.kind is Kind.POINTS:
+        for name in dict.fromkeys(edit.reviewer for edit in edits[desk.key]):
+            with room.reading(desk.key, name) as reading:
+                for item in complete(reading):
+                    found.setdefault(item, set()).add(name)
+    return found
+
+
+def complete(reading: Reading) -> tuple[int, ...]:
+    """Tracks of which the reader decided on every point; call it while the reading is locked."""
+    version = len(reading.base.edits)
+    known = _COMPLETE.get(reading)
+    if known is None or known[0] != version:
+        known = _COMPLETE[reading] = (version, _complete(reading))
+    return known[1]
+
+
+def _complete(reading: Reading) -> tuple[int, ...]:
+    draft = reading.base.draft
+    said = np.flatnonzero((draft.claims.said != UNTOUCHED) & draft.alive[: draft.claims.said.size])
+    said = said[draft.said(said) != UNTOUCHED]
+    if not said.size:
+        return ()
+    items, told = np.unique(draft.item[said], return_counts=True)
+    own = draft.item[draft.alive]
+    points = np.bincount(np.searchsorted(items, own[np.isin(own, items)]), minlength=items.size)
+    return tuple(items[told == points].tolist())
+
+
+_COMPLETE: WeakKeyDictionary[Reading, tuple[int, tuple[int, ...]]] = WeakKeyDictionary()
+
+
 def standing(edits: Iterable[Edit]) -> dict[str, list[Edit]]:
     """Edits that are not undone, by reader, in the order of the journal."""
     return {name: journal.active(own)[0] for name, own in journal.by_reviewer(edits).items()}
@@ -34,7 +92,8 @@ def decided(desk: Desk, edits: dict[str, list[Edit]]) -> dict[int, set[str]]:
     """Readers who decided on each item of a desk; items nobody decided on are not there.
 
     Of a unit its class is what is decided; a unit that was removed or merged into another is
-    decided too. Items that a reader's splits or additions made are found in the `Reading`.
+    decided too. Items that a reader's splits or additions made are found in the `Reading`, tracks
+    decided point by point by `everybody`.
 
     Parameters
     ----------
@@ -63,7 +122,7 @@ class Tally:
 
     def __init__(self, desk: Desk) -> None:
         # not the desk itself, which is what this is remembered under
-        self._bases = desk.bases
+        self._bases, self._kind = desk.bases, desk.kind
         self._has_classes = desk.classes_row is not None
         self._target = desk.targets
         self._seen: dict[str, list[Edit]] = {base: [] for base in desk.bases}
@@ -101,7 +160,7 @@ class Tally:
 
     def _of(self, edit: Edit) -> Iterable[int]:
         if edit.base == self._bases[0]:
-            return _by_base(edit, has_classes=self._has_classes)
+            return _by_base(edit, self._kind, has_classes=self._has_classes)
         return _by_class(edit, self._target)
 
 
@@ -124,6 +183,8 @@ def answers(desk: Desk, edits: dict[str, list[Edit]]) -> dict[int, dict[str, str
     found: dict[int, dict[str, str | None]] = {}
     for name, own in standing(edits.get(base.digest, ())).items():
         for edit in own:
+            if of_a_point(edit, base.kind):
+                continue
             for item, label in _labels_of(edit, claimed, base.vocabulary.names):
                 found.setdefault(target.get(item, item), {})[name] = label
     if desk.classes is not None:
@@ -140,8 +201,8 @@ def structured(desk: Desk, edits: dict[str, list[Edit]], reader: str) -> bool:
     return any(edit.kind in makes for edit in edits.get(desk.key, ()) if edit.reviewer == reader)
 
 
-def _by_base(edit: Edit, *, has_classes: bool) -> tuple[int, ...]:
-    if edit.of_rows:  # some points of a track: the track is not decided
+def _by_base(edit: Edit, kind: Kind, *, has_classes: bool) -> tuple[int, ...]:
+    if of_a_point(edit, kind):
         return ()
     if edit.kind is EditKind.MERGE:
         gone = tuple(sorted(set(edit.items)))[1:]
@@ -165,8 +226,6 @@ def _by_class(edit: Edit, target: dict[int, int]) -> list[int]:
 def _labels_of(
     edit: Edit, claimed: dict[int, int], names: tuple[str, ...]
 ) -> list[tuple[int, str | None]]:
-    if edit.of_rows:
-        return []
     if edit.kind in (EditKind.RELABEL, EditKind.ADJUDICATE):
         return [(item, str(edit.payload.get("label"))) for item in edit.items]
     if edit.kind in (EditKind.ACCEPT, EditKind.MOVE, EditKind.RESHAPE):

@@ -24,7 +24,7 @@ from nissl.review.groups import groups_of
 from nissl.review.policies import BATCH, POLICIES, usable
 from nissl.review.policies.bandit import logged
 from nissl.review.pooling import beliefs, chooser, pool_of, times
-from nissl.review.progress import decided, structured
+from nissl.review.progress import everybody, structured
 from nissl.review.room import Room
 from nissl.review.timing import ambiguity_of
 from nissl.store import QuestionRow
@@ -202,7 +202,7 @@ def build(
 
 def _waiting(room: Room, desk: Desk, reader: str) -> tuple[_Waiting, int, int]:
     edits = {base: room.edits(base=base) for base in desk.bases}
-    by = decided(desk, edits) if any(edits.values()) else {}
+    by = everybody(room, desk)
     items = desk.item_ids
     open_now = (
         ~np.isin(items, np.fromiter(by, np.int64, len(by))) if by else np.ones(len(items), bool)

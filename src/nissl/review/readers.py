@@ -20,6 +20,7 @@ from nissl.errors import MissingInputError
 from nissl.labels import Edit, EditKind, Kind, LabelSet
 from nissl.labels.compare import Comparison, compare
 from nissl.labels.replay import Reviewed, journal, replay
+from nissl.labels.replay.pointwise import of_a_point
 from nissl.trust.agreement import (
     cohen_kappa,
     fleiss_kappa,
@@ -86,12 +87,13 @@ def answers_of(labels: LabelSet, edits: Iterable[Edit]) -> tuple[Answer, ...]:
     known, _ = journal.unique(edit for edit in edits if edit.base == labels.digest)
     own = journal.by_reviewer(known)
     kept = {e.uuid for several in own.values() for e in journal.active(several)[0]}
-    found = (_said(edit, claimed) for edit in known if edit.uuid in kept)
+    known = [e for e in known if e.uuid in kept and not of_a_point(e, labels.kind)]
+    found = (_said(edit, claimed) for edit in known)
     return tuple(answer for several in found for answer in several)
 
 
 def _said(edit: Edit, claimed: Mapping[int, str]) -> Iterator[Answer]:
-    for item in () if edit.of_rows else edit.items:
+    for item in edit.items:
         label: str | None
         if edit.kind in _GIVES:
             label = str(edit.payload.get("label"))

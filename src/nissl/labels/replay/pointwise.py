@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.labels.edits import Edit, EditKind
 from nissl.labels.kinds import Kind
 from nissl.labels.labelset import LabelSet
 
@@ -81,6 +82,12 @@ class Claims:
         if not self.said.size:
             return np.zeros(rows.size, np.int8)
         return np.where(self.item[rows] == items, self.said[rows], UNTOUCHED).astype(np.int8)
+
+
+def of_a_point(edit: Edit, kind: Kind) -> bool:
+    """Whether an edit speaks of single points of tracks, so that no track is decided by it."""
+    placed = kind is Kind.POINTS and edit.kind in (EditKind.MOVE, EditKind.ADD)
+    return edit.of_rows or (placed and bool(edit.items))
 
 
 def rows_in(labels: LabelSet, added: npt.NDArray[Any], frames: Sequence[int]) -> Rows:

@@ -12,7 +12,7 @@ from nissl.errors import CorruptProjectError
 from nissl.review.audited import residual_error
 from nissl.review.desk import Desk
 from nissl.review.facts import item_rows
-from nissl.review.progress import decided
+from nissl.review.progress import everybody
 from nissl.review.queue import DEFAULT_POLICY, Queue, build
 from nissl.review.room import Room
 from nissl.review.unit_desks import current_facts
@@ -41,8 +41,7 @@ def project(room: InRoom) -> dict[str, Any]:
 def _told(room: Room, desk: Desk) -> dict[str, Any]:
     """A desk in the list; one whose files are damaged has a `fault` and nothing to decide."""
     try:
-        edits = {base: room.edits(base=base) for base in desk.bases}
-        done = decided(desk, edits) if any(edits.values()) else {}
+        done = everybody(room, desk)
         names = desk.vocabulary
     except CorruptProjectError as error:
         return desk.facts() | {"n_decided": 0, "vocabulary": [], "fault": fault(error)}
