@@ -44,6 +44,7 @@ TASKS: Registry[Task] = Registry(
             "rates",
             "tracks",
             "names",
+            "masks",
         )
     },
 )
@@ -80,6 +81,8 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "tracks/registration": "nissl.annotators.tracks.registering:REGISTRATION",
         "tracks/blobs": "nissl.annotators.tracks.linking:BLOBS",
         "names/atlas": "nissl.annotators.names.method:ATLAS",
+        "masks/nissl": "nissl.annotators.masks.method:NISSL",
+        "masks/registration": "nissl.annotators.masks.registering:REGISTRATION",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {

@@ -197,7 +197,8 @@ class Warp:
         target = xyz - self._centre - self.offset
         back = np.linalg.inv(self.linear)
         place = target @ back.T
-        for _ in range(12):  # contracts, for the displacement varies slowly
+        rounds = 12 if self.modes.any() else 0  # contracts, for the displacement varies slowly
+        for _ in range(rounds):
             place = (target - self._displacement(place + self._centre)) @ back.T
         return np.asarray(place + self._centre)
 
