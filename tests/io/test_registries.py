@@ -17,14 +17,14 @@ from nissl.testing.marks import CHANNELS, RATE_HZ, rows_of, span_dossier
 NAMES = ["alf", "csv", "nwb", "parquet", "phy", "spikeinterface"]
 ANNOTATIONS = ["bids", "dreams", "edf-annotations", "hypnogram", "luna", "mne", "szcore", "wonambi"]
 CELLS = ["imagej", "suite2p"]
-TRACKS = ["targettrack"]
+TRACKS = ["ctc", "targettrack"]
 FREE = ["bids", "edf-annotations", "luna", "mne", "wonambi"]
 
 
 def test_every_format_goes_both_ways():
     every = sorted(NAMES + ANNOTATIONS + CELLS + TRACKS)
     assert sorted(EXPORTERS) == every
-    assert sorted(IMPORTERS) == sorted([*every, *REGIONS, "track-table"])
+    assert sorted(IMPORTERS) == sorted([*every, *REGIONS, "mask-stack", "track-table"])
     for name in every:
         assert isinstance(EXPORTERS.get(name), Exporter)
         assert isinstance(IMPORTERS.get(name), Importer)

@@ -22,6 +22,12 @@ ANNOTATIONS = {
 }
 """Formats of SPANS and EVENTS: BIDS, and single files (`nissl.io.mark_format.MarkFormat`)."""
 
+MASKS = {
+    "ctc": "nissl.io.mask_volumes:CTC",
+    "mask-stack": "nissl.io.mask_volumes:MASK_STACK",
+}
+"""Masks of volumes as images; the first is written too."""
+
 EXPORTERS: Registry[Exporter] = Registry(
     "exporters",
     {
@@ -32,6 +38,7 @@ EXPORTERS: Registry[Exporter] = Registry(
         "suite2p": "nissl.io.suite2p:SUITE2P",
         "imagej": "nissl.io.imagej:IMAGEJ",
         "targettrack": "nissl.io.targettrack:TARGETTRACK",
+        "ctc": MASKS["ctc"],
         "csv": "nissl.io.tables:CSV",
         "parquet": "nissl.io.tables:PARQUET",
         **ANNOTATIONS,
@@ -57,6 +64,7 @@ IMPORTERS: Registry[Importer] = Registry(
         "suite2p": "nissl.io.suite2p:SUITE2P",
         "imagej": "nissl.io.imagej:IMAGEJ",
         "nwb": "nissl.io.nwb:NWB",
+        **MASKS,  # before images of labels, which are stacks of one volume
         **REGIONS,
         "targettrack": "nissl.io.targettrack:TARGETTRACK",
         "track-table": "nissl.io.track_tables:TRACK_TABLE",

@@ -1,15 +1,16 @@
-"""Files of targettrack: places of neurons beside the volumes, in one HDF5 file.
+"""Files of targettrack: places or masks of neurons beside the volumes, in one HDF5 file.
 
 ``pointdat`` (t, neurons + 1, 3) holds x y z of what people placed; its first row is background.
-``NN_pointdat`` of each network under ``net/`` is a model's claim, and a set of its own. Masks of a
-volume (``<t>/mask``) are not read here. What is exported holds the volumes as well, where the
-movie is there, so that targettrack's own windows open it; what the format has no field for
+``NN_pointdat`` of each network under ``net/`` is a model's claim, and a set of its own. Masks
+(`nissl.io.targettrack_masks`) are sets of the task `masks`; targettrack's windows show a file's
+points or its masks, so that an exported file has one of both. What is exported holds the volumes as
+well, where the movie is there, so that these windows open it; what the format has no field for
 (items, names, confidence, provenance) stands in ``nissl/sidecar``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from nissl.errors import BadArgumentError, ExportError
 from nissl.io.contracts import Imported
 from nissl.io.files import corrupt
 from nissl.io.hdf5 import new_hdf5
+from nissl.io.masks import imported_masks, masks_of, untouched
 from nissl.io.points import FoundPoints, imported, points_of
 from nissl.io.sidecar import Sidecar, pack_sidecar, unpack_sidecar
 from nissl.io.targets import new_file
+from nissl.io.targettrack_masks import mask_frames, read_masks, write_masks
 from nissl.io.verifying import (
     classes_differences,
     item_differences,
@@ -35,7 +38,7 @@ from nissl.io.verifying import (
     report,
     set_differences,
 )
-from nissl.labels import Author
+from nissl.labels import Author, Kind
 from nissl.tasks import Dossier
 
 POINTS, NETWORKS, OF_NETWORK, SIDECAR = "pointdat", "net", "NN_pointdat", "nissl/sidecar"
@@ -43,7 +46,7 @@ POINTS, NETWORKS, OF_NETWORK, SIDECAR = "pointdat", "net", "NN_pointdat", "nissl
 
 @dataclass(frozen=True)
 class Targettrack:
-    """Exporter and importer of targettrack's files with points."""
+    """Exporter and importer of targettrack's files with points or masks."""
 
     name: str = "targettrack"
     suffix: str = ".h5"
@@ -56,12 +59,14 @@ class Targettrack:
         Raises
         ------
         ExportError
-            Labels that are no points, or neither the movie nor a grid of the volumes is known.
+            Labels that are neither points nor masks, or volumes of which neither the movie nor
+            a grid is known.
         """
         with_volumes = options.pop("volumes", True)
         if options:
             raise BadArgumentError("only `volumes`", f"{sorted(options)}", "Leave them out.")
-        positions = Positions.from_labels(points_of(dossier))
+        masks = masks_of(dossier) if dossier.labels.kind is Kind.REGIONS else None
+        positions = masks.centres() if masks else Positions.from_labels(points_of(dossier))
         channels = _channels(dossier)
         shape, n_frames = _extent(dossier, channels, positions)
         with new_file(path, overwrite=overwrite) as partial, new_hdf5(partial) as writing:
@@ -71,7 +76,11 @@ class Targettrack:
             file.attrs["W"], file.attrs["H"], file.attrs["D"] = width, height, depth
             file.attrs["T"], file.attrs["C"] = n_frames, max(len(channels), 1)
             file.attrs["N_neurons"], file.attrs["pointdat"] = positions.items.size, True
-            file[POINTS] = _dense(positions, n_frames)
+            if masks:
+                by_person = dossier.labels.provenance.author.kind == "person"
+                write_masks(file, masks, n_frames, by_person)
+            else:
+                file[POINTS] = _dense(positions, n_frames)
             file[SIDECAR] = np.frombuffer(pack_sidecar(dossier), np.uint8)
             for t in range(n_frames) if with_volumes and channels else ():
                 volume = np.stack([movie.read(t, t + 1)[0].T for movie in channels])
@@ -83,13 +92,14 @@ class Targettrack:
         """Read the file back and compare it with the dossier."""
         with readable(Path(path)):
             back = self.read(path)
-            differences = set_differences("points", dossier.labels, back.labels[0])
+            noun = "masks" if dossier.labels.kind is Kind.REGIONS else "points"
+            differences = set_differences(noun, dossier.labels, back.labels[0])
             differences += item_differences(dossier.items, back.items[0] if back.items else None)
             differences += classes_differences(dossier.classes, back.labels[1:])
         report(differences, Path(path))
 
     def matches(self, path: Path) -> bool:
-        """Whether `path` is an HDF5 file with points."""
+        """Whether `path` is an HDF5 file with points, or with volumes that have masks."""
         if not is_hdf5(Path(path)):
             return False
         import h5py
@@ -97,7 +107,9 @@ class Targettrack:
         try:
             with HDF5_LOCK, h5py.File(path, "r") as file:
                 found = file.get(POINTS)
-                return isinstance(found, h5py.Dataset) and found.ndim == 3
+                if isinstance(found, h5py.Dataset):
+                    return bool(found.ndim == 3)
+                return bool(mask_frames(file))
         except OSError:
             return False
 
@@ -109,13 +121,16 @@ class Targettrack:
         source: str | None = None,
         rate_hz: float | None = None,
     ) -> Imported:
-        """Read points: people's, then those of each network. They need no rate."""
+        """Read points and masks, of each people's first, then those of each network."""
         import h5py
 
         del rate_hz
         path = Path(path)
         with corrupt(path, "targettrack's points"), HDF5_LOCK, h5py.File(path, "r") as file:
-            people = _places(file[POINTS][()])
+            stream = COLOURS[0] if f"0/{FRAME}" in file else ""
+            person = Author("person", reviewer or "targettrack user")
+            drawn = read_masks(file, person, stream)
+            people = _places(file[POINTS][()]) if POINTS in file or not drawn else None
             models = {
                 key: _places(group[OF_NETWORK][()])
                 for key, group in (file[NETWORKS].items() if NETWORKS in file else ())
@@ -123,19 +138,38 @@ class Targettrack:
             }
             sizes = [int(file.attrs[k]) for k in "DHW"] if "W" in file.attrs else []
             content = bytes(file[SIDECAR][()]) if SIDECAR in file else b""
-            stream = COLOURS[0] if f"0/{FRAME}" in file else ""
         sidecar, notes = unpack_sidecar(content) if content else (None, ())
+        mark = source or (sidecar.fingerprint if sidecar else None)
+        if people is None:
+            if len(drawn) == 1:
+                whole = untouched(sidecar, drawn[0].masks, self.name)
+                if whole is not None:
+                    return whole
+            return imported_masks(drawn, self.name, fingerprint=mark)
         whole = _untouched(sidecar, people)
         if whole is not None:
             return whole
         shape = (sizes[0], sizes[1], sizes[2]) if sizes else None
-        person = Author("person", reviewer or "targettrack user")
         found = [_found(people, person, shape, stream, notes)]
         for key, places in models.items():
             found.append(_found(places, Author("model", f"targettrack/{key}"), shape, stream, ()))
-        mark = source or (sidecar.fingerprint if sidecar else None)
-        return imported([f for f in found if f.positions.seen.any()] or found[:1], self.name,
-                        fingerprint=mark)  # fmt: skip
+        kept = [f for f in found if f.positions.seen.any()] or (found[:1] if not drawn else [])
+        sets = [imported(kept, self.name, fingerprint=mark)] if kept else []
+        if drawn:
+            sets.append(imported_masks(drawn, self.name, fingerprint=mark or sets[0].fingerprint
+                                       if sets else mark))  # fmt: skip
+        return _together(sets)
+
+
+def _together(found: list[Imported]) -> Imported:
+    """Points and masks of one file."""
+    first = found[0]
+    return replace(
+        first,
+        labels=tuple(labels for each in found for labels in each.labels),
+        items=tuple(table for each in found for table in each.items),
+        what_is_missing=tuple(dict.fromkeys(n for each in found for n in each.what_is_missing)),
+    )
 
 
 def _places(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

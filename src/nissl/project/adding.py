@@ -18,7 +18,7 @@ from nissl.io import find_importer
 from nissl.io.annotations import NO_CLAIMS, Claims, recording_annotations
 from nissl.io.contracts import Imported
 from nissl.io.lines import recording_lines
-from nissl.io.registries import ANNOTATIONS, REGIONS
+from nissl.io.registries import ANNOTATIONS, MASKS, REGIONS
 from nissl.labels import LabelSet
 from nissl.labels.remap import Target, remap
 from nissl.project.deriving import keep_derived
@@ -74,7 +74,7 @@ def prepare(path: Path, *, reviewer: str | None = None, **options: Any) -> Prepa
     importer = find_importer(path)
     recording: Recording | None = None
     # files of annotations and regions hold no samples, whatever reader their ending has
-    annotations = importer is not None and importer.name in (*ANNOTATIONS, *REGIONS)
+    annotations = importer is not None and importer.name in (*ANNOTATIONS, *REGIONS, *MASKS)
     named = options.get("format") is not None
     if importer is None or named or (not annotations and matching_reader(path) is not None):
         try:

@@ -1,4 +1,4 @@
-"""Tracks that people or other programs made, imported to the movie that they lie in."""
+"""Tracks and masks that people or other programs made, imported to the movie that they lie in."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from nissl.errors import BadArgumentError, SourceNotFoundError, UnknownFormatErr
 from nissl.io import IMPORTERS, find_importer
 from nissl.io.contracts import Importer
 from nissl.io.nwb import holds_tracks
+from nissl.io.registries import MASKS
 from nissl.labels import Kind, LabelSet
 from nissl.project.adding import keep
 from nissl.project.source import Source
 from nissl.store import Store
 
-FORMATS = ("targettrack", "track-table", "nwb")
+FORMATS = ("targettrack", "track-table", "nwb", *MASKS)
 
 
 def point_format(path: Path, name: str | None = None) -> Importer | None:
-    """Importer of points at a path: the named one, or the one that knows it; None for others."""
+    """Importer of points or masks at a path: as named, or what knows it; None for others."""
     found = IMPORTERS.get(name) if name is not None else find_importer(path)
     if found is None or found.name not in FORMATS:
         return None
@@ -58,6 +59,8 @@ def add_points(
         made = replace(labels.provenance, source=source.fingerprint, stream=chosen)
         if labels.kind is Kind.POINTS:
             _check_inside(labels, facts.get("shape"), int(facts.get("n_samples") or 0))
+        elif labels.kind is Kind.REGIONS:
+            _check_masks(labels, facts.get("shape"), int(facts.get("n_samples") or 0))
         else:  # classes of neurons go on speaking of the same ones
             made = replace(made, targets=tuple(became.get(t, t) for t in made.targets))
         moved = replace(labels, provenance=made)
@@ -76,6 +79,24 @@ def _channel(source: Source, stream: str | None) -> str:
     if stream is None and len(movies) > 1 and one_shape:
         return "red" if "red" in movies else next(iter(movies))
     return source.stream(stream, (MOVIE,))
+
+
+def _check_masks(labels: LabelSet, shape: object, n_frames: int) -> None:
+    """Raise `BadArgumentError` for masks of volumes of another size, or after the last."""
+    told = labels.provenance.parameters.get("shape")
+    if isinstance(shape, list | tuple) and isinstance(told, list) and list(shape) != told:
+        raise BadArgumentError(
+            f"masks of {list(shape)} voxels (z, y, x), as the movie's volumes",
+            f"of {told}",
+            "Check that they belong together, and the order of the axes.",
+        )
+    last = int(labels.column("frame")[-1]) if labels.n_rows else 0
+    if n_frames and last >= n_frames:
+        raise BadArgumentError(
+            f"volumes from 0 to {n_frames - 1}, as the movie has",
+            f"masks in volume {last}",
+            "Check that they belong together, and that volumes count from 0.",
+        )
 
 
 def _check_inside(labels: LabelSet, shape: object, n_frames: int) -> None:
