@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from nissl.annotators.masks.masks import Masks
-from nissl.labels import Author, ItemTable, Provenance
+from nissl.labels import Author, ItemTable, LabelSet, Provenance
+from nissl.project.adding import keep
 from nissl.tasks import Dossier
 from nissl.testing.exporters import ExporterContract, example_dossier
+from nissl.testing.worms import SPACING_UM, TrackedWorm
 
 GRID = (4, 20, 30)
 
@@ -62,3 +64,34 @@ class MaskExporterContract(ExporterContract):
     def unwritable(self, dossier: Dossier) -> Dossier:
         """Spans are no masks."""
         return Dossier(labels=example_dossier().events["trials"], stream="red")
+
+
+def masks_beside(worm: TrackedWorm, *, radius_um: float = 1.5, every: int = 1) -> LabelSet:
+    """Keep masks in a project of tracks: balls around the true places, in some of the volumes.
+
+    Parameters
+    ----------
+    worm : TrackedWorm
+    radius_um : float
+    every : int
+        Of so many volumes one has masks.
+    """
+    shape = worm.movies["red"].shape
+    z, y, x = np.indices(shape)
+    volumes = []
+    for row, frame in enumerate(worm.truth.frames.tolist()[::every]):
+        nearest = np.full(shape, radius_um**2)
+        volume = np.zeros(shape, np.int32)
+        for column, item in enumerate(worm.truth.items.tolist()):
+            px, py, pz = worm.truth.xyz[row * every, column]
+            sides = zip((z - pz, y - py, x - px), SPACING_UM, strict=True)
+            away = sum((side * size) ** 2 for side, size in sides)
+            closer = away < nearest
+            volume[closer], nearest[closer] = item + 1, away[closer]
+        volumes.append((frame, volume))
+    found = Masks.of_volumes(volumes)
+    masks = Masks.build(shape, found.frame, found.item - 1, found.voxels)
+    made = Provenance("masks", worm.row.fingerprint, Author("person", "ada"), "red")
+    labels = masks.to_labels(made)
+    keep(worm.project.store, labels)
+    return labels

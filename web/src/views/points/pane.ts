@@ -4,6 +4,8 @@ import type { Size } from "../regions/camera.ts";
 import { element } from "../units/dom.ts";
 import type { Axis, Cube, Place } from "./cube.ts";
 import { SIDES } from "./cube.ts";
+import type { Outlines } from "./masks.ts";
+import { NONE, paintOutlines } from "./masks.ts";
 import type { Gains, Shown } from "./picture.ts";
 import { compose } from "./picture.ts";
 import type { Cut } from "./store.ts";
@@ -28,6 +30,7 @@ export interface Scene {
   names: boolean;
   /** Places of the current neuron in the volumes around this one, and how far each is away in time, -1 to 1. */
   trail: ReadonlyArray<Place & { away: number }>;
+  masks: Outlines;
 }
 
 export interface Acts {
@@ -58,7 +61,7 @@ export class Pane {
   private readonly control = new AbortController();
   private image: OffscreenCanvas | null = null;
   private cut: Cut | null = null;
-  private scene: Scene = { marks: [], cursor: { x: 0, y: 0, z: 0 }, flat: false, names: false, trail: [] };
+  private scene: Scene = { marks: [], cursor: { x: 0, y: 0, z: 0 }, flat: false, names: false, trail: [], masks: NONE };
   private carried: Place | null = null;
   private asked = 0;
   private readonly stale = new Set<"under" | "top">();
@@ -99,6 +102,7 @@ export class Pane {
     const text = `${TITLES[this.axis]} · ${where}`;
     if (this.title.textContent !== text) this.title.textContent = text;
     this.host.dataset.marks = String(scene.marks.length);
+    this.host.dataset.masks = String(scene.masks[this.axis].length);
     this.ask("top");
   }
 
@@ -177,6 +181,8 @@ export class Pane {
     const brush = this.brush(this.top);
     brush.clearRect(0, 0, size.width, size.height);
     brush.font = "11px system-ui, sans-serif";
+    const current = scene.marks.find((mark) => mark.current)?.item ?? null;
+    paintOutlines(brush, axis, scene.masks[axis], current, (place) => cube.toScreen(axis, place, size));
     if (!scene.flat) this.paintCross(brush);
     this.paintTrail(brush);
     const radius = Math.min(9, Math.max(4, cube.camera.scale * 1.6));

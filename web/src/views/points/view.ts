@@ -14,6 +14,8 @@ import type { Cell, Grid } from "./grid.ts";
 import { LEAST, UNKNOWN, UNSURE, Walk, isDecided, whereOther } from "./grid.ts";
 import { Hand } from "./hand.ts";
 import { HeatMap } from "./heat.ts";
+import type { Outlines } from "./masks.ts";
+import { MaskOutlines, NONE } from "./masks.ts";
 import type { Mark } from "./pane.ts";
 import { Pane } from "./pane.ts";
 import type { Shown } from "./picture.ts";
@@ -44,6 +46,8 @@ export class PointsView implements View {
   private panes: Pane[] = [];
   private heat!: HeatMap;
   private readonly side = new Side();
+  private masks!: MaskOutlines;
+  private outlines: Outlines = NONE;
 
   frame = 0;
   item: number | null = null;
@@ -149,6 +153,7 @@ export class PointsView implements View {
     ]);
     if (turn !== this.turn || this.gone) return;
     this.points = points;
+    this.outline(turn);
     this.take(cuts);
     this.paint();
     this.heat.mark(at, this.item);
@@ -157,6 +162,15 @@ export class PointsView implements View {
     this.root.dataset.track = String(this.item ?? "");
     if (!cuts && this.hasPictures) void this.cutsHere().then((found) => { if (turn === this.turn && found) { this.take(found); painted(); } });
     this.ahead();
+  }
+
+  /** Takes the outlines of masks, when they have come, unless another place is shown by then. */
+  private outline(turn = this.turn): void {
+    void this.masks.at(this.sight()).then((found) => {
+      if (turn !== this.turn || this.gone || found === this.outlines) return;
+      this.outlines = found;
+      this.paint();
+    });
   }
 
   step(by: number): Promise<void> {
@@ -208,6 +222,11 @@ export class PointsView implements View {
   }
 
   // what is shown
+
+  toggleMasks(): void {
+    this.masks.toggle();
+    this.outline();
+  }
 
   toggle(what: "flat" | "names" | "trails" | "puts"): void {
     if (what === "flat") this.flat = !this.flat;
@@ -289,6 +308,9 @@ export class PointsView implements View {
       volume: (frame) => this.volumeName(frame),
     });
     this.heat.load(this.grid);
+    this.masks = new MaskOutlines(context, () => this.outline());
+    (this.bar.root.querySelector('[aria-label="Show"]') ?? this.bar.root).append(this.masks.button);
+    void this.masks.load().then(() => this.outline()).catch(() => undefined); // offline: without masks
     this.root.append(this.bar.root, ...this.panes.map((pane) => pane.root), this.side.root, this.heat.root);
     this.sayWhatIsMissing();
   }
@@ -386,7 +408,7 @@ export class PointsView implements View {
       });
     }
     marks.sort((a, b) => Number(a.current) - Number(b.current));
-    const scene = { marks, cursor: this.cursor, flat: this.flat, names: this.names, trail: this.trails && !this.layer ? this.trailHere() : [] };
+    const scene = { marks, cursor: this.cursor, flat: this.flat, names: this.names, trail: this.trails && !this.layer ? this.trailHere() : [], masks: this.outlines };
     for (const pane of this.panes) pane.draw(scene);
     const seen = this.points.filter((point) => point.visible);
     if (item !== null) {
