@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from _common import COLOURS, MARKERS, number, table
+from _tracks_masks_page import masks_section
 
 METHODS = (
     "tracks/nissl", "arrangement, once", "plain targeted augmentation", "no targeted augmentation",
@@ -64,6 +65,8 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
     lines += [COVER, ""]
     if results["points"]:
         lines += _points(results)
+    if results.get("masks"):
+        lines += masks_section(results["masks"])
     if results["cost"]:
         lines += _cost(results)
     return "\n".join(lines).rstrip() + "\n"

@@ -4,7 +4,8 @@
 
 Data: `imaging/worm_targettrack` in the data folder (three volumes whose neurons a person
 placed; one is left out at a time, and volumes that nobody annotated serve as targets)
-and simulated worms, whose neurons lie as the simulator draws them. Networks are trained for each
+and simulated worms, whose neurons lie as the simulator draws them; three volumes whose masks a
+person drew, likewise, and masks of simulated worms. Networks are trained for each
 animal from its annotated volumes; nothing else is learnt here, so that --train is not used, and
 --test is where real volumes are. Every cell is kept in the
 output folder. Writes results.json, tracks.md and tracks.png.
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import _tracks_masks as masks
 import _tracks_real as real
 from _common import Cell, arguments, finite, machine, names, run_cell
 from _tracks_page import markdown, plot
@@ -33,16 +35,18 @@ METHODS: dict[str, tuple[str, Mapping[str, Any]]] = {
 }
 SIZE = {"neurons": 80, "frames": 500}
 SMALL = {"neurons": 8, "frames": 30}
-PARTS = ("simulated", "points", "cost")
+PARTS = ("simulated", "points", "cost", "masks")
 VERSION = 2
 
 
 def cells(args: Any) -> Iterator[tuple[str, Cell]]:
     """Every cell that is asked for, with its part."""
-    script = str(Path(__file__).with_name("_tracks_work.py"))
     quick = {"steps": 30} if args.quick else {}
 
-    def cell(part: str, kind: str, name: str, how: Mapping[str, Any]) -> tuple[str, Cell]:
+    def cell(
+        part: str, kind: str, name: str, how: Mapping[str, Any], file: str = "_tracks_work.py"
+    ) -> tuple[str, Cell]:
+        script = str(Path(__file__).with_name(file))
         stated = {k: v for k, v in how.items() if k != "test"}
         key = {"kind": kind, "v": VERSION, **stated}
         return part, Cell(f"{part}/{name}", key, (sys.executable, script, kind, json.dumps(how)))
@@ -64,6 +68,8 @@ def cells(args: Any) -> Iterator[tuple[str, Cell]]:
         how = {**base, "frames": frames, "method": "tracks/nissl", "parameters": quick}
         how |= {"annotated": 3 if args.quick else 10, "seed": 0}
         yield cell("cost", "simulated", f"{frames}", how)
+    for kind, name, how in masks.cells(args):
+        yield cell("masks", kind, name, how, "_tracks_masks.py")
 
 
 def run(args: Any) -> dict[str, Any]:
@@ -83,7 +89,7 @@ def run(args: Any) -> dict[str, Any]:
             raise SystemExit(f"{cell.name}: {answer.get('error')}")
         result = answer["result"]
         print(cell.name, result["scores"], flush=True)
-        label = cell.name.partition("/")[2].rsplit(" ", 2 if part == "simulated" else 1)[0]
+        label = cell.name.partition("/")[2].rsplit(" ", 1 if part in ("points", "cost") else 2)[0]
         kept_key = {k: v for k, v in answer["key"].items() if k != "parameters"}
         found[part].append({"label": label, **kept_key, **result})
     return {"machine": machine(), "quick": args.quick, **found}
