@@ -23,8 +23,8 @@ def masks_section(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         "*Dice*: mean over true neurons and volumes, 0 where a neuron was not proposed. *Right*: "
         "Dice of at least 0.5. *Identity*: of the masks that a proposed one touches, those that "
         "overlap most with the mask of the same neuron. `masks/registration` is the floor: the "
-        "annotated masks, carried by the field that their centres follow. Without targeted augmentation the "
-        "network is taught as often, with the annotated volumes alone.",
+        "annotated masks, carried by the field that their centres follow. Without targeted "
+        "augmentation the network is taught as often, with the annotated volumes alone.",
         "",
     ]
     real = [c for c in cells if c["kind"] == "masks"]

@@ -12,23 +12,25 @@ import numpy as np
 import pytest
 import uvicorn
 
+from nissl.labels import Author
 from nissl.review.room import Room
-from nissl.testing.masks import masks_beside
+from nissl.testing.masks import PERSON, masks_beside
 from nissl.testing.worms import tracked_worm
 from nissl.web.app import STATIC, create_app
 from nissl.web.security import Guard
 from nissl.web.serve import listen
 from nissl.web.sessions import Keys
 
+MODEL = Author("model", "masks/nissl", "1")
 BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
 
 
 @pytest.fixture
-def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
+def page(browser: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     worm = tracked_worm(
         tmp_path, np.random.default_rng(3), n_neurons=10, n_frames=12, shape=(12, 64, 112)
     )
-    masks_beside(worm, every=2)  # none in odd volumes
+    masks_beside(worm, every=2, author=request.param)  # none in odd volumes
     room = Room(worm.project.store, worm.raw)
     app, keys, bound = create_app(room, static=BUILT), Keys(), listen(None)
     server = uvicorn.Server(uvicorn.Config(Guard(app, keys), log_level="warning", ws="none"))
@@ -40,7 +42,7 @@ def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
     made.goto(f"http://127.0.0.1:{bound.getsockname()[1]}/?token={keys.token}")
     made.fill("dialog[open] input", "Ann")
     made.keyboard.press("Enter")
-    made.wait_for_selector(".points[data-frame]")
+    made.wait_for_selector(".points[data-frame], .mask-sizes")
     yield made
     context.close()
     app.state.closing.set()
@@ -62,6 +64,7 @@ def go(page: Any, command: str) -> None:
     page.keyboard.press("Enter")
 
 
+@pytest.mark.parametrize("page", [PERSON], indirect=True)
 def test_outlines_follow_the_plane_the_volume_and_their_key(page: Any) -> None:
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -90,3 +93,15 @@ def test_outlines_follow_the_plane_the_volume_and_their_key(page: Any) -> None:
         page.wait_for_timeout(1000)
         page.screenshot(path=f"{shot}-planes.png")
     assert not faults
+
+
+@pytest.mark.parametrize("page", [MODEL], indirect=True)
+def test_proposed_masks_are_decided_on_by_neuron_with_their_sizes(page: Any) -> None:
+    go(page, "goto 3")
+    page.wait_for_selector(".mask-sizes rect")
+    page.wait_for_selector("section.detail[aria-label='Item 3']")
+    assert page.locator(".mask-sizes rect").count() == 6
+    assert "voxels" in page.locator(".mask-sizes title").first.text_content()
+    if shot := os.environ.get("NISSL_SHOT"):
+        page.wait_for_timeout(500)
+        page.screenshot(path=f"{shot}-sizes.png")

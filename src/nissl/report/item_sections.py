@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from markupsafe import Markup
 
 from nissl.annotators.tracks.positions import Positions
@@ -137,15 +139,25 @@ def _field(dossier: Dossier) -> str | None:
     if shape is None:
         return None
     depth, height, width = (int(n) for n in shape)
-    column = dossier.labels.table.column("pixels")
-    flat = [np.asarray(row.as_py(), np.int64) for row in column]
+    labels, frame = dossier.labels, None
+    if not labels.table.column("frame").null_count:  # masks: those of the fullest volume
+        frames, counts = np.unique(labels.column("frame"), return_counts=True)
+        frame = int(frames[int(np.argmax(counts))])
+        table = labels.table.filter(pa.array(labels.column("frame") == frame))
+        labels = replace(labels, table=table)
+    flat = [np.asarray(row.as_py(), np.int64) for row in labels.table.column("pixels")]
     image = np.full((height, width), np.nan)
     title = "outlines alone, for the movie is not there"
-    if movie is not None:
+    if frame is not None:
+        title = f"masks of volume {frame}"
+    if movie is not None and frame is not None:
+        image = movie.read(frame, frame + 1)[0].max(axis=0).astype(np.float64)
+        title += ", on its brightest along z"
+    elif movie is not None:
         image = np.nanmean(_mean(movie), axis=0)
         title = "mean of some frames" if depth == 1 else "mean of some frames and all planes"
     return item_plots.field(
-        dossier.labels, [np.unique(row % (height * width)) for row in flat], image, title
+        labels, [np.unique(row % (height * width)) for row in flat], image, title
     )
 
 

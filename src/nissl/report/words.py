@@ -48,6 +48,7 @@ _OF_TASK = {
     "rates": Words("cell", "cells", "Traces of fluorescence", "Spikes were inferred"),
     "responses": Words("answer", "answers", "Traces of neurons", "Answers to stimuli were tested"),
     "tracks": Words("neuron", "neurons", "Volumes of a moving animal", "Neurons were followed"),
+    "masks": Words("neuron", "neurons", "Volumes of a moving animal", "Masks were drawn"),
 }
 
 

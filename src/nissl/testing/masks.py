@@ -15,6 +15,7 @@ from nissl.testing.exporters import ExporterContract, example_dossier
 from nissl.testing.worms import SPACING_UM, TrackedWorm
 
 GRID = (4, 20, 30)
+PERSON = Author("person", "ada")
 
 
 def example_masks(rng: np.random.Generator, n_frames: int, n_neurons: int = 4) -> Masks:
@@ -66,7 +67,13 @@ class MaskExporterContract(ExporterContract):
         return Dossier(labels=example_dossier().events["trials"], stream="red")
 
 
-def masks_beside(worm: TrackedWorm, *, radius_um: float = 1.5, every: int = 1) -> LabelSet:
+def masks_beside(
+    worm: TrackedWorm,
+    *,
+    radius_um: float = 1.5,
+    every: int = 1,
+    author: Author = PERSON,
+) -> LabelSet:
     """Keep masks in a project of tracks: balls around the true places, in some of the volumes.
 
     Parameters
@@ -75,6 +82,7 @@ def masks_beside(worm: TrackedWorm, *, radius_um: float = 1.5, every: int = 1) -
     radius_um : float
     every : int
         Of so many volumes one has masks.
+    author : Author
     """
     shape = worm.movies["red"].shape
     z, y, x = np.indices(shape)
@@ -91,7 +99,7 @@ def masks_beside(worm: TrackedWorm, *, radius_um: float = 1.5, every: int = 1) -
         volumes.append((frame, volume))
     found = Masks.of_volumes(volumes)
     masks = Masks.build(shape, found.frame, found.item - 1, found.voxels)
-    made = Provenance("masks", worm.row.fingerprint, Author("person", "ada"), "red")
+    made = Provenance("masks", worm.row.fingerprint, author, "red")
     labels = masks.to_labels(made)
     keep(worm.project.store, labels)
     return labels

@@ -11,6 +11,7 @@ const VIEWS: Record<string, () => Promise<ViewModule>> = {
   points: () => import("./points/index.ts"),
   regions: () => import("./regions/index.ts"),
   links: () => import("./plain/links.tsx"),
+  masks: () => import("./plain/masks.tsx"),
 };
 
 export async function loadView(name: string): Promise<View> {

@@ -85,6 +85,7 @@ MASKS = Task(
     simulate=simulate,
     streams=(MOVIE,),
     match=match,
+    view="masks",
 )
 
 __all__ = ["MASKS", "check", "describe", "simulate", "update"]
