@@ -1,31 +1,86 @@
-"""`nissl align`: relating two sources of a project."""
+"""`nissl align` and `errormap`: relating sources of a project."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nissl.cli.adding import AsJson, ProjectPath
+from nissl.cli.exporting import Readers, rule_of
 from nissl.cli.output import say, show
+from nissl.errors import BadArgumentError
+
+if TYPE_CHECKING:
+    from nissl.project.comparing import Overlap
+
+Windows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--windows",
+        help="Trials, laps or rests: a set of spans, or a table onset,duration,stimulus each.",
+    ),
+]
+BinSeconds = Annotated[float, typer.Option("--bin", help="Seconds per bin.")]
+Duration = Annotated[
+    float | None, typer.Option(help="Seconds that windows last whose end is not told.")
+]
 
 
 def align(
     project: ProjectPath,
     a: Annotated[str, typer.Argument(help="The first day's source.")],
     b: Annotated[str, typer.Argument(help="The second day's source.")],
-    by: Annotated[str, typer.Option(help="What relates them: cells.")] = "cells",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="cells: the same cells of one field; overlap: windows that both have, other units."
+        ),
+    ] = "cells",
     everything: Annotated[
         bool, typer.Option("--all", help="Also regions that are called no cells.")
     ] = False,
     activity: Annotated[
         bool, typer.Option("--activity", help="Take how the cells fired as evidence too.")
     ] = False,
+    windows: Windows = None,
+    method: Annotated[
+        str, typer.Option(help="Of overlap: transport (needs no labels), procrustes, cca, ...")
+    ] = "transport",
+    hide: Annotated[
+        bool, typer.Option("--hide-labels", help="Of overlap: do not use conditions of windows.")
+    ] = False,
+    bin_s: BinSeconds = 0.05,
+    axes: Annotated[int, typer.Option(help="Of overlap: axes of the common space.")] = 10,
+    duration: Duration = None,
+    seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Of overlap: folder; below reports/ by default.")
+    ] = None,
+    readers: Readers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the same cells on two days; the links are kept and can be reviewed."""
+    """Relate two sources: the same cells on two days, or two populations in one space."""
     from nissl.project import open_project
 
+    if by == "overlap":
+        with open_project(project, create=False) as study:
+            both = study.overlap(
+                a,
+                b,
+                _needed(windows),
+                method=method,
+                labels=not hide,
+                bin_s=bin_s,
+                n_axes=axes,
+                duration_s=duration,
+                seed=seed,
+                out=out,
+                resolve=rule_of(readers),
+            )
+        _show_overlap(both, as_json=as_json)
+        return
     with open_project(project, create=False) as study:
         found = study.align(a, b, by=by, everything=everything, activity=activity)
     for finding in found.findings:
@@ -44,6 +99,91 @@ def align(
     show("Aligned", [row], as_json=as_json)
 
 
+def errormap(
+    project: ProjectPath,
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="Sources; all that have spikes by default.")
+    ] = None,
+    windows: Windows = None,
+    rule: Annotated[
+        str, typer.Option(help="linear, or rotation: the same geometry is asked for too.")
+    ] = "linear",
+    bin_s: BinSeconds = 0.05,
+    duration: Duration = None,
+    permutations: Annotated[int, typer.Option(help="Of conditions, for the null.")] = 99,
+    seed: Annotated[int, typer.Option(help="Of the permutations.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder; reports/errormap by default.")] = None,
+    readers: Readers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict each population from each other one where nothing was fitted; say why it fails."""
+    from nissl.project import open_project
+
+    with open_project(project, create=False) as study:
+        found = study.errormap(
+            _needed(windows),
+            sources or None,
+            rule=rule,
+            bin_s=bin_s,
+            duration_s=duration,
+            permutations=permutations,
+            seed=seed,
+            out=out,
+            resolve=rule_of(readers),
+        )
+    say(f"The worst pair: {found.worst[1]} predicted from {found.worst[0]}.")
+    for reason in found.reasons:
+        say(
+            f"  {reason.name}: {reason.loss:.2f} [{reason.low:.2f}, {reason.high:.2f}] lost. "
+            f"{reason.says}"
+        )
+    for path in found.files:
+        say(f"wrote {path}")
+    rows = [
+        {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
+        for row in found.table.to_pylist()
+        if row["read"] != row["predicted"]
+    ]
+    show("Error map", rows, as_json=as_json)
+
+
+def _needed(windows: list[str] | None) -> list[str]:
+    if not windows:
+        raise BadArgumentError(
+            "windows that the sources share",
+            "none",
+            "Name a set of spans, or tables: --windows trials, or --windows A.csv --windows B.csv",
+        )
+    return windows
+
+
+def _show_overlap(found: Overlap, *, as_json: bool) -> None:
+    for finding in found.findings:
+        say(finding.sentence)
+    for path in found.files:
+        say(f"wrote {path}")
+    for name in found.sources:
+        say(f"source {name}")
+    rows = [
+        {
+            "likeness": how,
+            "value": round(value.value, 3),
+            "chance": round(value.null_mean, 3),
+            "p": round(value.p, 4),
+        }
+        for how, value in found.likeness.items()
+    ]
+    sure = found.aligned.facts.get("probability")
+    if sure and sure[0] == sure[0]:
+        say(f"right turn with probability {sure[0]:.2f}")
+    show("Geometry of conditions in both", rows, as_json=as_json)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    app.command("align", short_help="Find the same cells on two days.")(align)
+    app.command("align", short_help="The same cells on two days, or populations in one space.")(
+        align
+    )
+    app.command("errormap", short_help="Who predicts whom among populations, and why not.")(
+        errormap
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from nissl.project import aligning, syncing
+from nissl.project import aligning, comparing, syncing
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 
@@ -41,6 +43,68 @@ class Relating(Opened):
         first, second = self.source(a), self.source(b)
         return aligning.align(
             self.store, first, second, by=by, everything=everything, activity=activity
+        )
+
+    def overlap(
+        self,
+        a: Source | str,
+        b: Source | str,
+        windows: Sequence[str | Path] | str | Path,
+        **options: Any,
+    ) -> comparing.Overlap:
+        """Bring the populations of two sources into one space over windows that both have.
+
+        Parameters
+        ----------
+        a, b : Source or str
+            With labels of the task "spikes", as people left them, or derived traces or rates. The
+            first is the reference. No unit has to be the same.
+        windows : str, Path, or sequence of them
+            Trials, laps or rests: one for both, or one each; a table (.csv, .tsv) with
+            `onset`, `duration` and `stimulus`, or the name of a set of spans.
+        **options
+            `method` (see `nissl.align.latent.aligners.ALIGNERS`; "transport" needs no labels),
+            `labels` (False hides the conditions of windows from the aligner), `bin_s`, `n_axes`,
+            `smooth_s`, `duration_s` (of windows whose end is not told), `seed`, `out` (a folder)
+            and `resolve`.
+
+        Returns
+        -------
+        Overlap
+            Latents of both as derived sources, the maps, how alike the geometries are beside
+            chance, and what speaks against the match.
+        """
+        first, second = self.source(a), self.source(b)
+        given = [windows] if isinstance(windows, str | Path) else windows
+        return comparing.overlap(self.store, first, second, given, **options)
+
+    def errormap(
+        self,
+        windows: Sequence[str | Path] | str | Path,
+        sources: Sequence[Source | str] | None = None,
+        **options: Any,
+    ) -> comparing.Compared:
+        """Predict every source's population from every other one, where it was not fitted.
+
+        Parameters
+        ----------
+        windows : str, Path, or sequence of them
+            As in `overlap`; three or more conditions that all sources have, two windows each.
+        sources : sequence of Source or str, optional
+            All that have spikes, by default.
+        **options
+            `rule` ("linear" or "rotation"), `bin_s`, `duration_s`, `permutations`, `seed`, `out`
+            (a folder) and `resolve`.
+
+        Returns
+        -------
+        Compared
+            Skill of each ordered pair with interval, null and p, and why the worst pair is lost.
+        """
+        chosen = self.annotated("spikes") if sources is None else sources
+        given = [windows] if isinstance(windows, str | Path) else windows
+        return comparing.error_map_of(
+            self.store, [self.source(s) for s in chosen], given, **options
         )
 
     def sync(self, a: Source | str, b: Source | str, **options: Any) -> syncing.Synchrony:

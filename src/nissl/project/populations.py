@@ -1,0 +1,205 @@
+"""Populations of a project's sources as fragments: what units did in windows that come again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nissl.align.binning import averaged, bins_of, counted, width_of
+from nissl.align.fragments import About, Floats, Fragment, Ints
+from nissl.annotators.rates.traces import HIGH, LOW
+from nissl.clock import Clock
+from nissl.data.channels import BRAIN, MOVIE, SPIKING
+from nissl.data.recording import UNKNOWN
+from nissl.errors import BadArgumentError, MissingInputError
+from nissl.labels import Kind
+from nissl.labels.replay import Rule
+from nissl.project.annotating import current
+from nissl.project.dossier import gather
+from nissl.project.source import Source
+from nissl.project.stimulating import find_stimuli
+from nissl.store import Store
+
+SPIKES = "spikes"
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Units of a source, and what bins of them are made from.
+
+    Parameters
+    ----------
+    source : Source
+    stream : str
+    clock : Clock
+    units : ndarray of int, shape (n_units,)
+    labels : str
+        Digest of the spikes, empty for signals.
+    events : tuple of ndarray, optional
+        Samples and units of spikes.
+    values : ndarray, shape (n_samples, n_units), optional
+        Of signals.
+    """
+
+    source: Source
+    stream: str
+    clock: Clock
+    units: Ints
+    labels: str
+    events: tuple[Ints, Ints] | None = None
+    values: Floats | None = None
+
+    def binned(self, left: Ints, width: int) -> Floats:
+        """Spikes per bin, or the mean of the signal, shape (n_bins, n_units)."""
+        if self.events is not None:
+            return counted(*self.events, self.units, left, width)
+        return averaged(np.asarray(self.values, float), left, width)
+
+
+@dataclass(frozen=True, eq=False)
+class Populations:
+    """Fragments of several sources over the same kinds of windows.
+
+    Parameters
+    ----------
+    fragments : tuple of Fragment
+    conditions : tuple of str
+        Names that the fragments' conditions are indices of.
+    populations : tuple of Population
+    labels : tuple of tuple of str
+        Digests of the sets that each fragment was made from.
+    """
+
+    fragments: tuple[Fragment, ...]
+    conditions: tuple[str, ...]
+    populations: tuple[Population, ...]
+    labels: tuple[tuple[str, ...], ...]
+
+
+def populations(
+    store: Store,
+    sources: Sequence[Source],
+    windows: Sequence[str | Path],
+    *,
+    bin_s: float,
+    duration_s: float | None = None,
+    resolve: Rule | None = None,
+) -> Populations:
+    """Fragments of sources with spikes or traces, over windows that are named.
+
+    Parameters
+    ----------
+    store : Store
+    sources : sequence of Source
+        Recordings with labels of the task "spikes", taken as people left them, or derived
+        traces and rates.
+    windows : sequence of str or Path
+        One for all sources, or one each: a table (.csv, .tsv) with onset, duration and stimulus, or
+        the name of a set of spans.
+    bin_s : float
+    duration_s : float, optional
+        Of windows whose end is not told.
+    resolve : callable, optional
+        How several readers' decisions are combined.
+
+    Raises
+    ------
+    BadArgumentError
+        Another number of windows than of sources; windows shorter than two bins.
+    MissingInputError
+        A source without spikes and without traces.
+    """
+    if len(windows) not in (1, len(sources)):
+        raise BadArgumentError(
+            f"windows for all, or for each of {len(sources)} sources",
+            f"{len(windows)}",
+            "Name a set of spans that all have, or one table each: --windows A.csv --windows B.csv",
+        )
+    each = list(windows) * (len(sources) if len(windows) == 1 else 1)
+    found = [population(store, source, resolve=resolve) for source in sources]
+    told = [
+        find_stimuli(store, p.source, p.stream, w, duration_s=duration_s, resolve=resolve)
+        for p, w in zip(found, each, strict=True)
+    ]
+    names = tuple(sorted({name for t in told for name in t.stimuli.names}))
+    fragments = []
+    for one, t in zip(found, told, strict=True):
+        width = width_of(one.clock, bin_s)
+        left, window = bins_of(t.stimuli.start, t.stimuli.stop, width)
+        if len(left) < 2:
+            raise BadArgumentError(
+                f"windows of {one.source.name!r} that last a few bins of {bin_s * 1e3:g} ms",
+                f"{len(t.stimuli.start)} windows of {len(left)} bins in all",
+                "Ask for shorter bins, or state how long windows last: --duration 1",
+            )
+        index = np.array([names.index(name) for name in t.stimuli.names], np.int64)
+        condition = index[t.stimuli.which[window]] if len(names) > 1 else None
+        fragments.append(
+            Fragment(
+                one.source.name,
+                one.binned(left, width),
+                bin_s,
+                window,
+                condition,
+                units=one.units,
+                about=about(one.source),
+            )
+        )
+    labels = tuple(
+        tuple(d for d in (p.labels, *t.labels) if d) for p, t in zip(found, told, strict=True)
+    )
+    return Populations(tuple(fragments), names, tuple(found), labels)
+
+
+def population(store: Store, source: Source, *, resolve: Rule | None = None) -> Population:
+    """Units of a source: its spikes as people left them, else the channels of its traces."""
+    if current(store, source, SPIKES) is not None:
+        day = gather(store, source, SPIKES, draft=True, resolve=resolve)
+        if day.labels.kind is Kind.EVENTS:
+            sample = day.labels.column("sample").astype(np.int64)
+            unit = day.labels.column("item").astype(np.int64)
+            clock = source.clock(day.stream)
+            return Population(
+                source,
+                day.stream,
+                clock,
+                np.unique(unit),
+                day.labels.digest,
+                (sample, unit),
+            )
+    kinds = {name: str(facts.get("kind")) for name, facts in source.row.streams.items()}
+    fitting = [name for name, kind in kinds.items() if kind not in (*SPIKING, *BRAIN, MOVIE)]
+    if len(fitting) != 1:
+        raise MissingInputError(
+            f"spikes of {source.name!r}, or traces or rates with a channel for each unit",
+            f"streams {kinds} and no spikes",
+            f"Sort it: nissl annotate {store.path} {source.name} --task spikes; "
+            f"or make traces: nissl traces {store.path} {source.name}",
+        )
+    signal = source.recording[fitting[0]]
+    own = [k for k, name in enumerate(signal.channels.ids) if not name.endswith((LOW, HIGH))]
+    parts = [signal.read(s.start, s.stop, own) for s in signal.clock.segments]
+    values = np.concatenate(parts).astype(np.float64)
+    units = np.arange(len(own), dtype=np.int64)
+    return Population(source, signal.name, signal.clock, units, "", values=values)
+
+
+def about(source: Source) -> About:
+    """What the project knows of a source that matters for comparing."""
+
+    def known(facts: Mapping[str, Any], name: str) -> str:
+        value = str(facts.get(name) or "")
+        return "" if value == UNKNOWN else value
+
+    subject, session = source.row.subject, source.row.session
+    return About(
+        species=known(subject, "species"),
+        subject=known(subject, "id"),
+        session=known(session, "id"),
+        region=known(subject, "region"),
+        modality="signal" if source.row.format == "derived" else "spikes",
+    )
