@@ -104,6 +104,8 @@ def test_other_models_are_sources_of_their_own_and_the_last_one_is_shown(worm):
         ratio = study.traces("worm", parameters={"model": "ratio"})
         alone = study.traces("worm", parameters={"model": "first", "channels": ["green"]})
         assert len({ratio.sources[0], alone.sources[0]}) == 2
+        assert [f.check for f in alone.findings] == ["no_marker"]
+        assert not ratio.findings
         shown = study.dossier("worm", "tracks", draft=True).signals
         assert set(shown) == {"fluorescence", "light"}
         by_ratio = study.source(ratio.sources[0]).recording.signal.read()

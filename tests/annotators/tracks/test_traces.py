@@ -57,6 +57,16 @@ def test_a_silent_neuron_does_not_follow_motion_and_an_active_one_follows_itself
     assert np.nanstd(by_ratio[:, ::2]) > 3 * found.activity[:, ::2].std()
 
 
+def test_motion_that_green_shows_less_of_is_no_activity(tmp_path: Path) -> None:
+    """As where neighbours whose light moves otherwise shine into green more than into red."""
+    seen, motion, _ = light()
+    green = 0.75 * seen.green + 0.25 * np.nanmean(seen.green, axis=0)
+    found = separated(Light(seen.red, green, seen.items, RATE_HZ), Context(tmp_path))
+    for k in range(0, 12, 2):
+        left = np.polyfit(motion[:, k], found.activity[:, k], 1)[0]
+        assert abs(left) < 0.05  # of the quarter that a gain of one would leave
+
+
 def test_where_a_neuron_was_not_seen_it_is_less_sure(tmp_path: Path) -> None:
     seen, _, activity = light()
     found = separated(seen, Context(tmp_path))

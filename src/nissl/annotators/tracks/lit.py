@@ -39,6 +39,7 @@ Floats = npt.NDArray[np.float64]
 MODELS = ("two-channel", "ratio", "first")
 REST = 0.2
 """Quantile of a trace that is taken for rest, as of cells."""
+NO_MARKER = "Traces are of one channel alone: what motion does to light is in them, and looks like activity."
 SELDOM = 0.5
 """Share of volumes in which a neuron was seen, below which its trace is in doubt."""
 
@@ -113,7 +114,10 @@ class TrackLight:
         used = volumes.channels[: 1 if model == "first" else 2]
         about = {"model": model, "channels": [each.name for each in used]}
         made = tuple(_signal(name, each, positions, clock, about) for name, each in values.items())
-        return made, tuple(_doubts(values["fluorescence"], positions))
+        doubts = _doubts(values["fluorescence"], positions)
+        if model == "first":
+            doubts.insert(0, Finding("no_marker", "warning", NO_MARKER))
+        return made, tuple(doubts)
 
 
 def _model(name: Any, volumes: Volumes) -> str:

@@ -90,7 +90,7 @@ class Blocks:
             left = 1 - 2 * with_course.mean() + of_course.mean()
             seconds = min(model.activity_s / max(left, 1e-3), LONGEST_S)
         size = model.activity**2 * seconds / model.activity_s
-        alone = MEDIAN * (model.red**2 + model.green**2) / counts
+        alone = MEDIAN * ((model.gain * model.red) ** 2 + model.green**2) / counts
         return np.asarray(size * of_course + weights**2 @ alone)
 
     def _smooth(self, values: Floats) -> Floats:

@@ -150,9 +150,11 @@ def ratio(light: Light) -> Floats:
 def separated(light: Light, context: Context) -> Separated:
     """Motion and activity of every neuron, by a model of both channels.
 
-    Red is motion and noise, green is motion, activity and noise; motion and activity are
-    processes of Ornstein and Uhlenbeck of their own size and speed, which are fitted to each
-    neuron by the likelihood of both channels. Where a neuron was not seen, the model goes on and
+    Red is motion and noise, green is motion times a gain, activity and noise; motion and activity
+    are processes of Ornstein and Uhlenbeck of their own size and speed, which are fitted to each
+    neuron with the gain by the likelihood of both channels. The gain is near 1, and not 1 where
+    light of neighbours, which does not move as the neuron does, is another part of green than of
+    red. Where a neuron was not seen, the model goes on and
     is less sure. The idea is that of two-channel motion artifact correction (Creamer, Chen,
     Leifer and Pillow 2022, PLoS Computational Biology 18, e1010421); the processes and the
     inference, a Kalman filter and smoother, are our own choice.

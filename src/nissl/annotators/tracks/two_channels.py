@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ SHORTEST, LONGEST_S = 0.3, 60.0
 """Time constants that are considered: from a third of a volume on, up to a minute."""
 LEAST = 1e-3
 """Smallest standard deviation of anything, dF/F."""
+GAIN = 0.25
+"""Standard deviation of the logarithm of the gain of motion in green, before light is seen."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Model:
         Their time constants, seconds.
     red, green : float
         Noise of the channels.
+    gain : float
+        How much of red's change by motion green shows: 1 but for light of neighbours and ground,
+        of which either channel may hold more.
     """
 
     motion: float
@@ -37,6 +42,7 @@ class Model:
     activity_s: float
     red: float
     green: float
+    gain: float = 1.0
 
 
 def fitted(y: Floats, rate_hz: float) -> Model:
@@ -54,13 +60,13 @@ def fitted(y: Floats, rate_hz: float) -> Model:
     from scipy.optimize import minimize
 
     rough = np.maximum(_rough(y), 5 * LEAST)
-    start = np.log([rough[0], rough[1], 1.0, 2.0, rough[2], rough[2]])
-    low = np.log([LEAST, LEAST, SHORTEST / rate_hz, 2 / rate_hz, LEAST, LEAST])
-    high = np.log([5.0, 20.0, LONGEST_S, LONGEST_S, 5.0, 5.0])
+    start = np.log([rough[0], rough[1], 1.0, 2.0, rough[2], rough[2], 1.0])
+    low = np.log([LEAST, LEAST, SHORTEST / rate_hz, 2 / rate_hz, LEAST, LEAST, 0.3])
+    high = np.log([5.0, 20.0, LONGEST_S, LONGEST_S, 5.0, 5.0, 3.0])
     start = np.clip(start, low + 1e-3, high - 1e-3)
 
     def cost(p: Floats) -> float:
-        away = (p - start) / np.array([2.0, 3.0, 1.5, 1.5, 1.5, 1.5])
+        away = (p - start) / np.array([2.0, 3.0, 1.5, 1.5, 1.5, 1.5, GAIN])
         return -_likelihood(np.exp(p), y, rate_hz) + 0.5 * float(away @ away)
 
     found = minimize(cost, start, method="L-BFGS-B", bounds=list(zip(low, high, strict=True)))
@@ -69,9 +75,7 @@ def fitted(y: Floats, rate_hz: float) -> Model:
 
 def smoothed(model: Model, y: Floats, rate_hz: float) -> Floats:
     """Activity, its standard deviation, and motion, given all of both channels, (3, n_frames)."""
-    p = np.array(
-        [model.motion, model.activity, model.motion_s, model.activity_s, model.red, model.green]
-    )
+    p = np.array(list(asdict(model).values()))
     return _smooth(p, np.ascontiguousarray(y), rate_hz)
 
 
@@ -108,9 +112,9 @@ def _likelihood(p: Floats, y: Floats, rate_hz: float) -> float:
             v01 = v01 - k0 * v01
             v00 = v00 - k0 * v00
         if np.isfinite(y[t, 1]):
-            h0, h1 = v00 + v01, v01 + v11
-            s = h0 + h1 + r1
-            e = y[t, 1] - m0 - m1
+            h0, h1 = p[6] * v00 + v01, p[6] * v01 + v11
+            s = p[6] * h0 + h1 + r1
+            e = y[t, 1] - p[6] * m0 - m1
             total -= 0.5 * (np.log(s) + e * e / s)
             k0, k1 = h0 / s, h1 / s
             m0, m1 = m0 + k0 * e, m1 + k1 * e
@@ -125,7 +129,7 @@ def _smooth(p: Floats, y: Floats, rate_hz: float) -> Floats:
     speed = np.diag(np.array([np.exp(-1 / (p[2] * rate_hz)), np.exp(-1 / (p[3] * rate_hz))]))
     start = np.diag(np.array([p[0] ** 2, p[1] ** 2]))
     fresh = start - speed @ start @ speed
-    looks = np.array([[1.0, 0.0], [1.0, 1.0]])
+    looks = np.array([[1.0, 0.0], [p[6], 1.0]])
     mean, var = np.zeros((n, 2)), np.zeros((n, 2, 2))
     ahead, wide = np.zeros((n, 2)), np.zeros((n, 2, 2))
     m, v = np.zeros(2), start.copy()
