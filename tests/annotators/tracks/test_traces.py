@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import detrend
 
 from nissl.annotators.tracks.positions import Positions
+from nissl.annotators.tracks.simulate import Worm, simulated
+from nissl.annotators.tracks.simulate.worm import stage_of
 from nissl.annotators.tracks.traces import Light, measure, ratio, separated
 from nissl.annotators.tracks.volumes import Volumes
 from nissl.data import Movie
@@ -119,3 +122,25 @@ def test_one_channel_or_no_spacing_is_told(tmp_path: Path) -> None:
     flat = tuple(Movie.from_array(m.read(), RATE_HZ, name=m.name) for m in volumes.channels)
     with pytest.raises(BadMetadataError, match="size of a voxel"):
         measure(Volumes(flat), positions, Context(tmp_path))
+
+
+@pytest.mark.slow
+def test_silent_neurons_of_a_simulated_worm_keep_little_of_its_motion(tmp_path: Path) -> None:
+    """The figures of the manual are those of seeds 101 to 103."""
+    worm = Worm(seed=101, n_neurons=60, n_frames=500)
+    made, stage = simulated(worm), stage_of(worm)
+    seen = measure(made.volumes, made.positions, Context(tmp_path))
+    found, by_ratio = separated(seen, Context(tmp_path)).activity, ratio(seen)
+    shines = detrend(np.log(stage.light[0][:, :60]).astype(float), axis=0)
+    left: list[list[float]] = [[], []]
+    follows: list[list[float]] = [[], []]
+    for k in range(60):
+        known = np.isfinite(by_ratio[:, k])
+        for which, values in enumerate((found, by_ratio)):
+            change = values[known, k]
+            if stage.activity[:, k].any():
+                follows[which].append(np.corrcoef(change, stage.activity[known, k])[0, 1])
+            else:
+                left[which].append(abs(np.polyfit(shines[known, k], change, 1)[0]))
+    assert np.median(left[0]) < 0.05 < np.median(left[1])
+    assert np.median(follows[0]) > np.median(follows[1])

@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 MODELS = ("two-channel", "ratio", "first")
 REST = 0.2
 """Quantile of a trace that is taken for rest, as of cells."""
-NO_MARKER = "Traces are of one channel alone: what motion does to light is in them, and looks like activity."
+NO_MARKER = "Traces of one channel alone hold what motion does to light, as if it were activity."
 SELDOM = 0.5
 """Share of volumes in which a neuron was seen, below which its trace is in doubt."""
 
