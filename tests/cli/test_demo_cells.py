@@ -39,3 +39,13 @@ def _extracted_again(out):
         assert after.channels.ids == before.channels.ids
         np.testing.assert_allclose(after.read(), before.read(), atol=1e-4)
         assert "motion" in study.dossier("simulated-0", "cells", draft=True).signals
+    table = out / "taps.csv"
+    table.write_text("onset,duration\n4,1\n9,1\n15,1\n")
+    around = ["--before", "1.5", "--after", "1.5", "--json"]
+    given = ["responses", str(out), "simulated-0.fluorescence", "--stimuli", str(table), *around]
+    said = CliRunner().invoke(app, given)
+    assert said.exit_code == 0, said.output
+    assert {row["stimulus"] for row in json.loads(said.stdout)} == {"taps"}
+    with nissl.open(out) as study:
+        answers = study.dossier("simulated-0", "cells", draft=True).answers
+    assert list(answers) == ["simulated-0.fluorescence"]
