@@ -47,7 +47,9 @@ def grid(told: Positions, names: dict[int, str]) -> str:
         axes.set_ylabel("neuron")
         axes.set_xlabel("volume" if _consecutive(told) else "volume, in the order of those tracked")
         said = "confidence" if calibrated else "seen (no confidence was calibrated)"
-        made.colorbar(drawn, ax=axes, fraction=0.02, pad=0.01, aspect=40, label=said)
+        made.colorbar(
+            drawn, ax=axes, fraction=0.02, pad=0.01, aspect=40, label=said.replace(" was", "\nwas")
+        )
         return to_svg(made, f"{said} of {len(called)} neurons in {told.frames.size} volumes")
 
 
