@@ -47,6 +47,14 @@ def test_without_any_labels_the_method_that_needs_none_is_named(study):
         project.annotate(source, "tracks/registration")
 
 
+def test_where_every_method_needs_drawn_masks_an_import_is_asked_for(study):
+    project, source = study
+    with pytest.raises(MissingInputError, match="--author NAME"):
+        project.annotate(source, "masks/registration")
+    with pytest.raises(MissingInputError, match="nissl import"):
+        project.annotate(source, "tracks/masks")
+
+
 def edit(kind: str, base: str, items: tuple[int, ...], **payload: object) -> Edit:
     return Edit(uuid4(), EditKind(kind), base, items, "ada", 0.0, payload=payload)
 

@@ -190,9 +190,7 @@ def _needed(
             raise MissingInputError(
                 f"labels of the task {need!r} on {source.name!r}, which {method.name!r} needs",
                 "none",
-                f"Make them: nissl annotate {store.path} --task {_maker(need)}"
-                if need in TASKS
-                else f"Import them: nissl import {store.path} {source.name} TABLE --name {need}",
+                _remedy(store, source, need),
             )
         labels[need] = store.get_labels(digest)
         table = items_of(store, digest)
@@ -232,11 +230,21 @@ def people_s(store: Store, source: Source, task: str) -> str | None:
     )
 
 
-def _maker(task: str) -> str:
-    """The method that makes labels of a task from nothing of that task."""
+def _remedy(store: Store, source: Source, need: str) -> str:
+    """How labels of a task come about: made by a method, or imported where every one needs some."""
+    if need not in TASKS:
+        return f"Import them: nissl import {store.path} {source.name} TABLE --name {need}"
+    maker = _maker(need)
+    if maker is None:
+        return f"Import some by hand: nissl import {store.path} {source.name} FILE --author NAME"
+    return f"Make them: nissl annotate {store.path} --task {maker}"
+
+
+def _maker(task: str) -> str | None:
+    """The method that makes labels of a task from nothing of that task; None where none does."""
     methods = TASKS.get(task).methods
     free = [name for name in methods if task not in getattr(ANNOTATORS.get(name), "needs", ())]
-    return task if not free or free[0] == methods[0] else free[0]
+    return None if not free else task if free[0] == methods[0] else free[0]
 
 
 def items_of(store: Store, digest: str) -> ItemTable | None:

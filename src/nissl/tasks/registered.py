@@ -81,6 +81,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "tracks/registration": "nissl.annotators.tracks.registering:REGISTRATION",
         "tracks/blobs": "nissl.annotators.tracks.linking:BLOBS",
         "names/atlas": "nissl.annotators.names.method:ATLAS",
+        "tracks/masks": "nissl.annotators.masks.centres:CENTRES",
         "masks/nissl": "nissl.annotators.masks.method:NISSL",
         "masks/registration": "nissl.annotators.masks.registering:REGISTRATION",
     }

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from nissl.annotators.masks.annotated import annotated
+from nissl.annotators.masks.centres import CENTRES
 from nissl.annotators.masks.learning import grid_of
 from nissl.annotators.masks.masks import Masks
 from nissl.annotators.masks.method import NISSL
 from nissl.annotators.masks.registering import REGISTRATION
 from nissl.annotators.masks.task import MASKS
 from nissl.annotators.masks.trust import learnt
+from nissl.annotators.tracks.positions import Positions
 from nissl.annotators.tracks.simulate import simulate_worm
 from nissl.data import Recording
 from nissl.errors import BadArgumentError, BadLabelsError
@@ -77,6 +79,18 @@ def test_a_network_draws_masks_the_same_after_it_was_interrupted(worm, truth, tm
     again = annotate(NISSL, worm, truth, tmp_path / "a", **how).labels[0]
     assert again.digest == first.digest
     assert whole.sources[0].name == "mask_score"
+
+
+def test_centres_of_masks_are_tracks(worm, truth, tmp_path):
+    sure = replace(truth, confidence=np.linspace(0, 1, truth.frame.size).astype(np.float32))
+    made = CENTRES.annotate(inputs(worm, sure), {}, Context(tmp_path)).labels[0]
+    found = Positions.from_labels(made)
+    assert made.provenance.task == "tracks"
+    np.testing.assert_array_equal(found.items, truth.items)
+    column = int(np.searchsorted(found.items, truth.item[0]))
+    assert found.confidence[0, column] == 0.0
+    z, y, x = np.unravel_index(truth.voxels[0], truth.shape)
+    np.testing.assert_allclose(found.xyz[0, column], [x.mean(), y.mean(), z.mean()], rtol=1e-6)
 
 
 def test_one_volume_or_few_are_told_and_have_no_confidence(worm, truth, tmp_path):
