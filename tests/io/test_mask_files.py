@@ -65,6 +65,12 @@ def test_people_targettrack_and_networks_are_three_authors(tmp_path: Path) -> No
     assert found.items[0].context["grid"] == list(GRID)
 
 
+def test_data_sets_that_are_numbered_are_no_volumes(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["0"] = np.zeros((3, 4))
+    assert not TARGETTRACK.matches(tmp_path / "other.h5")
+
+
 def test_a_file_may_have_points_and_masks(tmp_path: Path) -> None:
     places = np.random.default_rng(2).uniform(1, 4, (6, 3, 3))
     path = write_targettrack(tmp_path / "worm.h5", movie(), places)

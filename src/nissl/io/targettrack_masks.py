@@ -19,7 +19,8 @@ MASK, PREDICTED, TRUE = "mask", "predmask", "ground_truth"
 
 def mask_frames(group: Any, name: str = MASK) -> list[int]:
     """Volumes of an open file, or of a run, that have a mask."""
-    return sorted(int(key) for key in group if key.isdecimal() and name in group[key])
+    # by path, for other programs' files have data sets of such names
+    return sorted(int(key) for key in group if key.isdecimal() and f"{key}/{name}" in group)
 
 
 def read_masks(file: Any, person: Author, stream: str) -> list[FoundMasks]:
