@@ -63,7 +63,10 @@ def test_the_page_has_real_and_simulated_masks(made: SimpleNamespace) -> None:
     simulated = {**base, "kind": "masks-simulated", "annotated": 5, "seed": 0, "neurons": 30,
                  "frames": 100, "shape": [12, 64, 96], "voxels": 8.0,
                  "reliability": {"ece": 0.04}}  # fmt: skip
-    text = "\n".join(made.masks_section([real, simulated]))
+    plain = {**simulated, "label": "without targeted augmentation",
+             "scores": {**scores, "dice": 0.4}, "reliability": {"ece": None}}  # fmt: skip
+    text = "\n".join(made.masks_section([real, simulated, plain]))
+    assert "Dice by +0.100 (5 annotated)" in text
     assert "0.50 / 0.50 / 0.50" in text
     assert "0.70 (1)" in text
     assert "**met** (0.040 at worst)" in text
