@@ -146,6 +146,22 @@ def test_overlap_from_the_command_line(study: SimpleNamespace) -> None:
     assert "--windows" in str(none.exception)
 
 
+def test_one_source_is_translated_into_another(study: SimpleNamespace) -> None:
+    """A day with itself is a perfect pair; with another day's trials in order, there is nothing."""
+    table = str(study.tables["monday"])
+    arguments = ["translate", str(study.path), "monday", "monday", "--windows", table]
+    said = CliRunner().invoke(
+        app, [*arguments, "--bin", "0.1", "--lags", "0", "--permutations", "9"]
+    )
+    assert said.exit_code == 0, said.output
+    facts = json.loads((study.path / "reports" / "monday~monday.map" / "facts.json").read_text())
+    assert facts["skill"] > 0.5
+    assert facts["p"] == pytest.approx(0.1)
+    assert facts["shuffled"] < 0.2
+    bad = CliRunner().invoke(app, [*arguments, "--lags", "soon"])
+    assert "whole numbers" in str(bad.exception)
+
+
 def test_what_is_missing_is_said(study: SimpleNamespace, tmp_path: Path) -> None:
     windows = [study.tables["monday"]] * 3
     with pytest.raises(BadArgumentError, match="windows for all"):

@@ -62,7 +62,7 @@ def test_transport_teaches_a_decoder_of_the_other_units() -> None:
     decoder = taught(first, hidden, found.couplings[0], steps, VELOCITY)
     own = r2(test.behaviour[VELOCITY], decoder.predict(test))
     assert own > carried("transport") - 0.02
-    assert found.facts["probability"][0] > 0.9
+    assert found.facts["probability"][0] > 0.8
     assert not found.doubts
 
 

@@ -18,11 +18,11 @@ from nissl.align.latent.spaces import own_space
 from nissl.align.latent.trajectories import n_steps, trajectories
 from nissl.align.latent.transport import Solution, transported
 
-SLOPE, OFFSET = 1.0, 3.0
+SLOPE, OFFSET = 0.769, 4.141
 """Of the logistic curve over the logarithm of the gap."""
 ALONE = 0.5
 """Gap that stands for "no other solution was found"."""
-DOUBTFUL = 0.9
+DOUBTFUL = 0.8
 _FLOOR = 1e-3
 
 

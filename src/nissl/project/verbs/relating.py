@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nissl.project import aligning, comparing, syncing
+from nissl.project import aligning, comparing, syncing, translating
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 
@@ -106,6 +106,34 @@ class Relating(Opened):
         return comparing.error_map_of(
             self.store, [self.source(s) for s in chosen], given, **options
         )
+
+    def translate(
+        self,
+        a: Source | str,
+        b: Source | str,
+        windows: Sequence[str | Path] | str | Path,
+        **options: Any,
+    ) -> translating.Translated:
+        """Predict one source from another that was recorded at the same time.
+
+        Parameters
+        ----------
+        a, b : Source or str
+            What is read, and what is predicted; as in `overlap`.
+        windows : str, Path, or sequence of them
+            The same stretches of time in both.
+        **options
+            `bin_s`, `lags` (bins by which the first is later), `duration_s`, `permutations`,
+            `seed`, `out` (a folder) and `resolve`.
+
+        Returns
+        -------
+        Translated
+            The map, its skill in windows left out beside two nulls, and where it fails.
+        """
+        first, second = self.source(a), self.source(b)
+        given = [windows] if isinstance(windows, str | Path) else windows
+        return translating.translate_sources(self.store, first, second, given, **options)
 
     def sync(self, a: Source | str, b: Source | str, **options: Any) -> syncing.Synchrony:
         """Match the pulses that two devices share and map their clocks onto each other."""
