@@ -20,6 +20,7 @@ POLICIES: Registry[Policy] = Registry(
         "coreset": "nissl.review.policies.diversity:coreset",
         "density": "nissl.review.policies.diversity:density",
         "leverage": "nissl.review.policies.leverage:leverage",
+        "coverage": "nissl.review.policies.coverage:coverage",
         "error_reduction": "nissl.review.policies.error_reduction:error_reduction",
         "bandit": "nissl.review.policies.bandit:bandit",
         "learned": "nissl.review.policies.learned:learned",
@@ -31,6 +32,7 @@ _NEEDS = {
     "coreset": ("features",),
     "density": ("features",),
     "leverage": ("features",),
+    "coverage": ("features",),
     "error_reduction": ("features",),
 }
 
