@@ -170,3 +170,18 @@ def test_a_missing_point_is_added_to_its_track_and_what_was_undone_is_gone(worm)
     at.decide("undo", target=done)
     assert np.array_equal(at.grid()[1], sure)
     at.decide("accept", items, status=409, frames=[T + 5])
+
+
+def test_the_next_volume_is_one_with_doubt_and_a_correction_is_carried_on(worm):
+    at = Tracks(worm)
+    found = at.ask("next")
+    assert 0 <= found["frame"] < T
+    assert 0 < found["righted"] <= found["wrong"]
+    for frame in range(T):
+        at.decide("accept", range(N), frames=[frame])
+    assert at.ask("next")["frame"] is None
+    path = f"/api/desks/{at.key}/points/alike"
+    answer = at.client.post(path, params={"reader": "Ana"}, json={"frame": 3})
+    assert answer.json() | {"position": 0} == {
+        "frames": [], "points": 0, "looked_at": 0, "position": 0
+    }  # fmt: skip

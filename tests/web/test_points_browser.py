@@ -102,10 +102,11 @@ def sit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Sitting]]:
     closing: list[Callable[[], object]] = []
 
     def start(
-        *, movie: bool = True, viewport: tuple[int, int] = (1440, 900), **worm: Any
-    ) -> Sitting:
+        *, movie: bool = True, viewport: tuple[int, int] = (1440, 900), seed: int = 3,
+        alike: bool = False, **worm: Any
+    ) -> Sitting:  # fmt: skip
         made = tracked_worm(
-            tmp_path, np.random.default_rng(3),
+            tmp_path, np.random.default_rng(seed),
             **{"n_neurons": 10, "n_frames": 40, "shape": SHAPE} | worm,
         )  # fmt: skip
 
@@ -132,6 +133,8 @@ def sit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Sitting]]:
 
         closing.append(stop)
         sitting.enter()
+        if not alike:
+            sitting.type("alike")
         return sitting
 
     yield start
@@ -180,6 +183,41 @@ def test_a_point_is_put_dragged_hidden_and_undone_and_on_disk_before_it_is_ackno
     at.page.wait_for_function(
         "() => !document.querySelector('.pt-here').textContent.includes('hid')"
     )
+    assert not at.faults
+
+
+def test_the_next_volume_is_told_and_a_correction_reaches_volumes_like_it(
+    sit: Callable[..., Sitting],
+) -> None:
+    at = sit(alike=True, seed=8, n_neurons=16, n_frames=60)
+    at.press("l")
+    at.page.wait_for_selector(".pt-loop:not(:empty)")
+    told = at.page.text_content(".pt-loop")
+    assert "wrong neuron-frames" in told
+    wanted = told.split("volume ")[1].split(" ")[0]
+    at.page.wait_for_selector(f".points[data-frame='{wanted}']")
+    frame, swap = at.worm.swap + 10, at.worm.swap
+    truth = at.worm.truth.xyz
+    for item in (0, 1):
+        at.go(frame, item)
+        at.type("cursor " + " ".join(f"{round(v)}" for v in truth[frame, item].tolist()))
+        at.press("a")
+    at.page.wait_for_selector(".pt-loop[data-alike]")
+    at.page.wait_for_function(
+        "() => document.querySelector('.pt-loop').textContent.includes('similar volumes')"
+    )
+    if shot := os.environ.get("NISSL_SHOTS"):
+        at.page.screenshot(path=f"{shot}/alike.png")
+    late, carried = time.monotonic() + 30, set()
+    while carried != {0, 1} and time.monotonic() < late:
+        time.sleep(0.1)
+        edits = at.worm.project.store.edits()
+        carried = {item for edit in edits if edit.by_method for item in edit.items}
+    assert carried == {0, 1}
+    rows = at.rows(swap + 20)
+    for item in (0, 1):
+        place = [rows[item][name] for name in "xyz"]
+        assert np.linalg.norm((place - truth[swap + 20, item]) * SPACING_UM[::-1]) < 2
     assert not at.faults
 
 

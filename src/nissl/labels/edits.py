@@ -12,6 +12,9 @@ from uuid import UUID
 from nissl.errors import BadEditError, BadLabelsError
 from nissl.labels.digest import plain_json
 
+BY_METHOD = "method"
+"""Role of edits that a method makes on a person's behalf: they move points and decide nothing."""
+
 
 class EditKind(StrEnum):
     """What an edit does; the payload each takes stands beside it."""
@@ -20,6 +23,7 @@ class EditKind(StrEnum):
     REJECT = "reject"  # {}
     RELABEL = "relabel"  # {"label": class name}
     MOVE = "move"  # the kind's place columns: {"sample"} | {"start", "stop"} | {"x", "y", "z"}
+    # a method's, of several points: {"rows": [row ids], "x": [...], "y": [...], "z": [...]}
     RESHAPE = "reshape"  # {"pixels": [...], "weights": [...] or None}
     ADD = "add"  # {"rows": [{column: value}]}; items are assigned by replay
     REMOVE = "remove"  # {}
@@ -55,7 +59,7 @@ class Edit:
     group : UUID, optional
         Edits made and undone together.
     role : str
-        "reader", "adjudicator", ...
+        "reader", "adjudicator", `BY_METHOD`, ...
     parent : UUID, optional
         The edit it answers.
     took_s : float, optional
@@ -92,6 +96,11 @@ class Edit:
         """Whether it speaks of some points of tracks only, not of whole items."""
         named = "frames" in self.payload or "rows" in self.payload
         return named and self.kind in (EditKind.ACCEPT, EditKind.UNSURE)
+
+    @property
+    def by_method(self) -> bool:
+        """Whether a method made it on the reviewer's behalf: it is no decision of a person."""
+        return self.role == BY_METHOD
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -234,7 +234,9 @@ class PointDesk:
         grid.sure[new] = before.sure[old]
         owner, frame = labels.column("item"), labels.column("frame")
         other = (draft.item[:n] != owner) | ~draft.alive[:n]
-        moved = np.fromiter(draft.moved.get("visible", ()), np.intp)
+        moved = np.fromiter(
+            {**draft.moved.get("visible", {}), **draft.moved.get("confidence", {})}, np.intp
+        )
         changed = np.union1d(np.flatnonzero(other), moved[moved < n])
         left = changed[np.isin(owner[changed], kept)]
         grid.sure[np.searchsorted(items, owner[left]), frame[left]] = NOTHING

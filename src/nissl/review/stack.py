@@ -31,7 +31,7 @@ class Step:
     @property
     def text(self) -> str:
         """The step in a few words."""
-        first = self.edits[0]
+        first = next((e for e in self.edits if not e.by_method), self.edits[0])
         n = len({(e.base, item) for e in self.edits for item in e.items})
         what = f"{first.kind.value} {first.payload.get('label', '')}".strip()
         return f"{what} ({n} items)" if n > 1 else what

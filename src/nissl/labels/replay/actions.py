@@ -137,6 +137,9 @@ def _relabel(draft: Draft, edit: Edit) -> None:
 
 
 def _move(draft: Draft, edit: Edit) -> None:
+    if edit.by_method:
+        _carry(draft, edit)
+        return
     kind = draft.labels.kind
     item, row = one_row(draft, edit)
     changes = {k: v for k, v in edit.payload.items() if k != "row"}
@@ -159,6 +162,34 @@ def _move(draft: Draft, edit: Edit) -> None:
     draft.move(row, changes)
     _changed(draft, edit, item)
     _say(draft, rows, pointwise.CHANGED)
+
+
+def _carry(draft: Draft, edit: Edit) -> None:
+    """Put points where a method says; those that a person decided stay, and nothing is decided."""
+    rows = carried_rows(draft, edit)
+    places = [edit.payload.get(name) for name in ("x", "y", "z")]
+    for values in places:
+        fits = isinstance(values, Sequence) and len(values) == rows.size
+        if not fits or not all(_is_number(v) and math.isfinite(v) for v in values):  # type: ignore[union-attr]
+            raise _fault("one x, y and z for each of its rows", edit.payload)
+    draft.fact(edit.items[0], edit)
+    open_ = draft.said(rows) == pointwise.UNTOUCHED
+    xyz = np.asarray(places, np.float64).T[open_].tolist()
+    for row, place in zip(rows[open_].tolist(), xyz, strict=True):
+        # whoever knew how sure the old place was knows nothing of this one
+        draft.move(row, {**dict(zip("xyz", place, strict=True)), "confidence": math.nan})
+
+
+def carried_rows(draft: Draft, edit: Edit) -> Rows:
+    """The points that a method's edit moves, in its order; or `BadEditError`."""
+    if draft.labels.kind is not Kind.POINTS or len(edit.items) != 1:
+        raise _fault("points of one track", edit.items)
+    own = draft.rows_of(edit.items[0])
+    named, ids = edit.payload.get("rows"), _ids(draft, own)
+    found = own[np.flatnonzero(_part(ids, named))]
+    order = {row: at for at, row in enumerate(named)}  # type: ignore[arg-type]
+    place = [order[row] for row in _ids(draft, found).tolist()]
+    return found[np.argsort(place, kind="stable")]
 
 
 def _check_place(name: str, value: object, edit: Edit) -> None:

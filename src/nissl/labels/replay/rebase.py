@@ -47,7 +47,8 @@ def rebase(
     """Carry edits from one run's labels to another's.
 
     Undone edits and their undos are left behind. An edit fits when all its items are
-    matched; an acceptance only when the new item also has the class that was accepted.
+    matched; an acceptance only when the new item also has the class that was accepted. What a
+    method moved on somebody's behalf stays behind: the new run says it anew.
     Row ids in payloads (splits, moves of one row) are carried by place: to the row of the
     matched item with the nearest sample, start or frame within `tolerance`. What was said of
     single points is carried to those that the new set has at the same place.
@@ -77,7 +78,7 @@ def rebase(
     standing: list[Edit] = []
     for own in journal.by_reviewer(known).values():
         kept, doubtful = journal.active(own)
-        standing += kept
+        standing += [edit for edit in kept if not edit.by_method]
         questions += doubtful
     order = {edit.uuid: index for index, edit in enumerate(known)}
     reserved = journal.reserve(old, known)

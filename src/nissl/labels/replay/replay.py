@@ -234,7 +234,7 @@ def _finish(
         notes=tuple(note for d in drafts for note in d.notes),
         flags=tuple(flag for d in drafts for flag in d.flags),
         links=tuple(link for d in drafts for link in d.links),
-        items=None if items is None else _kept_facts(items, labels, reviewed, state),
+        items=None if items is None else _kept_facts(items, labels, reviewed, state, edits),
         points=points_of(reviewed, {name: s.draft for name, s in sessions.items()}, rule),
     )
 
@@ -261,12 +261,20 @@ def _provenance(labels: LabelSet, edits: list[Edit], rule: Rule | None) -> Prove
 
 
 def _kept_facts(
-    items: ItemTable, base: LabelSet, reviewed: LabelSet, state: Mapping[int, str]
+    items: ItemTable,
+    base: LabelSet,
+    reviewed: LabelSet,
+    state: Mapping[int, str],
+    edits: Iterable[Edit],
 ) -> ItemTable:
     """Facts of the items whose rows are the very same rows as before."""
+    carried = {item for edit in edits if edit.by_method for item in edit.items}
     same = [
         state.get(item) is not None
-        and (state[item] in ("untouched", "accepted", "unsure") or _same(base, reviewed, item))
+        and (
+            (state[item] in ("untouched", "accepted", "unsure") and item not in carried)
+            or _same(base, reviewed, item)
+        )
         for item in items.items.tolist()
     ]
     keep: npt.NDArray[np.bool_] = np.asarray(same, dtype=bool)

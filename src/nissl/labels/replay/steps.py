@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nissl.errors import BadEditError
 from nissl.labels.edits import Edit, EditKind
 from nissl.labels.kinds import Kind
-from nissl.labels.replay.actions import named_rows, one_row
+from nissl.labels.replay.actions import carried_rows, named_rows, one_row
 from nissl.labels.replay.draft import Draft, Facts, Rows
 
 
@@ -51,7 +51,12 @@ class Step:
         if draft.labels.kind is not Kind.POINTS or not (moves or edit.of_rows):
             return None
         try:
-            rows = np.asarray([one_row(draft, edit)[1]]) if moves else named_rows(draft, edit)
+            if not moves:
+                rows = named_rows(draft, edit)
+            elif edit.by_method:
+                rows = carried_rows(draft, edit)
+            else:
+                rows = np.asarray([one_row(draft, edit)[1]])
         except BadEditError:
             return None
         facts = {i: draft.facts.get(i) for i in (edit.items if moves else ())}

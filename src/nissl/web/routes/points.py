@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 
+from nissl.review.point_carrying import carry_on
 from nissl.review.point_desks import UNKNOWN, point_desk
+from nissl.review.point_postures import next_volume
 from nissl.review.volume_slices import MOST_LEVEL
 from nissl.web.depends import InRoom, Reader
 from nissl.web.wire import array_response, table_response
@@ -85,6 +87,32 @@ def rows(
     with room.reading(key, reader) as reading:
         table = desk.rows(reading, start, start + n)
     return table_response(table.drop_columns(["confidence"]) if blind else table)
+
+
+@router.get("/next")
+def next_to_annotate(room: InRoom, key: str, reader: Reader) -> dict[str, Any]:
+    """The volume whose annotation is expected to put most neuron-frames right."""
+    desk = point_desk(room.desk(key))
+    with room.reading(key, reader) as reading:
+        found = desk.grid(reading)
+    return next_volume(desk, found).to_json()
+
+
+@router.post("/alike")
+def alike(
+    room: InRoom,
+    key: str,
+    reader: Reader,
+    frame: Annotated[int, Body(ge=0, lt=2**53, embed=True)],
+) -> dict[str, Any]:
+    """Put right in volumes of similar posture what the reader corrected in one; on disk then."""
+    carried = carry_on(room, key, reader, frame)
+    return {
+        "frames": list(carried.frames),
+        "points": carried.points,
+        "looked_at": carried.looked_at,
+        "position": room.position,
+    }
 
 
 @router.get("/{item}/track")

@@ -15,6 +15,7 @@ export interface BarActs {
   trail(): void;
   right(): void;
   worst(): void;
+  next(): void;
 }
 
 export interface BarState {
@@ -66,7 +67,8 @@ export class Bar {
     this.root.append(
       element("span", { class: "pt-group", role: "group", "aria-label": "Decide" },
         keyedButton("Volume is right", "All points of this volume are right; on to the next that is worst", acts.right, "volume-right"),
-        keyedButton("Worst", "The volume with most points expected to be wrong", acts.worst, "worst"), this.put),
+        keyedButton("Worst", "The volume with most points expected to be wrong", acts.worst, "worst"),
+        keyedButton("Annotate next", "The volume whose annotation is expected to put most neurons right, in it and in volumes like it", acts.next, "annotate-next"), this.put),
       element("span", { class: "pt-group", role: "group", "aria-label": "Show" }, this.flat, this.names, this.trail),
       labelled("Colour", this.colour),
       ...(layers.length ? [labelled("Picture", this.layer)] : []),

@@ -20,6 +20,8 @@ export function commandsOf(view: PointsView, hand: Hand): Command[] {
     } },
     { name: "worst", help: "Next worst volume: most points expected to be wrong", key: "]", run: () => view.worst() },
     { name: "worst-back", help: "Back to the volume before in that order", key: "[", run: () => view.worst(true) },
+    { name: "annotate-next", help: "The volume to annotate next: expected to put most neurons right, over all like it", key: "l", run: () => view.loop.next() },
+    { name: "alike", help: "Corrections reach similar volumes, or stay in theirs", run: () => view.loop.toggle() },
     { name: "volume-right", help: "All points of this volume are right; on to the next worst", key: "Enter", run: () => hand.volumeRight() },
     { name: "doubt", help: "Next doubtful point, the least sure first", key: ".", run: () => view.doubt() },
     { name: "doubt-back", help: "Back to the doubtful point before", key: ",", run: () => view.doubt(true) },

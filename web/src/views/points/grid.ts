@@ -153,12 +153,12 @@ export class Walk<T> {
   }
 }
 
-/** The volume to look at after others' or undone decisions: this one, unless only others changed. */
+/** The volume to look at after others' or undone decisions: this one, unless decisions changed in others only; what a method put elsewhere calls nobody away. */
 export function whereOther(before: Grid, now: Grid, frame: number): number {
   if (before.items.length !== now.items.length || before.items.some((item, k) => item !== now.items[k])) return frame;
   let first = -1;
   for (let cell = 0; cell < now.said.length; cell++) {
-    if (before.said[cell] === now.said[cell] && before.sure[cell] === now.sure[cell]) continue;
+    if (before.said[cell] === now.said[cell]) continue;
     const at = cell % now.nFrames;
     if (at === frame) return frame;
     if (first < 0 || at < first) first = at;

@@ -32,6 +32,8 @@ export interface HandActs {
   grid(): Grid;
   /** Points are other than they were; of one track, or of several. */
   changed(item: number | null): void;
+  /** What a method had put elsewhere was put right in a volume. */
+  corrected(frame: number): void;
   inside(place: Place): boolean;
 }
 
@@ -68,6 +70,7 @@ export class Hand {
       Object.assign(point, at(place), { visible: true, said: CHANGED });
       this.acts.grid().set(item, frame, { sure: codeOf(point), said: CHANGED });
       this.context.decide([moved(item, point.id!, place)]);
+      this.acts.corrected(frame);
     }
     this.acts.changed(item);
   }
@@ -130,6 +133,7 @@ export class Hand {
     if (item === null || other === null) return this.context.announce("Mark the neuron to swap with: m, or Shift+click. `/swap 7` names it.");
     this.context.selection.value = [];
     this.context.decide([swapped(item, other, frame)]);
+    this.acts.corrected(frame);
     this.context.announce(`${this.scene.name(item)} and ${this.scene.name(other)} are each other from volume ${frame} on.`);
   }
 

@@ -16,6 +16,7 @@ import { Hand } from "./hand.ts";
 import { HeatMap } from "./heat.ts";
 import type { Outlines } from "./masks.ts";
 import { MaskOutlines, NONE } from "./masks.ts";
+import { Loop } from "./loop.ts";
 import type { Mark } from "./pane.ts";
 import { Pane } from "./pane.ts";
 import type { Shown } from "./picture.ts";
@@ -48,6 +49,7 @@ export class PointsView implements View {
   private readonly side = new Side();
   private masks!: MaskOutlines;
   private outlines: Outlines = NONE;
+  loop!: Loop;
 
   frame = 0;
   item: number | null = null;
@@ -282,8 +284,10 @@ export class PointsView implements View {
     this.hand = new Hand(context, this.store, this, {
       grid: () => this.grid,
       changed: (item) => this.changed(item),
+      corrected: (frame) => void this.loop.correct(frame),
       inside: (place) => this.cube.isInside(place),
     });
+    this.loop = new Loop(context, { go: (frame) => this.go(frame), reload: () => this.reload() });
     const share = (part: number) => Math.min(1.5, Math.max(0.2, part)).toFixed(3);
     this.root.style.setProperty("--pt-depth-x", `${share(size.z / size.x)}fr`);
     this.root.classList.toggle("pt-plane", voxels.z < 2);
@@ -293,7 +297,7 @@ export class PointsView implements View {
       channels: (shown) => this.channels(shown),
       gain: (channel, value) => { this.gains[channel] = value; this.paintPictures(); },
       colour: (by) => this.colour(by),
-      right: () => this.hand.volumeRight(), worst: () => void this.worst(),
+      right: () => this.hand.volumeRight(), worst: () => void this.worst(), next: () => void this.loop.next(),
     });
     const acts = {
       pick: (_: Axis, place: Place, item: number | null, how: { more: boolean; put: boolean }) => this.pick(place, item, how),
@@ -311,6 +315,7 @@ export class PointsView implements View {
     this.masks = new MaskOutlines(context, () => this.outline());
     (this.bar.root.querySelector('[aria-label="Show"]') ?? this.bar.root).append(this.masks.button);
     void this.masks.load().then(() => this.outline()).catch(() => undefined); // offline: without masks
+    this.bar.root.append(this.loop.root);
     this.root.append(this.bar.root, ...this.panes.map((pane) => pane.root), this.side.root, this.heat.root);
     this.sayWhatIsMissing();
   }
