@@ -82,6 +82,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "tracks/blobs": "nissl.annotators.tracks.linking:BLOBS",
         "names/atlas": "nissl.annotators.names.method:ATLAS",
         "tracks/masks": "nissl.annotators.masks.centres:CENTRES",
+        "names/nissl": "nissl.annotators.names.network_method:NISSL",
         "masks/nissl": "nissl.annotators.masks.method:NISSL",
         "masks/registration": "nissl.annotators.masks.registering:REGISTRATION",
     }

@@ -58,6 +58,7 @@ def calibrated(
     *,
     coloured: bool,
     rng: np.random.Generator,
+    folds: int = 0,
 ) -> Calibration | None:
     """Map from confidences to how often such names are right in animals not seen before.
 
@@ -69,6 +70,9 @@ def calibrated(
     coloured : bool
         Whether names are to be given by colour as well.
     rng : numpy.random.Generator
+    folds : int
+        Groups of animals that are left out together, where making a namer takes long; 0 leaves
+        out one at a time, and at most six.
 
     Returns
     -------
@@ -78,20 +82,29 @@ def calibrated(
         return None
     confidence, right, group = [], [], []
     n = animals.n_animals
-    for own in np.unique(np.linspace(0, n - 1, min(n, _MOST)).round().astype(int)).tolist():
-        seen = np.flatnonzero(animals.seen[own])
-        namer = learned(animals.without(own))
-        naming = namer(animals.xyz[own, seen], animals.colours[own, seen] if coloured else None)
-        found = answers(naming)
-        truth = np.array(animals.names)[seen]
-        named = np.array([*naming.names, ""])[found.name]
-        confidence.append(found.confidence)
-        right.append(named == truth)
-        group.append(np.full(seen.size, own))
+    for out in _left_out(n, folds):
+        namer = learned(animals.take(np.setdiff1d(np.arange(n), out)))
+        for own in out.tolist():
+            seen = np.flatnonzero(animals.seen[own])
+            colours = animals.colours[own, seen] if coloured else None
+            naming = namer(animals.xyz[own, seen], colours)
+            found = answers(naming)
+            truth = np.array(animals.names)[seen]
+            named = np.array([*naming.names, ""])[found.name]
+            confidence.append(found.confidence)
+            right.append(named == truth)
+            group.append(np.full(seen.size, own))
     sure = np.concatenate(confidence)
     wrong = (~np.concatenate(right)).astype(np.int64)
     p = np.stack([sure, 1 - sure], axis=1)
     return choose(p, wrong, np.concatenate(group).tolist(), rng=rng, kinds=_KINDS)[0]
+
+
+def _left_out(n: int, folds: int) -> list[npt.NDArray[np.intp]]:
+    """Animals that are left out together."""
+    if folds:
+        return [np.arange(first, n, folds) for first in range(min(folds, n))]
+    return list(np.unique(np.linspace(0, n - 1, min(n, _MOST)).round().astype(int))[:, None])
 
 
 def mapped(calibration: Calibration | None, confidence: Floats) -> Floats:

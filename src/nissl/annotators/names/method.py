@@ -46,6 +46,7 @@ class ByAtlas:
     name: str = "names/atlas"
     version: str = "1"
     promises: Promises = WHOLE
+    folds: int = 0
 
     def missing(self) -> Mapping[str, str]:
         """Nothing."""
@@ -59,8 +60,12 @@ class ByAtlas:
         """File of the atlas; colour channels; confidence to claim; strangers; handedness."""
         return dict(DEFAULTS)
 
-    def learned(self, animals: Animals, *, strange: float, mirrored: bool) -> Namer:
+    def learned(
+        self, animals: Animals, settings: Mapping[str, Any], rng: np.random.Generator
+    ) -> Namer:
         """Make a namer of some animals."""
+        del rng
+        strange, mirrored = settings["strange"], settings["mirrored"]
         return partial(named, built(animals), strange=strange, mirrored=mirrored)
 
     def annotate(self, inputs: Inputs, parameters: Mapping[str, Any], context: Context) -> Result:
@@ -72,7 +77,7 @@ class ByAtlas:
             No atlas, or parameters that are none.
         """
         begun = time.perf_counter()
-        settings = _checked(parameters)
+        settings = self.checked(parameters)
         animals = read_animals(str(parameters["atlas"]))
         tracks = inputs.labels["tracks"]
         context.progress.start("names", float(animals.n_animals + 1), "animals")
@@ -81,12 +86,12 @@ class ByAtlas:
             xyz, items = shape_of(positions, inputs.movie.spacing_um)
             colours = colours_of(inputs, positions, items, tuple(parameters["channels"]))
             coloured = colours is not None and animals.colours.shape[2] > 0
-            namer = self.learned(
-                animals, strange=settings["strange"], mirrored=settings["mirrored"]
-            )
+            rng = context.rng()
+            namer = self.learned(animals, settings, rng)
             naming = namer(xyz, colours if coloured else None)
-            own = partial(self.learned, strange=settings["strange"], mirrored=False)
-            sure = calibrated(animals, own, coloured=coloured, rng=context.rng())
+            # Animals of the atlas are of its own handedness.
+            own = partial(self.learned, settings={**settings, "mirrored": False}, rng=rng)
+            sure = calibrated(animals, own, coloured=coloured, rng=rng, folds=self.folds)
         context.progress.advance("names", float(animals.n_animals + 1))
         context.progress.finish("names")
         found = answers(naming)
@@ -102,6 +107,25 @@ class ByAtlas:
             "calibrated": sure is not None,
         }
         return Result((labels,), log=log)
+
+    def checked(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters that a namer is made with."""
+        claimed, strange = parameters["claimed"], parameters["strange"]
+        for name, value in (("claimed", claimed), ("strange", strange)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+                raise BadArgumentError(
+                    f"a number between 0 and 1 for {name}", repr(value), "For example 0.5."
+                )
+        if not isinstance(parameters["mirrored"], bool):
+            raise BadArgumentError(
+                "true or false for mirrored", repr(parameters["mirrored"]), "Say which."
+            )
+        channels = parameters["channels"]
+        if not isinstance(channels, list | tuple) or not all(isinstance(k, str) for k in channels):
+            raise BadArgumentError(
+                "a list of streams for channels", repr(channels), "Name them, or give []."
+            )
+        return {"strange": float(strange), "mirrored": parameters["mirrored"]}
 
     def _labels(
         self,
@@ -170,25 +194,6 @@ def claims(
     p *= (rest / p.sum(axis=1))[:, None]
     p[rows, found.name[rows]] = told[rows]
     return label.astype(np.int32), p.astype(np.float32)
-
-
-def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    claimed, strange = parameters["claimed"], parameters["strange"]
-    for name, value in (("claimed", claimed), ("strange", strange)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-            raise BadArgumentError(
-                f"a number between 0 and 1 for {name}", repr(value), "For example 0.5."
-            )
-    if not isinstance(parameters["mirrored"], bool):
-        raise BadArgumentError(
-            "true or false for mirrored", repr(parameters["mirrored"]), "Say which."
-        )
-    channels = parameters["channels"]
-    if not isinstance(channels, list | tuple) or not all(isinstance(k, str) for k in channels):
-        raise BadArgumentError(
-            "a list of streams for channels", repr(channels), "Name them, or give []."
-        )
-    return {"strange": float(strange), "mirrored": parameters["mirrored"]}
 
 
 ATLAS = ByAtlas()

@@ -28,6 +28,7 @@ STRANGE = 0.02
 
 _COARSE = (4.0, 3.0, 2.5, 2.0, 1.7, 1.4)
 _FINE = (1.4, 1.2, *(1.0,) * 14)
+_NEAR = (1.2, 1.0, 1.0, 1.0, 1.0)
 _KEPT = 3
 _ITERATIONS, _LAST = 12, 200
 _ROOM = 1.2
@@ -96,6 +97,22 @@ def named(
     probability, _, value = problem.assigned(affine, atlas.place, _LAST)
     whole = np.concatenate([back[:3] @ affine[:3], (back[3] @ affine[:3] + affine[3])[None]])
     return Naming(atlas.names, probability, whole, value)
+
+
+def settled(atlas: Atlas, points: Floats) -> Floats:
+    """Map at which places alone come to rest that lie in the atlas's frame already, or nearly.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    points : ndarray, shape (n_points, 3)
+
+    Returns
+    -------
+    ndarray, shape (4, 3)
+    """
+    nothing = np.concatenate([np.eye(3), np.zeros((1, 3))])
+    return _Problem(atlas, points, None, STRANGE).fitted(nothing, _NEAR)[1]
 
 
 @dataclass(frozen=True, eq=False)
