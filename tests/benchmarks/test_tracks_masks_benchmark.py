@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+DATA = Path(os.environ.get("NISSL_DATA", "../shared/data"))
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
@@ -51,6 +53,22 @@ def test_only_what_a_person_drew_is_truth_and_volumes_count_once(
     assert known.truth.shape == (4, 8, 10)
     np.testing.assert_array_equal(movie.read(2, 3)[0], frames[2].T)
     assert made.real_masks(tmp_path / "nowhere") is None
+
+
+@pytest.mark.data
+def test_the_real_volumes_are_three_of_a_person_and_three_without(made: SimpleNamespace) -> None:
+    known = made.real_masks(DATA)
+    if known is None:
+        pytest.skip("NISSL_DATA has no volumes with masks in imaging/worm_targettrack")
+    assert known.names == ("0520", "0620", "0672")
+    movie = known.recording.movies["red"]
+    assert (movie.n_frames, movie.shape) == (6, (32, 128, 192))
+    assert movie.spacing_um == pytest.approx((1.5, 0.1625, 0.1625))
+    assert known.truth.frames.tolist() == [0, 1, 2]
+    assert known.truth.items.max() == 13
+    # masks lie on what shines: the axes of volume and mask agree
+    volume, mask = movie.read(0, 1)[0].astype(float), known.truth.volume(0)
+    assert volume[mask > 0].mean() > 3 * volume.mean()
 
 
 def test_the_page_has_real_and_simulated_masks(made: SimpleNamespace) -> None:
