@@ -30,6 +30,11 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         "",
         "Written by `python benchmarks/glue.py`. Parts that are missing were not computed.",
         "",
+        *(
+            ["This is a quick run, to see that it works: its figures mean nothing.", ""]
+            if results["quick"]
+            else []
+        ),
         f"![Decoders carried to another day, and the error map of populations]({picture})",
         "",
     ]
@@ -203,7 +208,7 @@ def _ca1(tracks: Sequence[Mapping[str, Any]]) -> list[str]:
 def _regions(regions: Mapping[str, Any]) -> list[str]:
     s = regions["separation"]
     rows = [
-        ("same animal, same room or other", number(s["same_animal"])),
+        ("same animal, any room", number(s["same_animal"])),
         ("same animal, other room", number(s["same_animal_other_room"])),
         ("other animal, same region", number(s["other_animal_same_region"])),
         ("other region", number(s["other_region"])),
