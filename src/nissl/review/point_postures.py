@@ -108,11 +108,10 @@ def next_volume(desk: PointDesk, grid: Grid) -> Next:
     wrong[done] = 0.0
     known = told.latent[done]
     known = known[np.isfinite(known).all(axis=1)]
-    size = np.full(wrong.size, float(max(grid.items.size, 1)))
     calibrated = bool((grid.sure >= LEAST).any())
     if not (wrong > 0).any():
         return Next(None, annotated=int(done.sum()), calibrated=calibrated)
-    found = gains(told.latent, wrong, size, known if len(known) else None)
+    found = gains(told.latent, wrong, known if len(known) else None)
     best = int(np.argmax(np.where(done[found.rows], -1.0, found.righted)))
     return Next(
         int(found.rows[best]),

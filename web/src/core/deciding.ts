@@ -25,7 +25,7 @@ export const isAnswer = (edits: ReadonlyArray<{ kind: EditKind; payload?: Record
 
 /** Whether it speaks of some points of tracks only: what the tracks are stays open. */
 const isOfRows = ({ kind, payload = {} }: { kind: EditKind; payload?: Record<string, unknown> }): boolean =>
-  (kind === "accept" || kind === "unsure") && ("frames" in payload || "rows" in payload);
+  (kind === "accept" || kind === "unsure" ? "frames" in payload || "rows" in payload : kind === "move" && "row" in payload);
 
 /** Drafts of one kind, base and payload as one draft with all their items. */
 export function mergeAlike(desk: DeskInfo, drafts: readonly DraftEdit[]): DraftEdit[] {
