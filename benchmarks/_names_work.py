@@ -15,16 +15,21 @@ from nissl.annotators.names.affine import least_squares, moved
 from nissl.annotators.names.animals import Animals, normal_colours, read_animals
 from nissl.annotators.names.atlas import Atlas, built
 from nissl.annotators.names.confidence import Namer, answers, calibrated, mapped
+from nissl.annotators.names.learning import STEPS
+from nissl.annotators.names.learning import learned as learned_network
 from nissl.annotators.names.matching import match
 from nissl.annotators.names.naming import named
 from nissl.annotators.names.simulate import random_affine
 from nissl.annotators.names.transport import assigned, best
+from nissl.trust.calibration import choose
 from nissl.trust.intervals import bootstrap_interval
 from nissl.trust.reliability import reliability
 
 PARTS = ("head", "tail")
 HOW = ("place", "place and colour")
 PERTURBATIONS = 1
+FOLDS = 3
+LEARN_STEPS = STEPS
 SHIFT = 500.0
 RIGHT = 0.95
 _FOLDER = Path("imaging") / "worm_neuropal_id"
@@ -86,6 +91,81 @@ def named_worms(train: Path, test: Path, part: str, *, same: bool, quick: bool) 
         "cpu_s_per_naming": (time.process_time() - began) / max(n_named, 1),
         "by": {how: summary(out) for how, out in told.items()},
     }
+
+
+def learned_worms(train: Path, test: Path, part: str, *, same: bool, quick: bool) -> dict[str, Any]:
+    """Name each worm of one part by `names/nissl`, whose networks have not seen its fold.
+
+    The confidence of a fold's worms is calibrated on what was said of those of the other folds,
+    for a network is trained once per fold, not once per worm.
+    """
+    held = read_animals(test / _FOLDER / f"{part}.npz")
+    others = held if same else read_animals(train / _FOLDER / f"{part}.npz")
+    told = {how: Told() for how in HOW}
+    n_folds, every = (FOLDS if same else 1), np.arange(held.n_animals)
+    fold = np.arange(held.n_animals) % n_folds
+    train_s = 0.0
+    for k in range(n_folds):
+        atlas_of = held.take(every[fold != k]) if same else others
+        began = time.process_time()
+        rng = np.random.default_rng([k, 1])
+        namer = learned_network(atlas_of, rng, steps=5 if quick else LEARN_STEPS)
+        train_s += time.process_time() - began
+        for worm in every[fold == k][: 1 if quick else None].tolist():
+            seen = np.flatnonzero(held.seen[worm])
+            truth = np.array(held.names)[seen]
+            for how, out in told.items():
+                coloured = how != HOW[0]
+                rng = np.random.default_rng([worm, coloured])
+                colours = held.colours[worm, seen] if coloured else None
+                xyz = moved(held.xyz[worm, seen], random_affine(rng, shift=SHIFT))
+                for whose, each in (("nissl", namer), ("atlas", partial(named, namer.atlas))):
+                    naming = each(xyz, colours)
+                    found = answers(naming)
+                    names = np.array([*naming.names, ""])
+                    right = names[found.name] == truth
+                    if whose == "atlas":
+                        out.known_frame += right.tolist()
+                        continue
+                    likely = names[np.argsort(-naming.probability, axis=1)[:, :3]]
+                    out.worm += [worm] * seen.size
+                    out.n_seen += [seen.size] * seen.size
+                    out.right += right.tolist()
+                    out.top3 += (likely == truth[:, None]).any(axis=1).tolist()
+                    out.confidence += found.confidence.tolist()
+    by = {}
+    for how, out in told.items():
+        out.confidence = _crossed(out, fold).tolist()
+        by[how] = summary(out)
+        by[how]["atlas_of_fold"] = by[how].pop("known_frame")
+        by[how]["gain"] = _gain(out)
+    return {"folds": n_folds, "train_cpu_s": train_s / n_folds, "by": by}
+
+
+def _crossed(told: Told, fold: npt.NDArray[Any]) -> Floats:
+    """Confidences of each fold, calibrated on the other folds; as they are where it is alone."""
+    confidence, right = np.array(told.confidence), np.array(told.right)
+    worm = np.array(told.worm)
+    out = confidence.copy()
+    for k in np.unique(fold[worm]).tolist():
+        rest = fold[worm] != k
+        if np.unique(worm[rest]).size < 2:
+            continue
+        p = np.stack([confidence[rest], 1 - confidence[rest]], axis=1)
+        wrong = (~right[rest]).astype(np.int64)
+        rng = np.random.default_rng(k)
+        kinds = ("identity", "temperature", "beta")
+        sure = choose(p, wrong, worm[rest].tolist(), rng=rng, kinds=kinds)[0]
+        out[~rest] = mapped(sure, confidence[~rest])
+    return out
+
+
+def _gain(told: Told) -> dict[str, Any]:
+    """By how much more names are right than by the atlas of the same worms."""
+    worm = np.array(told.worm)
+    more = np.array(told.right).astype(float) - np.array(told.known_frame)
+    by_worm = np.array([more[worm == k].mean() for k in np.unique(worm)])
+    return bootstrap_interval(by_worm, rng=np.random.default_rng(0)).to_json()
 
 
 def known_frame(

@@ -1,4 +1,4 @@
-"""Worms drawn from an atlas, to train on: real scatter, bodies that bend, what is seen and what is not.
+"""Worms drawn from an atlas, to train on: real scatter, bodies that bend, neurons that hide.
 
 Scatter of each neuron is that of the animals that the atlas is made of. A part of it is shared by
 neighbours, as when a body bends or is squeezed: a smooth Gaussian field over the body whose reach
