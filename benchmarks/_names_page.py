@@ -62,7 +62,9 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
     training = ", ".join(
         f"{part} {number(facts['train_cpu_s'], 0)} s" for part, facts in results["network"].items()
     )
-    folds = next(iter(results["network"].values()))["folds"]
+    folds = max((facts["folds"] for facts in results["network"].values()), default=0)
+    lacking = [part for part in results["parts"] if part not in results["network"]]
+    not_run = f"It was not run on: {', '.join(lacking)}.\n" if lacking else ""
     columns = (
         "neurons",
         "right (95 %)",
@@ -124,7 +126,7 @@ the same maps. Confidences of one fold are calibrated on what was said of the ot
 
 {table(trained_columns, trained)}
 CPU time to train one network: {training}.
-
+{not_run}
 ## Another laboratory's worm
 
 The labelled template of fDNC, by place alone, {first["neurons"]} neurons that the atlas of all
@@ -160,8 +162,9 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
         ]
         left.errorbar([k], [rate["estimate"]], yerr=ends, color=colour, marker=marker, capsize=4)
         left.plot([k - 0.3, k + 0.3], [FLOOR[part, how]] * 2, color="0.3", linestyle="--")
-        learnt = results["network"][part]["by"][how]["accuracy"]["estimate"]
-        left.plot([k + 0.2], [learnt], color=colour, marker="x", linestyle="")
+        if part in results["network"]:
+            learnt = results["network"][part]["by"][how]["accuracy"]["estimate"]
+            left.plot([k + 0.2], [learnt], color=colour, marker="x", linestyle="")
         left.plot([k - 0.3, k + 0.3], [told["known_frame"]["estimate"]] * 2, color="0.6")
         worms = told["worms"]
         middle.scatter(
