@@ -135,7 +135,7 @@ def directed(
             estimate = estimator_of(method, rows, k=k)
             value = estimate(rows.source, rows.now, rows.past).value
             if method == "gaussian":
-                p, high = f_test(rows), float("nan")
+                p, high = f_test(rows, value), float("nan")
             else:
                 block = min(max(memory(x[source]), 2 * past.length), len(rows.now) // 4)
                 null = null_of(rows, estimate, surrogates, chance, block=block)

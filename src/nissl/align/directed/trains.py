@@ -39,7 +39,7 @@ class Order:
     """
 
     own: tuple[Window, ...] = OWN_PAST
-    source: int = 2
+    source: int = 1
     delays: tuple[int, ...] = tuple(range(1, 31))
 
     def __post_init__(self) -> None:
@@ -162,7 +162,7 @@ def _words(trains: Sequence[Indices], order: Order, n_bins: int) -> _Words:
     )
 
 
-def _scan(target: _Symbols, words: _Words, order: Order) -> Values:
+def _scan(target: _Symbols, words: _Words, order: Order, *, scaled: bool = False) -> Values:
     """Transfer entropy from every source at every delay, shape (n_delays, n_sources)."""
     out = np.zeros((len(order.delays), words.n_sources))
     n_bins, n = len(target.of_bin), target.n
@@ -175,6 +175,8 @@ def _scan(target: _Symbols, words: _Words, order: Order) -> Values:
         counts = np.bincount(keys, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
         counts[:, 0] = target.totals - counts[:, 1:].sum(axis=1)
         out[at] = _of_counts(counts) / n_bins
+        if scaled:
+            out[at] = _scaled(out[at] * n_bins, counts)
     return out
 
 
@@ -190,6 +192,45 @@ def _of_counts(counts: Values) -> Values:
             axis=1
         )
     return out
+
+
+def _scaled(gain: Values, counts: Values) -> Values:
+    """What `_of_counts` gives, from its mean without transfer and in units of its spread then.
+
+    A source that shares bins with what is conditioned on fills other cells than its jittered
+    copies do, and each filled cell adds a little, and varies: the same scale makes them compare.
+    """
+    split = counts.reshape(*counts.shape[:2], -1, 2)
+    seen = split.sum(axis=3)
+    pooled = split.sum(axis=1)
+    of_state = pooled.sum(axis=2)
+    fires = pooled[:, :, 1] / np.maximum(of_state, 1.0)
+    cells, states = _at(seen * fires[:, None]), _at(of_state * fires)
+    mean = _MEAN[cells].sum(axis=(1, 2)) - _MEAN[states].sum(axis=1)
+    # the common word holds nearly all of a state, and what varies there cancels
+    spread = np.sqrt(np.maximum(_VARIANCE[cells[:, 1:]].sum(axis=(1, 2)), 0.25))
+    return np.asarray((gain - mean) / spread)
+
+
+def _at(expected: Values) -> Indices:
+    return np.asarray(np.minimum(np.sqrt(expected) * 100, len(_MEAN) - 1), dtype=np.int64)
+
+
+def _chance() -> tuple[Values, Values]:
+    """Mean and variance of k log(k/m) - k + m for k that is Poisson with mean m, by root of m."""
+    mean = (np.arange(1001) / 100.0)[:, None] ** 2
+    k = np.arange(220)
+    log_k = np.concatenate([[0.0], np.cumsum(np.log(k[1:]))])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.exp(k * np.log(mean) - mean - log_k)
+        gain = np.where(k > 0, k * np.log(k / mean), 0.0) - k + mean
+        first = (chance * gain).sum(axis=1)
+        second = (chance * gain**2).sum(axis=1)
+    first[0] = second[0] = 0.0
+    return first, second - first**2
+
+
+_MEAN, _VARIANCE = _chance()
 
 
 def gumbel_p(observed: Values, null: Values) -> Values:
@@ -221,7 +262,7 @@ def directed_trains(
     jitter: int = 50,
     alpha: float = 0.05,
     multivariate: bool = True,
-    most: int = 6,
+    most: int = 4,
 ) -> Arrows:
     """Arrows between spike trains.
 
@@ -276,11 +317,16 @@ def directed_trains(
 
 
 def _tested(
-    target: _Symbols, still: _Words, moved: Sequence[_Words], order: Order
+    target: _Symbols,
+    still: _Words,
+    moved: Sequence[_Words],
+    order: Order,
+    *,
+    scaled: bool = False,
 ) -> tuple[Values, Values, Indices, Values]:
     """Of each source: its most over delays, P value, delay, and what chance stays below."""
-    found = _scan(target, still, order)
-    null = np.asarray([_scan(target, each, order).max(axis=0) for each in moved])
+    found = _scan(target, still, order, scaled=scaled)
+    null = np.asarray([_scan(target, each, order, scaled=scaled).max(axis=0) for each in moved])
     peak = found.max(axis=0)
     delays = np.asarray(order.delays)[found.argmax(axis=0)]
     return peak, gumbel_p(peak, null), delays, np.quantile(null, 0.95, axis=0)
@@ -312,7 +358,10 @@ def _explained(
     alpha: float,
     most: int,
 ) -> list[Arrow]:
-    """Test each target's sources given the strongest, which are taken one after another."""
+    """Test each target's sources given the strongest, which are taken one after another.
+
+    Estimates stay those of pairs.
+    """
     q = benjamini_hochberg([a.p for a in arrows])
     candidates: dict[int, list[int]] = {}
     for at, arrow in enumerate(arrows):
@@ -322,30 +371,50 @@ def _explained(
     for target, left in candidates.items():
         taken: list[int] = []
         while left and len(taken) < most:
-            given = [_window(trains, out[at], order) for at in taken]
+            given = _given(trains, [out[at] for at in taken], order)
             symbols = _symbols(trains[target], order.own, n_bins, given)
             picked = [arrows[at].source for at in left]
             peak, p, delays, high = _tested(
-                symbols, _of(still, picked), [_of(each, picked) for each in moved], order
+                symbols,
+                _of(still, picked),
+                [_of(each, picked) for each in moved],
+                order,
+                scaled=True,
             )
-            for at, v, chance, d, h in zip(left, peak, p, delays, high, strict=True):
-                worst = max(arrows[at].p, float(chance))
-                out[at] = replace(
-                    arrows[at], estimate=float(v), p=worst, delay=int(d), null_high=float(h)
-                )
-            excess = np.where(p <= alpha / len(left), peak - high, -np.inf)
+            for at, chance, d in zip(left, p, delays, strict=True):
+                worst = max(arrows[at].p, min(1.0, float(chance) * (len(trains) - 1)))
+                out[at] = replace(arrows[at], p=worst, delay=int(d))
+            excess = np.where(p * (len(trains) - 1) <= alpha, peak - high, -np.inf)
             best = int(np.argmax(excess))
             if not np.isfinite(excess[best]):
                 break
             taken.append(left.pop(best))
             # those that the taken ones explain are not asked again
             left = [at for at in left if out[at].p <= alpha]
+        for at in taken:  # the first were taken before the others were known
+            given = _given(trains, [out[each] for each in taken if each != at], order)
+            symbols = _symbols(trains[target], order.own, n_bins, given)
+            only = [arrows[at].source]
+            _, p, _, _ = _tested(
+                symbols, _of(still, only), [_of(m, only) for m in moved], order, scaled=True
+            )
+            out[at] = replace(out[at], p=max(out[at].p, min(1.0, float(p[0]) * (len(trains) - 1))))
     return out
 
 
-def _window(trains: Sequence[Indices], arrow: Arrow, order: Order) -> tuple[Indices, Window]:
-    """Where a source's spikes count as known: around its delay, and while they may last."""
-    return trains[arrow.source], (max(1, arrow.delay - 1), arrow.delay + order.source + 7)
+def _given(
+    trains: Sequence[Indices], taken: Sequence[Arrow], order: Order
+) -> list[tuple[Indices, Window]]:
+    """What is known of other sources: whether they fired at their delay, and shortly before.
+
+    Bins of its word have bits of their own, since the timing of a follower tells them apart.
+    """
+    out = []
+    for arrow in taken:
+        train, last = trains[arrow.source], arrow.delay + order.source
+        out += [(train, (at, at + 1)) for at in range(arrow.delay, last)]
+        out.append((train, (last, last + 6)))
+    return out
 
 
 def _of(words: _Words, sources: Sequence[int]) -> _Words:

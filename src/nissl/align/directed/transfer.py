@@ -15,7 +15,6 @@ from nissl.align.directed.estimators import (
     Estimator,
     NearestNeighbours,
     gaussian,
-    residuals,
 )
 from nissl.align.directed.surrogates import Kind, p_value, reindex
 
@@ -98,7 +97,7 @@ def transfer_entropy(
     estimate = estimator_of(method, rows, k=k, theiler=theiler)
     found = estimate(rows.source, rows.now, rows.past)
     null = np.zeros(0)
-    p = f_test(rows) if method == "gaussian" else float("nan")
+    p = f_test(rows, found.value) if method == "gaussian" else float("nan")
     if surrogates:
         chance = rng or np.random.default_rng(0)
         null = null_of(rows, estimate, surrogates, chance, kind=kind, block=block)
@@ -123,15 +122,13 @@ def null_of(
     return out
 
 
-def f_test(rows: Rows) -> float:
-    """P value that the source's past adds nothing to a linear prediction."""
+def f_test(rows: Rows, value: float) -> float:
+    """P value of a Gaussian transfer entropy: that the source adds nothing to a prediction."""
     from scipy.stats import f
 
-    reduced = float((residuals(rows.now, rows.past) ** 2).sum())
-    full = float((residuals(rows.now, np.column_stack([rows.past, rows.source])) ** 2).sum())
     added = rows.source.shape[1]
     left = len(rows.now) - 1 - rows.past.shape[1] - added
-    return float(f.sf((reduced - full) / added / max(full / left, 1e-300), added, left))
+    return float(f.sf(np.expm1(2 * value) * left / added, added, left))
 
 
 def scan_delays(
