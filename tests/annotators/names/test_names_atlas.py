@@ -14,7 +14,7 @@ from nissl.annotators.names.animals import (
     read_animals,
     write_animals,
 )
-from nissl.annotators.names.atlas import aligned, built
+from nissl.annotators.names.atlas import aligned, built, patterns
 from nissl.annotators.names.confidence import answers, calibrated, mapped
 from nissl.annotators.names.method import ATLAS
 from nissl.annotators.names.naming import named
@@ -89,6 +89,15 @@ def test_an_animal_is_named_in_any_affine_frame(animals: Animals) -> None:
     assert min(rates) > 0.75
     alone = answers(named(atlas, animals.xyz[0, seen]))
     assert np.mean(np.array(atlas.names)[alone.name] == truth) > 0.3
+
+
+def test_animals_that_show_another_part_are_patterns_of_their_own() -> None:
+    presence, seen = np.full(8, 0.8), np.ones((4, 8), bool)
+    assert len(patterns(presence, seen)) == 1
+    seen[2, :5] = False
+    found = patterns(presence, seen)
+    assert found[0] == pytest.approx(presence)
+    assert np.array_equal(found[1], seen[2].astype(float))
 
 
 def test_a_mirrored_animal_is_named_when_that_is_said(animals: Animals) -> None:

@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 
 _ROUNDS = 12
 _SMALLEST = 1e-4
+_PATTERNS, _ANOTHER = 3, 0.2
+"""Patterns of what is seen, and by how much of the neurons they differ at least."""
 _PRESENCE = 0.5
 """Animals that a neuron counts as seen in, and as not seen in, before any is looked at."""
 
@@ -40,6 +42,8 @@ class Atlas:
     presence : ndarray, shape (n_names,)
         Probability of a neuron to be seen in an animal.
     n_animals : int
+    patterns : ndarray, shape (n_patterns, n_names)
+        Which neurons may be seen together: `presence`, and animals that showed quite another part.
     settings : tuple of float
         Strength of the place's prior, strength and tie of the colour's.
     """
@@ -49,6 +53,7 @@ class Atlas:
     colour: Scatter | None
     presence: Floats
     n_animals: int
+    patterns: Floats
     settings: tuple[float, float, float]
 
 
@@ -72,7 +77,29 @@ def built(animals: Animals) -> Atlas:
     )
     settings = (strength, colour_strength, tie)
     place = fitted(xyz, names, strength, 0.0)
-    return Atlas(names, place, colour, presence, animals.n_animals, settings)
+    shown = patterns(presence, animals.seen[:, there])
+    return Atlas(names, place, colour, presence, animals.n_animals, shown, settings)
+
+
+def patterns(presence: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
+    """Presence, then animals that differ most from all patterns so far.
+
+    Parameters
+    ----------
+    presence : ndarray, shape (n_names,)
+    seen : ndarray, shape (n_animals, n_names)
+
+    Returns
+    -------
+    ndarray, shape (n_patterns, n_names)
+    """
+    out = [presence]
+    for _ in range(_PATTERNS - 1):
+        apart = np.min([np.abs(seen - each).mean(axis=1) for each in out], axis=0)
+        if apart.max() < _ANOTHER:
+            break
+        out.append(seen[int(apart.argmax())].astype(float))
+    return np.stack(out)
 
 
 def aligned(shapes: Floats) -> Floats:

@@ -27,6 +27,7 @@ STRANGE = 0.02
 """Share of points that is expected to have none of the names."""
 
 _COARSE = (4.0, 3.0, 2.5, 2.0, 1.7, 1.4)
+_NARROWER = (2.0, 1.7, 1.4)
 _FINE = (1.4, 1.2, *(1.0,) * 14)
 _NEAR = (1.2, 1.0, 1.0, 1.0, 1.0)
 _KEPT = 3
@@ -87,9 +88,12 @@ def named(
     """
     points, back = _standard(xyz)
     problem = _Problem(atlas, points, _colour_score(atlas, colours), strange)
+    # An animal that shows half of its neurons has other principal axes than one with all. Where
+    # the pattern fits, so do they, and wide scatter to begin with would only lose them.
     begun = [
-        problem.fitted(affine, _COARSE)
-        for affine in starts(points, atlas.place.centre, weights=atlas.presence, mirrored=mirrored)
+        problem.fitted(affine, _COARSE if k == 0 else _NARROWER)
+        for k, shown in enumerate(atlas.patterns)
+        for affine in starts(points, atlas.place.centre, weights=shown, mirrored=mirrored)
     ]
     begun.sort(key=lambda fit: -fit[0])
     finished = [problem.fitted(affine, _FINE) for _, affine in begun[:_KEPT]]
