@@ -80,7 +80,7 @@ def test_outlines_follow_the_plane_the_volume_and_their_key(page: Any) -> None:
     outlined(page, "xy", "n === 0")
     page.keyboard.press("ArrowLeft")
     outlined(page, "xy", "n > 0")
-    page.keyboard.press("l")
+    page.keyboard.press("r")
     outlined(page, "xy", "n === 0")
     button = page.locator(".pt-bar button", has_text="Masks")
     assert button.get_attribute("aria-pressed") == "false"

@@ -48,7 +48,7 @@ export function commandsOf(view: PointsView, hand: Hand): Command[] {
     { name: "channels", help: "Both channels, the first, the second", key: "b", run: () => view.channels() },
     { name: "colour", help: "Colour neurons by identity, confidence, what is decided", key: "c", run: () => view.colour() },
     { name: "names", help: "Names of all neurons", key: "o", run: () => view.toggle("names") },
-    { name: "masks", help: "Outlines of the masks of this movie", key: "l", run: () => view.toggleMasks() },
+    { name: "masks", help: "Outlines of the masks of this movie", key: "r", run: () => view.toggleMasks() },
     { name: "trail", help: "Where the neuron was and will be", key: "t", run: () => view.toggle("trails") },
     { name: "closer", help: "Larger", key: "+", run: () => view.zoom(1.5) },
     { name: "farther", help: "Smaller", key: "-", run: () => view.zoom(1 / 1.5) },
