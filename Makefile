@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 	$(BIN)/nissl demo spikes --out $(STUDY)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile -m "not slow" --durations 40 --durations-min 5
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks
