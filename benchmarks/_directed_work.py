@@ -184,7 +184,7 @@ def spikes(folder: Path, seed: int, duration_s: float) -> dict[str, Any]:
     return out
 
 
-def _experiment(n: int = 240) -> tuple[causal.Model, Floats]:
+def _experiment(n: int = 200) -> tuple[causal.Model, Floats]:
     """Three regions: a driven one, two that pass it on and back, a context that modulates."""
     u = np.zeros((n, 2))
     u[(np.arange(n) // 10) % 2 == 1, 0] = 1
@@ -214,17 +214,17 @@ def dcm(folder: Path, first: int, n: int) -> dict[str, Any]:
         truth, y = causal.simulated(model, u, rng, interval_s=2.0, noise=0.3)
         found = causal.fit(model, y, u, interval_s=2.0)
         low, high = found.interval(0.9)
-        strong, z = causal.simulated(model, u, rng, interval_s=2.0, noise=0.3, least=0.15)
-        fits = [causal.fit(each, z, u, interval_s=2.0) for each in (model, without, turned)]
-        rows.append(
-            {
-                "inside": ((low <= truth) & (truth <= high))[free].tolist(),
-                "truth": truth[free].tolist(),
-                "mean": found.mean[free].tolist(),
-                "energies": [f.free_energy for f in fits],
-                "modulation": float(strong[model.names.index("b1:10")]),
-            }
-        )
+        row: dict[str, Any] = {
+            "inside": ((low <= truth) & (truth <= high))[free].tolist(),
+            "truth": truth[free].tolist(),
+            "mean": found.mean[free].tolist(),
+        }
+        if seed % 2 == 0:  # three fits more: every other experiment is enough to count wins
+            strong, z = causal.simulated(model, u, rng, interval_s=2.0, noise=0.3, least=0.15)
+            fits = [causal.fit(each, z, u, interval_s=2.0) for each in (model, without, turned)]
+            row["energies"] = [each.free_energy for each in fits]
+            row["modulation"] = float(strong[model.names.index("b1:10")])
+        rows.append(row)
     return {"names": [model.names[at] for at in free], "rows": rows}
 
 

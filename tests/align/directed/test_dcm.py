@@ -8,10 +8,10 @@ from nissl.align.directed.laplace import variational_laplace
 from nissl.errors import BadArgumentError
 
 
-def blocks(n=120):
+def blocks(n=90):
     u = np.zeros((n, 2))
     u[(np.arange(n) // 10) % 2 == 1, 0] = 1
-    u[(np.arange(n) // 30) % 2 == 1, 1] = 1
+    u[(np.arange(n) // 15) % 2 == 1, 1] = 1
     return u
 
 
@@ -81,6 +81,18 @@ def test_a_model_finds_its_parameters_and_beats_one_without_the_connection():
     assert np.mean((low <= truth)[free] & (truth <= high)[free]) >= 0.7
     other = dcm.fit(pair(forward=False), signal, u, interval_s=2.0)
     assert dcm.model_probabilities([found, other])[0] > 0.99
+
+
+def test_arrows_of_a_model_are_held_to_the_model_turned_round():
+    model, u = pair(), blocks()
+    _, signal = dcm.simulated(
+        model, u, np.random.default_rng(3), interval_s=2.0, noise=0.2, least=0.25
+    )
+    other = dcm.turned(model, 0, 1)
+    assert other.a.tolist() == [[False, True], [False, False]]
+    found = dcm.arrows(model, signal, u, interval_s=2.0, names=("V1", "V5"))
+    assert [(a.source, a.target, a.verdict) for a in found.arrows] == [(0, 1, "arrow")]
+    assert found.arrows[0].direction_p < 1e-3
 
 
 def test_models_need_inputs_and_fitting_shapes():

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from nissl.align.directed.arrows import Arrow, Arrows, judge
 from nissl.align.directed.laplace import Posterior, variational_laplace
 from nissl.errors import BadArgumentError
 
@@ -197,6 +198,70 @@ def model_probabilities(fits: list[Posterior]) -> Values:
     energy = np.asarray([each.free_energy for each in fits])
     weight = np.exp(energy - energy.max())
     return np.asarray(weight / weight.sum())
+
+
+def turned(model: Model, source: int, target: int) -> Model:
+    """The model with one connection, and what changes it, the other way round."""
+    a, b = model.a.copy(), model.modulated.copy()
+    for mask in (a, *b):
+        mask[source, target], mask[target, source] = mask[target, source], mask[source, target]
+    return Model(a, model.c, b, f"{model.name}, {target} to {source}")
+
+
+def arrows(
+    model: Model,
+    signal: Values,
+    inputs: Values,
+    *,
+    interval_s: float,
+    names: tuple[str, ...] | None = None,
+    alpha: float = 0.05,
+) -> Arrows:
+    """Connections of a model that are not zero, and whether the other way would do as well.
+
+    P values are two-sided tails of the posterior. The direction of a connection that goes one
+    way only is feigned with the probability of the model in which it is turned round, and that
+    model is fitted where the connection is significant; of two that go both ways, with the
+    probability that the way back is as strong.
+
+    Parameters
+    ----------
+    model, signal, inputs, interval_s
+        As in `fit`.
+    names : tuple of str, optional
+    alpha : float
+    """
+    from scipy.stats import norm
+
+    found = fit(model, signal, inputs, interval_s=interval_s)
+    n = model.n_regions
+    mean, spread = found.mean[: n * n], found.covariance[: n * n, : n * n]
+    present = [(j, i) for i in range(n) for j in range(n) if i != j and model.a[i, j]]
+    tested = []
+    for j, i in present:
+        at = i * n + j
+        p = 2 * norm.sf(abs(mean[at]) / np.sqrt(spread[at, at]))
+        tested.append(Arrow(j, i, float(mean[at]), float(p)))
+
+    def direction(source: int, target: int) -> float:
+        there, back = target * n + source, source * n + target
+        if model.a[source, target]:
+            signs = np.sign(mean[[there, back]])
+            gap = abs(mean[there]) - abs(mean[back])
+            both = spread[np.ix_([there, back], [there, back])]
+            width = np.sqrt(signs * [1, -1] @ both @ (signs * [1, -1]))
+            return float(norm.sf(gap / width))
+        other = fit(turned(model, source, target), signal, inputs, interval_s=interval_s)
+        return float(model_probabilities([found, other])[1])
+
+    return judge(
+        tested,
+        names or tuple(str(at) for at in range(n)),
+        method=f"dynamic causal model, {model.name}",
+        unit="1/s",
+        alpha=alpha,
+        direction=direction,
+    )
 
 
 def simulated(
