@@ -16,6 +16,7 @@ KINDS = {
     "autoregression": "autoregression, 5 arrows among 5 series (`FIELDS`)",
     "mixed": "sensors that see the same sources, no arrow (`FIELDS`)",
     "blood_flow": "blood flow, 5 quick arrows among 5 regions (`BOLD`)",
+    "slow": "5 slow arrows, delays of 2, 4, 6 or 8 s at a scan in 2 s (`BOLD`)",
 }
 
 
@@ -106,11 +107,11 @@ def _networks(name: str, rows: Sequence[Row]) -> str:
         "netsim": ("## Simulated fMRI (NetSim)\n", "The scans' interval of 3 s is longer than any "
                    "delay between neurons, and delays of blood flow differ by region: directions "
                    "cannot be told from lags, and none should be claimed."),
-        "feedback": ("## Simulated fMRI with feedback\n", "Networks with loops, 60 recordings of "
+        "feedback": ("## Simulated fMRI with feedback\n", "Networks with loops, recordings of "
                      "500 scans each (the interval is taken as 1.2 s). No aim is set."),
         "series": ("## Our own simulations\n", "Where directions can be told, they must be; 30 "
                    "seeds that the method was not developed on. Sensors that mix sources, and "
-                   "blood flow, have none to tell."),
+                   "blood flow, have none to tell; slow arrows are told by that rule too."),
     }  # fmt: skip
     lines = []
     for row in rows:
@@ -149,7 +150,8 @@ def _networks(name: str, rows: Sequence[Row]) -> str:
         )
         tail = (
             f"Aims: AUC of edges 0.95 or more on 1 to 3: {_met(edges and len(first) == 3)}; "
-            f"false arrows at most 5 %: {_met(false <= 0.05)}.\n"
+            f"false arrows at most 5 %: {_met(false <= 0.05)}. Where no arrow is claimed, none that "
+            "is true is found either: that the rule can claim one is seen below.\n"
         )
     note = (
         " Edges are partial correlations, shrunk; false arrows are ordered pairs without a "
@@ -214,7 +216,9 @@ def _spikes(name: str, rows: Sequence[Row]) -> str:
             "entropy in bins of 1 ms at delays of 1 to 30 ms, against 20 jittered copies, false "
             "discovery rate 5 %. 95 % intervals (exact) over pairs.\n",
             table(("Recording, method", "precision", "recall", "AUC", "delay within 2 ms"), lines),
-            "No aim is set. A driver that is not recorded leaves arrows between its followers, "
+            "No aim is set. For the AUC, pairs rank by the ratio of their estimate to what chance "
+            "stays below; with other sources given, those that are not significant rank below all "
+            "that are. A driver that is not recorded leaves arrows between its followers, "
             "which nothing in the data takes away.\n",
         ]
     )
@@ -237,6 +241,9 @@ def _dcm(name: str, rows: Sequence[Row]) -> str:
     right = int((best == 0).sum())
     beaten = int((energies[:, 0] > energies[:, 2]).sum())
     coverage = binomial_interval(int(inside.sum()), inside.size)
+    ranked = np.sort(energies, axis=1)
+    decided = ranked[:, -1] - ranked[:, -2] > np.log(19)
+    clear, clear_right = int(decided.sum()), int((decided & (best == 0)).sum())
     lost = [abs(each["modulation"]) for each, at in zip(compared, best, strict=True) if at != 0]
     of_lost = (
         f" Where it lost, the modulation was {', '.join(f'{v:.2f}' for v in sorted(lost))} 1/s."
@@ -248,7 +255,8 @@ def _dcm(name: str, rows: Sequence[Row]) -> str:
         [
             "## Dynamic causal models\n",
             f"{len(fits)} experiments of 200 scans at 2 s, three regions, one input and one "
-            "context that changes a connection; parameters drawn from the prior, noise 0.3 %.\n",
+            "context that changes a connection; parameters drawn from the prior (unstable draws left "
+            "out), noise 0.3 %. The interval of the coverage takes parameters for independent.\n",
             table(
                 ("Measure", "found", "aim", "met"),
                 [
@@ -256,21 +264,35 @@ def _dcm(name: str, rows: Sequence[Row]) -> str:
                         "truth inside the 90 % interval, all parameters",
                         f"{inside.mean():.3f} ({low:.3f}–{high:.3f})",
                         "0.90",
-                        _met(low <= 0.9 <= high or abs(inside.mean() - 0.9) <= 0.03),
+                        _met(low <= 0.9 <= high),
                     ),
                     ("evidence prefers the true model of three", f"{right} of {len(compared)}",
                      "all", _met(right == len(compared))),
+                    ("of those decided at a probability of 0.95", f"{clear_right} of {clear}",
+                     "all", _met(clear_right == clear)),
                     ("against the model that is driven elsewhere", f"{beaten} of {len(compared)}",
                      "all", _met(beaten == len(compared))),
                 ],
             ),
             "The other models lack the modulation, or have their input at another region. "
             f"Modulations were drawn at 0.15 1/s or more.{of_lost}\n",
+            _astray(names, fits),
             "Coverage by parameter: "
             + ", ".join(f"`{n}` {v:.2f}" for n, v in zip(names, inside.mean(axis=0), strict=True))
             + ".\n",
         ]
     )  # fmt: skip
+
+
+def _astray(names: Sequence[str], fits: Sequence[Row]) -> str:
+    coupling = [at for at, n in enumerate(names) if n[0] in "ab" and n[1] != n[2]]
+    gaps = [
+        max(abs(each["truth"][at] - each["mean"][at]) for at in coupling) for each in fits
+    ]  # fmt: skip
+    far = sum(gap > 0.5 for gap in gaps)
+    return (
+        f"Searches that ended more than 0.5 1/s from a connection's truth: {far} of {len(fits)}.\n"
+    )
 
 
 def _rdcm(name: str, rows: Sequence[Row]) -> str:

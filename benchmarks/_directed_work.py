@@ -89,9 +89,10 @@ def series(folder: Path, kind: str, seeds: int) -> dict[str, Any]:
         "autoregression": lambda rng: simulate.autoregression(rng, n_samples=1000),
         "mixed": lambda rng: simulate.mixed(rng, n_samples=1000),
         "blood_flow": lambda rng: simulate.blood_flow(rng, n_samples=300),
+        "slow": lambda rng: simulate.autoregression(rng, n_samples=1000, longest_delay=4),
     }[kind]
     made = [make(np.random.default_rng(1000 + seed)) for seed in range(seeds)]
-    modality, interval_s = (BOLD, 2.0) if kind == "blood_flow" else (FIELDS, 1.0)
+    modality, interval_s = (BOLD, 2.0) if kind in ("blood_flow", "slow") else (FIELDS, 1.0)
     return _judged([(each.series, each.truth) for each in made], modality, interval_s)
 
 

@@ -43,7 +43,7 @@ def tasks(quick: bool) -> dict[str, list[dict[str, Any]]]:
         "lorenz": [{"how": "lorenz", "trials": 10 if quick else 40}],
         "netsim": [
             {"how": "network", "file": f"netsim/netsim_sim0{sim}", "interval_s": 3.0, "n": n}
-            for sim, n in ((1, few), (2, few), (3, few), (5, few))
+            for sim, n in ((1, few), (2, few), (3, few), (4, 1 if quick else 5), (5, few))
         ],
         "feedback": [
             {"how": "network", "file": f"feedback_fmri_sims/{name}", "interval_s": 1.2, "n": few}
@@ -51,11 +51,11 @@ def tasks(quick: bool) -> dict[str, list[dict[str, Any]]]:
         ],
         "series": [
             {"how": "series", "kind": kind, "seeds": 3 if quick else 30}
-            for kind in ("autoregression", "mixed", "blood_flow")
+            for kind in ("autoregression", "mixed", "blood_flow", "slow")
         ],
         "spikes": [
             {"how": "spikes", "seed": seed, "duration_s": 60.0 if quick else 240.0}
-            for seed in range(1 if quick else 4)
+            for seed in range(1 if quick else 8)
         ],
         "dcm": [
             {"how": "dcm", "first": first, "n": 1 if quick else 5}
