@@ -150,8 +150,8 @@ def _networks(name: str, rows: Sequence[Row]) -> str:
         )
         tail = (
             f"Aims: AUC of edges 0.95 or more on 1 to 3: {_met(edges and len(first) == 3)}; "
-            f"false arrows at most 5 %: {_met(false <= 0.05)}. Where no arrow is claimed, none that "
-            "is true is found either: that the rule can claim one is seen below.\n"
+            f"false arrows at most 5 %: {_met(false <= 0.05)}. Where no arrow is claimed, none "
+            "that is true is found either: that the rule can claim one is seen below.\n"
         )
     note = (
         " Edges are partial correlations, shrunk; false arrows are ordered pairs without a "
@@ -255,8 +255,8 @@ def _dcm(name: str, rows: Sequence[Row]) -> str:
         [
             "## Dynamic causal models\n",
             f"{len(fits)} experiments of 200 scans at 2 s, three regions, one input and one "
-            "context that changes a connection; parameters drawn from the prior (unstable draws left "
-            "out), noise 0.3 %. The interval of the coverage takes parameters for independent.\n",
+            "context that changes a connection; parameters drawn from the prior (unstable draws "
+            "left out), noise 0.3 %. The interval of the coverage takes parameters for independent.\n",
             table(
                 ("Measure", "found", "aim", "met"),
                 [
