@@ -256,7 +256,7 @@ def _dcm(name: str, rows: Sequence[Row]) -> str:
             "## Dynamic causal models\n",
             f"{len(fits)} experiments of 200 scans at 2 s, three regions, one input and one "
             "context that changes a connection; parameters drawn from the prior (unstable draws "
-            "left out), noise 0.3 %. The interval of the coverage takes parameters for independent.\n",
+            "left out), noise 0.3 %. The interval of coverage takes parameters for independent.\n",
             table(
                 ("Measure", "found", "aim", "met"),
                 [

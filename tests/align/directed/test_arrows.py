@@ -130,6 +130,16 @@ def test_order_and_edges():
     assert abs(partial[0, 2]) < 0.1 < min(partial[0, 1], partial[1, 2])
 
 
+def test_what_is_predicted_exactly_and_what_is_there_twice():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(500)
+    late = directed([x, np.roll(x, 1)], SPIKES, order=1)
+    assert late.claimed()[0, 1]
+    assert np.isfinite(late.matrix()[0, 1])
+    twice = directed([x, x, rng.standard_normal(500)], FIELDS, order=1)
+    assert not twice.claimed().any()
+
+
 def test_table_and_matrix_agree():
     made = autoregression(np.random.default_rng(2), n_series=3, n_arrows=2)
     found = directed(made.series, FIELDS, names=("V1", "V5", "SPC"))

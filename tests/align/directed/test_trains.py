@@ -122,11 +122,13 @@ def test_synapses_of_a_simulated_network():
 
 
 def test_bins_and_refusals():
-    trains, n = binned([[0.0105, 0.0107, 3.0], [0.5]], 1.0)
+    trains, n = binned([[0.0105, np.nan, 0.0107, 3.0], [0.5]], 1.0)
     assert n == 1000
     assert trains[0].tolist() == [10]
     with pytest.raises(BadSamplesError, match="20 spikes"):
         directed_trains(trains, n, rng=np.random.default_rng(0))
     trains, n = driven(n=5000)
+    with pytest.raises(BadSamplesError, match="sorted"):
+        directed_trains((trains[0][::-1], trains[1]), n, rng=np.random.default_rng(0))
     with pytest.raises(BadArgumentError, match="jitter"):
         directed_trains(trains, n, rng=np.random.default_rng(0), jitter=10)

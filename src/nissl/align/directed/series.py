@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,17 +143,7 @@ def directed(
                 p, high = p_value(value, null), float(np.quantile(null, 0.95))
             arrows.append(Arrow(source, target, value, p, null_high=high))
     at_once = together(x, past.length)
-    arrows = [
-        Arrow(
-            a.source,
-            a.target,
-            a.estimate,
-            a.p,
-            together_p=float(at_once[a.source, a.target]),
-            null_high=a.null_high,
-        )
-        for a in arrows
-    ]
+    arrows = [replace(a, together_p=float(at_once[a.source, a.target])) for a in arrows]
     options: dict[str, Any] = {"past": past, "method": method, "k": k}
 
     def direction(source: int, target: int) -> float:

@@ -58,8 +58,8 @@ def binned(
     n_bins = int(np.ceil(duration_s / bin_s))
     trains = []
     for times in times_s:
-        at = np.unique(np.floor(np.asarray(times, dtype=np.float64) / bin_s).astype(np.int64))
-        trains.append(at[(at >= 0) & (at < n_bins)])
+        at = np.floor(np.asarray(times, dtype=np.float64) / bin_s)
+        trains.append(np.unique(at[(at >= 0) & (at < n_bins)]).astype(np.int64))
     return tuple(trains), n_bins
 
 
@@ -339,6 +339,13 @@ def _check(trains: Sequence[Indices], jitter: int, order: Order) -> None:
             "two or more trains of at least 20 spikes",
             f"{len(trains)} trains, {len(silent)} of them with fewer (first: {silent[:5]})",
             "Leave the silent units out.",
+        )
+    unsorted = [at for at, train in enumerate(trains) if (np.diff(train) <= 0).any()]
+    if unsorted:
+        raise BadSamplesError(
+            "trains of sorted, distinct bins",
+            f"{len(unsorted)} that are not (first: {unsorted[:5]})",
+            "Make them with `binned`.",
         )
     if jitter <= max(order.delays):
         raise BadArgumentError(

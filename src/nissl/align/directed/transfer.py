@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from nissl.align.directed.embedding import Past, Rows, embed
 from nissl.align.directed.estimators import (
-    Estimate,
     Estimator,
     NearestNeighbours,
     gaussian,
@@ -260,16 +259,3 @@ def _greedy(
             break
         taken.append(left[int(np.argmax(gains))])
     return taken
-
-
-__all__ = [
-    "Estimate",
-    "Method",
-    "Transfer",
-    "choose_past",
-    "estimator_of",
-    "f_test",
-    "null_of",
-    "scan_delays",
-    "transfer_entropy",
-]
