@@ -131,13 +131,15 @@ def _networks(name: str, rows: Sequence[Row]) -> str:
                 f"{v['right']} of {v['true']}",
                 f"{v['arrows'] - v['right']} of {v['absent']} ({_rate(v)})",
                 v["backwards"],
-                v["unsure"],
+                f"{v['tied']} of {v['edges']}",
+                f"{v['tied_absent']} of {v['no_edges']}",
                 f"{plain['right']} / {plain['arrows'] - plain['right']}",
             )
         )
     columns = (
         "Network", "recordings", "edges, AUC", "true arrows claimed", "false arrows claimed",
-        "of them backwards", "direction not identifiable", "Granger alone: true / false",
+        "of them backwards", "connected: not called without evidence",
+        "not connected: the same", "Granger alone: true / false",
     )  # fmt: skip
     head, about = heads[name]
     tail = ""
@@ -155,7 +157,10 @@ def _networks(name: str, rows: Sequence[Row]) -> str:
         )
     note = (
         " Edges are partial correlations, shrunk; false arrows are ordered pairs without a "
-        "connection that are called one. The last column counts arrows of Granger's test alone, "
+        "connection that are called one. Then, of ordered pairs "
+        "that are connected either way, how many are called arrow or direction not identifiable, "
+        "and the same of pairs that are not connected. The last column counts arrows of "
+        "Granger's test alone, "
         "at the same false discovery rate.\n"
     )
     return "\n".join([head, about + (note if name == "netsim" else "\n"),

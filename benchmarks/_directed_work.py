@@ -134,6 +134,10 @@ def _judged(
 def _counts(found: Arrows, truth: Bools) -> dict[str, int]:
     claimed = found.claimed()
     off = ~np.eye(len(truth), dtype=np.bool_)
+    tied = np.zeros_like(off)
+    for arrow in found.arrows:
+        tied[arrow.source, arrow.target] = arrow.verdict != "no evidence"
+    tied, edges = tied | tied.T, truth | truth.T
     unsure = sum(a.verdict == "direction not identifiable" for a in found.arrows)
     return {
         "arrows": int(claimed.sum()),
@@ -142,7 +146,10 @@ def _counts(found: Arrows, truth: Bools) -> dict[str, int]:
         "unsure": int(unsure),
         "true": int(truth.sum()),
         "absent": int((off & ~truth).sum()),
-        "one_way": int((truth & ~truth.T).sum()),
+        "tied": int((tied & edges).sum()),
+        "edges": int(edges.sum()),
+        "tied_absent": int((tied & off & ~edges).sum()),
+        "no_edges": int((off & ~edges).sum()),
     }
 
 

@@ -93,7 +93,8 @@ def _cell(
     command = (
         sys.executable, __file__, "--test", str(args.test.resolve()), "--cell", json.dumps(task),
     )  # fmt: skip
-    cell = Cell(name, task | {"nissl": nissl.__version__, "version": 1}, command)
+    version = 2 if task["how"] in ("network", "series", "voi") else 1
+    cell = Cell(name, task | {"nissl": nissl.__version__, "version": version}, command)
     folder = args.out / "cells"
     if not compute:
         return kept_result(cell, folder)

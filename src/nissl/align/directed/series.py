@@ -171,9 +171,12 @@ def together(x: Values, order: int) -> Values:
     now, past = lagged(x, order)
     left = residuals(now, past)
     degrees = len(now) - past.shape[1] - len(x) - 1
-    partial = partial_correlation(left)
     if degrees < 1:
-        return np.full_like(partial, np.nan)
+        return np.full((len(x), len(x)), np.nan)
+    # not shrunk, unlike where edges are ranked: the test's distribution knows of no shrinkage
+    precision = np.linalg.pinv(np.cov(left.T))
+    width = np.sqrt(np.maximum(np.diag(precision), 1e-300))
+    partial = np.clip(-precision / np.outer(width, width), -1, 1)
     score = partial * np.sqrt(degrees / np.maximum(1 - partial**2, 1e-12))
     out = 2 * student.sf(np.abs(score), degrees)
     np.fill_diagonal(out, np.nan)
