@@ -28,9 +28,9 @@ def markdown(results: Row, image: str) -> str:
         "# Directed dependence\n",
         (
             "Transfer entropy, verdicts on directions, spike trains, and dynamic causal models, "
-            "held to values and networks that are known. Nothing was tuned on what is reported "
-            f"here. One machine ({m['cpu']}, {m['cores']} cores, shared with other work; nissl "
-            f"{results['nissl']}).\n"
+            "held to values and networks that are known. Settings were not chosen on what is "
+            f"reported here. One machine ({m['cpu']}, {m['cores']} cores, shared with other "
+            f"work; nissl {results['nissl']}).\n"
         ),
         "Written by `python benchmarks/directed.py`. What the verdicts mean: "
         "[what drives what](../manual/directed.md).\n",
@@ -160,8 +160,9 @@ def _networks(name: str, rows: Sequence[Row]) -> str:
         "connection that are called one. Then, of ordered pairs "
         "that are connected either way, how many are called arrow or direction not identifiable, "
         "and the same of pairs that are not connected. The last column counts arrows of "
-        "Granger's test alone, "
-        "at the same false discovery rate.\n"
+        "Granger's test alone, at the same false discovery rate. The test of instantaneous "
+        "dependence was put right after a first run on these data had shown that it missed "
+        "connected pairs; no arrow came or went.\n"
     )
     return "\n".join([head, about + (note if name == "netsim" else "\n"),
                       table(columns, lines), tail])  # fmt: skip
