@@ -28,8 +28,8 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
     lines = [
         "# Glue: recordings made comparable",
         "",
-        "Written by `python benchmarks/glue.py`. Parts that are missing were not computed. Directed "
-        "dependence has [a page of its own](directed.md).",
+        "Written by `python benchmarks/glue.py`. Parts that are missing were not computed. "
+        "Directed dependence has [a page of its own](directed.md).",
         "",
         *(
             ["This is a quick run, to see that it works: its figures mean nothing.", ""]

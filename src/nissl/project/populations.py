@@ -25,6 +25,8 @@ from nissl.project.stimulating import find_stimuli
 from nissl.store import Store
 
 SPIKES = "spikes"
+MOST_VALUES = 1 << 28
+"""Samples of all units of a signal that are held at once (2 GB)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +184,12 @@ def population(store: Store, source: Source, *, resolve: Rule | None = None) -> 
         )
     signal = source.recording[fitting[0]]
     own = [k for k, name in enumerate(signal.channels.ids) if not name.endswith((LOW, HIGH))]
+    if signal.n_samples * len(own) > MOST_VALUES:
+        raise BadArgumentError(
+            f"at most {MOST_VALUES:,} samples of all units",
+            f"{signal.n_samples * len(own):,} of {source.name!r}",
+            "Cut the recording into sessions.",
+        )
     parts = [signal.read(s.start, s.stop, own) for s in signal.clock.segments]
     values = np.concatenate(parts).astype(np.float64)
     units = np.arange(len(own), dtype=np.int64)
