@@ -102,10 +102,12 @@ def _simulated(results: Mapping[str, Any], picture: str) -> list[str]:
     for label in METHODS:
         by = right_by(results, label)
         if by:
-            rows.append(
-                [label, *(number(float(np.mean(by[n]))) if n in by else None for n in counts)]
-            )
-    lines += [table(["neuron-frames right", *(f"{n} annotated" for n in counts)], rows)]
+            rows.append([label, *(_of_worms(by[n]) if n in by else None for n in counts)])
+    lines += [
+        table(["neuron-frames right", *(f"{n} annotated" for n in counts)], rows),
+        "Means over worms; one worm each where no number of worms follows.",
+        "",
+    ]
     by = {label: right_by(results, label) for label in METHODS}
     at_ten = by["tracks/nissl"].get(10)
     if at_ten:
@@ -113,7 +115,7 @@ def _simulated(results: Mapping[str, Any], picture: str) -> list[str]:
         lines += [f"Aim: {AIM} at 10 annotated volumes: {_met(mean >= AIM)} ({mean:.3f}).", ""]
     told = [by[METHODS[k]] for k in (0, 2, 3)]
     if all(told):
-        lines += [_annotations(*(needed(each) for each in told), max(counts)), ""]
+        lines += [_annotations(*told), ""]
     else:
         lines += ["Annotations needed with and without targeted augmentation: not measured.", ""]
     lines += _reader(cells)
@@ -121,19 +123,37 @@ def _simulated(results: Mapping[str, Any], picture: str) -> list[str]:
     return lines
 
 
-def _annotations(ours: float | None, plain: float | None, none: float | None, most: int) -> str:
-    def said(n: float | None) -> str:
-        return f"more than {most}" if n is None else f"{n:.0f}"
+def _of_worms(values: Sequence[float]) -> str | None:
+    mean = number(float(np.mean(values)))
+    return mean if len(values) == 1 else f"{mean} ({len(values)})"
 
+
+def _annotations(*by: Mapping[int, Sequence[float]]) -> str:
+    """Volumes that our way, the published one and the one without augmentation need."""
+
+    def said(of: Mapping[int, Sequence[float]]) -> str:
+        n = needed(of)
+        if n is None:
+            return f"more than {max(of)} (the most that were tried)"
+        return f"{n:.0f} or fewer" if n == min(of) else f"{n:.1f}"
+
+    ours, none = needed(by[0]), needed(by[2])
     text = (
-        f"Annotated volumes for {AIM}: {said(ours)} with tracks/nissl, {said(plain)} with plain "
-        f"targeted augmentation, {said(none)} without. Aim: at most a third: "
+        f"Annotated volumes for {AIM}: {said(by[0])} with tracks/nissl, {said(by[1])} with plain "
+        f"targeted augmentation, {said(by[2])} without. Aim: at most a third: "
     )
     if ours is None:
-        return text + "**not met**."
-    if none is None:
-        return text + (_met(True) if ours <= most / 3 else "**not shown**") + "."
-    return text + f"{_met(ours <= none / 3)} ({ours / none:.2f})."
+        verdict = "**not met**."
+    elif none is None:
+        verdict = (_met(True) if ours <= max(by[2]) / 3 else "**not shown**") + "."
+    else:
+        verdict = f"{_met(ours <= none / 3)} ({ours / none:.2f})."
+    return (
+        f"{text}{verdict} What buys this is the whole method, of which targets are a part: it "
+        "learns where blobs lie to each other instead of whole pictures. *Arrangement, once* is "
+        "the same without learning from volumes that it explains well, and what that adds is the "
+        "difference of the first two rows."
+    )
 
 
 def _reader(cells: Sequence[Mapping[str, Any]]) -> list[str]:
