@@ -97,6 +97,7 @@ def write_regions(folder: Path) -> None:
         np.savez(folder / FOLDER / f"{name}.npz", **held)
 
 
+@pytest.mark.slow
 def test_it_writes_figures_tables_and_a_plot(glue: ModuleType, tmp_path: Path) -> None:
     write_days(tmp_path)
     write_places(tmp_path)
