@@ -101,7 +101,7 @@ def _days(days: Mapping[str, Any]) -> list[str]:
         f"Within a day, half of the windows read by the other half: {within}.",
         "",
         "While transport was built, day 1 to day 2 was in view; its settings were then chosen on "
-        "simulated subjects. Day 2 to day 1 was run once, for this page. CEBRA is not installed "
+        "simulated subjects. Day 2 to day 1 was run for this page alone. CEBRA is not installed "
         "here and was not run.",
         "",
     ]

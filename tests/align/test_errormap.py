@@ -17,6 +17,7 @@ from nissl.align.latent.simulate import simulate_day, simulate_subject
 from nissl.align.responses import Responses, of_tuning, of_windows
 from nissl.align.simulate_places import simulate_places
 from nissl.errors import BadArgumentError
+from nissl.run.progress import Recorder
 
 
 def population(
@@ -130,6 +131,16 @@ def test_trials_and_places_become_rows_that_fit() -> None:
     found = error_map(parts, rng, n_null=49)
     assert found.relative[0, 1] > 0.5
     assert found.p[0, 1] <= 0.05
+
+
+def test_long_maps_tell_how_far_they_are() -> None:
+    one, other = codes(0)
+    rng = np.random.default_rng(0)
+    parts = [population(rng, code) for code in (one, one, other)]
+    seen = Recorder()
+    error_map(parts, rng, n_null=1, progress=seen)
+    assert seen.totals == seen.done == {"error map": 3}
+    assert seen.finished == ["error map"]
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -11,7 +11,7 @@ can be asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from nissl.align.fragments import Floats, Ints
 from nissl.align.latent.spaces import principal
 from nissl.align.responses import Responses
 from nissl.errors import BadArgumentError
+from nissl.run.progress import Progress, Silent
 from nissl.trust.discoveries import benjamini_hochberg
 
 N_AXES = 8
@@ -31,6 +32,7 @@ N_NULL = 99
 N_RESAMPLED = 200
 N_FOLDS = 10
 RULES = ("linear", "rotation")
+STAGE = "error map"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +99,7 @@ def error_map(
     rule: str = "linear",
     n_axes: int = N_AXES,
     n_null: int = N_NULL,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ErrorMap:
     """Predict every fragment from every other.
 
@@ -112,8 +114,8 @@ def error_map(
     n_axes : int
         Of the population that is read; with rotations, of both.
     n_null : int
-    progress : callable, optional
-        Told the number of fragments done.
+    progress : Progress, optional
+        Told of each fragment that has been read.
 
     Raises
     ------
@@ -147,6 +149,8 @@ def error_map(
     skill, low, high, null, p = (np.zeros((n, n)) for _ in range(5))
     weights = rng.multinomial(n_folds, np.full(n_folds, 1 / n_folds), N_RESAMPLED)
     targets = [_target(f, n_axes if rule == "rotation" else None, fold) for f in kept]
+    bar = progress or Silent()
+    bar.start(STAGE, n, "fragments")
     for i, source in enumerate(kept):
         latents = _latents(source, n_axes)[orders]
         smoothers = _smoothers(latents, fold) if rule == "linear" else None
@@ -162,8 +166,8 @@ def error_map(
             p[i, j] = (1 + int((value[1:] >= value[0]).sum())) / (1 + n_null)
             spread = 1 - (weights @ errors[0]) / np.maximum(weights @ target.totals, 1e-12)
             low[i, j], high[i, j] = np.quantile(spread, [0.05, 0.95])
-        if progress is not None:
-            progress(i + 1)
+        bar.advance(STAGE, 1)
+    bar.finish(STAGE)
     off = ~np.eye(n, dtype=bool)
     q = np.ones((n, n))
     q[off] = benjamini_hochberg(p[off])

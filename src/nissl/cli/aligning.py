@@ -118,8 +118,9 @@ def errormap(
 ) -> None:
     """Predict each population from each other one where nothing was fitted; say why it fails."""
     from nissl.project import open_project
+    from nissl.run.progress import RichProgress
 
-    with open_project(project, create=False) as study:
+    with RichProgress() as progress, open_project(project, create=False) as study:
         found = study.errormap(
             _needed(windows),
             sources or None,
@@ -130,6 +131,7 @@ def errormap(
             seed=seed,
             out=out,
             resolve=rule_of(readers),
+            progress=progress,
         )
     say(f"The worst pair: {found.worst[1]} predicted from {found.worst[0]}.")
     for reason in found.reasons:

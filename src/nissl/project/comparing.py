@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,13 @@ from nissl.align.latent.trajectories import n_steps, trajectories
 from nissl.align.responses import of_windows
 from nissl.clock import Clock
 from nissl.data import ChannelTable, Signal
-from nissl.labels.atomic import atomic_write, make_folder, write_bytes
+from nissl.labels.atomic import atomic_write, make_folder
 from nissl.labels.replay import Rule
 from nissl.project.deriving import keep_derived
 from nissl.project.populations import Population, Populations, populations
 from nissl.project.source import Source
+from nissl.project.writing import write_facts, write_table
+from nissl.run.progress import Progress
 from nissl.store import Store
 from nissl.tasks import Finding
 
@@ -190,7 +191,7 @@ def _written(
     from nissl.report.population_plots import overlap_plot
 
     make_folder(folder)
-    maps, facts, picture = (folder / n for n in ("maps.npz", "facts.json", "overlap.png"))
+    maps, picture = folder / "maps.npz", folder / "overlap.png"
     arrays: dict[str, Any] = {}
     for k, (name, own) in enumerate(zip("ab", aligned.maps, strict=True)):
         arrays |= {f"{name}_mean": own.mean, f"{name}_weights": own.weights}
@@ -205,7 +206,7 @@ def _written(
         "likeness": {how: vars(value) for how, value in likeness.items()},
         "findings": [f.to_json() for f in findings],
     }
-    write_bytes(facts, (json.dumps(told, indent=2, sort_keys=True) + "\n").encode())
+    facts = write_facts(told, folder)
     overlap_plot(found.fragments, aligned, found.conditions, picture)
     return maps, facts, picture
 
@@ -245,6 +246,7 @@ def error_map_of(
     seed: int = 0,
     out: str | Path | None = None,
     resolve: Rule | None = None,
+    progress: Progress | None = None,
 ) -> Compared:
     """Predict each source's population from each other's; see `nissl.project.Project.errormap`."""
     from nissl.report.population_plots import error_map_plot
@@ -254,7 +256,7 @@ def error_map_of(
     )
     parts = of_windows(found.fragments)
     rng = np.random.default_rng(seed)
-    result = error_map(parts, rng, rule=rule, n_null=permutations)
+    result = error_map(parts, rng, rule=rule, n_null=permutations, progress=progress)
     off = ~np.eye(len(parts), dtype=bool)
     lost = np.where(off, np.nan_to_num(result.relative, nan=np.inf), np.inf)
     i, j = np.unravel_index(int(np.argmin(lost)), lost.shape)
@@ -262,8 +264,7 @@ def error_map_of(
     table = table_of(result)
     folder = Path(out) if out is not None else store.path / "reports" / "errormap"
     make_folder(folder)
-    files = [folder / n for n in ("errormap.parquet", "errormap.csv", "facts.json", "errormap.png")]
-    _tables(table, files[0], files[1])
+    tables = write_table(table, folder, "errormap")
     told = {
         "sources": [f.name for f in found.fragments],
         "fingerprints": [s.fingerprint for s in sources],
@@ -277,9 +278,10 @@ def error_map_of(
         "worst": {"read": parts[int(i)].name, "predicted": parts[int(j)].name},
         "reasons": [vars(r) for r in why],
     }
-    write_bytes(files[2], (json.dumps(told, indent=2, sort_keys=True) + "\n").encode())
-    error_map_plot(result, files[3])
-    return Compared(result, table, why, (parts[int(i)].name, parts[int(j)].name), tuple(files))
+    facts, picture = write_facts(told, folder), folder / "errormap.png"
+    error_map_plot(result, picture)
+    worst = (parts[int(i)].name, parts[int(j)].name)
+    return Compared(result, table, why, worst, (*tables, facts, picture))
 
 
 def table_of(found: ErrorMap) -> pa.Table:
@@ -293,15 +295,6 @@ def table_of(found: ErrorMap) -> pa.Table:
             }
             rows.append({"read": read, "predicted": predicted, **values})
     return pa.Table.from_pylist(rows)
-
-
-def _tables(table: pa.Table, parquet_file: Path, csv_file: Path) -> None:
-    from pyarrow import csv, parquet
-
-    with atomic_write(parquet_file) as file:
-        parquet.write_table(table, file)
-    with atomic_write(csv_file) as file:
-        csv.write_csv(table, file)
 
 
 __all__ = ["Compared", "Overlap", "error_map_of", "overlap", "table_of"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,14 @@ from nissl.data import Signal
 from nissl.data.channels import BRAIN, MOVIE, SPIKING
 from nissl.errors import BadArgumentError, BadLabelsError
 from nissl.labels import ItemTable, LabelSet, Provenance
-from nissl.labels.atomic import atomic_write, make_folder, write_bytes
+from nissl.labels.atomic import make_folder
 from nissl.labels.replay import Rule
 from nissl.project.adding import keep
 from nissl.project.annotating import items_of as item_table_of
 from nissl.project.deriving import labels_behind, lineage, made_from
 from nissl.project.source import Source
 from nissl.project.stimulating import find_stimuli
+from nissl.project.writing import write_facts, write_table
 from nissl.store import Store
 from nissl.tasks import Finding
 
@@ -191,23 +191,16 @@ def _neurons(store: Store, source: Source, signal: Signal) -> tuple[Neurons, tup
 
 def _written(labels: LabelSet, items: ItemTable, table: pa.Table, folder: Path) -> Sequence[Path]:
     """Tables, what they were made from, and pictures."""
-    from pyarrow import csv, parquet
-
     from nissl.report.response_plots import write_plots
 
     make_folder(folder)
-    files = [folder / name for name in ("responses.csv", "responses.parquet", "facts.json")]
-    with atomic_write(files[0]) as file:
-        csv.write_csv(table, file)
-    with atomic_write(files[1]) as file:
-        parquet.write_table(table, file)
+    tables = write_table(table, folder, "responses")
     facts = {
         "labels": labels.digest,
         "provenance": labels.provenance.to_json(),
         "measured": {k: v for k, v in items.context.items() if k != "times_s"},
     }
-    write_bytes(files[2], (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode())
-    return (*files, *write_plots(items, folder))
+    return (*tables, write_facts(facts, folder), *write_plots(items, folder))
 
 
 __all__ = ["Answers", "respond"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from nissl.align.translate import Translation, translate
-from nissl.labels.atomic import atomic_write, make_folder, write_bytes
+from nissl.labels.atomic import atomic_write, make_folder
 from nissl.labels.replay import Rule
 from nissl.project.populations import populations
 from nissl.project.source import Source
+from nissl.project.writing import write_facts
 from nissl.store import Store
 from nissl.tasks import Finding
 
@@ -59,8 +59,8 @@ def translate_sources(
     findings = _findings(result, a.name, b.name)
     folder = Path(out) if out is not None else store.path / "reports" / f"{a.name}~{b.name}.map"
     make_folder(folder)
-    files = (folder / "map.npz", folder / "facts.json")
-    with atomic_write(files[0]) as file:
+    own = folder / "map.npz"
+    with atomic_write(own) as file:
         np.savez(
             file,
             weights=result.weights,
@@ -91,7 +91,7 @@ def translate_sources(
         "seed": seed,
         "findings": [f.to_json() for f in findings],
     }
-    write_bytes(files[1], (json.dumps(told, indent=2, sort_keys=True) + "\n").encode())
+    files = (own, write_facts(told, folder))
     return Translated(result, found.populations[1].units, findings, files)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,7 @@ from nissl.annotators.masks.annotated import Told
 from nissl.annotators.masks.masks import Ints, Masks, numbered
 from nissl.annotators.tracks.volumes import Volumes
 from nissl.data import ChannelTable, Signal
-from nissl.labels import Author, Provenance
 from nissl.run.context import Context
-from nissl.tasks import Inputs
 
 BLOCK = 25
 """Volumes between two writes to the job's folder."""
@@ -106,22 +104,6 @@ def as_told(found: Everywhere, told: Told, confidence: npt.NDArray[Any] | None =
     )
 
 
-def made_by(
-    method: Any, inputs: Inputs, parameters: Mapping[str, Any], context: Context
-) -> Provenance:
-    """Provenance of the masks that a method proposes."""
-    return Provenance(
-        task="masks",
-        source=inputs.recording.fingerprint,
-        stream=inputs.stream,
-        author=Author("model", method.name, method.version),
-        parameters=dict(parameters),
-        seed=context.seed,
-        made_from=tuple(each.digest for each in inputs.labels.values()),
-        packages=dict(method.packages()),
-    )
-
-
 def probability_signal(found: Everywhere, told: Told, volumes: Volumes) -> Signal:
     """What the method thinks of each neuron in each volume, a channel each, named by its item.
 
@@ -134,4 +116,4 @@ def probability_signal(found: Everywhere, told: Told, volumes: Volumes) -> Signa
     return Signal.from_array(values, clock.rate_hz, name="mask_score", channels=table, clock=clock)
 
 
-__all__ = ["Draw", "Everywhere", "as_told", "draw_all", "made_by", "probability_signal"]
+__all__ = ["Draw", "Everywhere", "as_told", "draw_all", "probability_signal"]

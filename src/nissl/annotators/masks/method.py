@@ -15,13 +15,13 @@ from nissl.annotators.masks.everywhere import (
     Everywhere,
     as_told,
     draw_all,
-    made_by,
     probability_signal,
 )
 from nissl.annotators.masks.learning import Plan, believed, taught
 from nissl.annotators.masks.trust import Trust
 from nissl.annotators.tracks.annotated import channels_of, spacing_of
 from nissl.annotators.tracks.method import WHOLE
+from nissl.annotators.tracks.registering import made_by
 from nissl.errors import BadArgumentError
 from nissl.nets import backend
 from nissl.run.context import Context

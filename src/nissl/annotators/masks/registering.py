@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.masks.annotated import Told, annotated
-from nissl.annotators.masks.everywhere import as_told, draw_all, made_by, probability_signal
+from nissl.annotators.masks.everywhere import as_told, draw_all, probability_signal
 from nissl.annotators.tracks.annotated import channels_of
 from nissl.annotators.tracks.fields import fit_field
 from nissl.annotators.tracks.following import Known, Placed, learnt, place
 from nissl.annotators.tracks.mask_synthesis import tidied
 from nissl.annotators.tracks.method import WHOLE
-from nissl.annotators.tracks.registering import looked, packages, require_sound
+from nissl.annotators.tracks.registering import looked, made_by, packages, require_sound
 from nissl.run.context import Context
 from nissl.run.execute import resumable
 from nissl.run.memory import measure_peak

@@ -162,9 +162,9 @@ def packages() -> dict[str, str]:
 def made_by(
     method: Any, inputs: Inputs, parameters: Mapping[str, Any], context: Context
 ) -> Provenance:
-    """Provenance of what a method proposes."""
+    """Provenance of what a method proposes; its task is the first part of its name."""
     return Provenance(
-        task="tracks",
+        task=method.name.partition("/")[0],
         source=inputs.recording.fingerprint,
         stream=inputs.stream,
         author=Author("model", method.name, method.version),

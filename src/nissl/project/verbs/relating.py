@@ -94,7 +94,7 @@ class Relating(Opened):
             All that have spikes, by default.
         **options
             `rule` ("linear" or "rotation"), `bin_s`, `duration_s`, `permutations`, `seed`, `out`
-            (a folder) and `resolve`.
+            (a folder), `resolve` and `progress`.
 
         Returns
         -------
