@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.masks.masks import Ints, Masks
+from nissl.annotators.tracks.annotated import require_looked_at
 from nissl.annotators.tracks.volumes import Volumes
 from nissl.errors import BadLabelsError
 from nissl.labels import LabelSet
@@ -57,21 +58,8 @@ def annotated(labels: LabelSet, volumes: Volumes, frames: Sequence[int] | None =
         which volumes a person looked at.
     """
     masks = Masks.from_labels(labels, volumes.shape)
-    if frames is None and labels.provenance.author.kind != "person":
-        raise BadLabelsError(
-            "volumes whose masks a person drew",
-            f"the proposal of {labels.provenance.author.name!r}",
-            "Name the volumes that were looked at with --set 'frames=[0,250]', or import the "
-            "masks anew with --author.",
-        )
+    require_looked_at(labels, masks.frames.tolist(), frames, "masks")
     if frames is not None:
-        missing = sorted(set(frames) - set(masks.frames.tolist()))
-        if missing:
-            raise BadLabelsError(
-                f"annotated volumes among {masks.frames.tolist()!r:.200}",
-                f"{missing!r:.200}",
-                "Name volumes that have masks.",
-            )
         masks = masks.take(np.isin(masks.frame, np.asarray(list(frames), np.int64)))
     if not masks.frame.size:
         raise BadLabelsError("a volume with a mask at least", "none", "Draw some masks first.")

@@ -33,21 +33,8 @@ def annotated(labels: LabelSet, volumes: Volumes, frames: Sequence[int] | None =
         which nobody says which volumes a person looked at.
     """
     told = Positions.from_labels(labels)
-    if frames is None and labels.provenance.author.kind != "person":
-        raise BadLabelsError(
-            "volumes that a person annotated",
-            f"the proposal of {labels.provenance.author.name!r}",
-            "Name the volumes that were looked at with --set 'frames=[0,250]', or import the "
-            "annotations anew.",
-        )
+    require_looked_at(labels, told.frames.tolist(), frames, "points")
     if frames is not None:
-        missing = sorted(set(frames) - set(told.frames.tolist()))
-        if missing:
-            raise BadLabelsError(
-                f"annotated volumes among {told.frames.tolist()!r:.200}",
-                f"{missing!r:.200}",
-                "Name volumes that have points.",
-            )
         told = told.take(np.isin(told.frames, np.asarray(list(frames), np.int64)))
     if not told.seen.any():
         raise BadLabelsError(
@@ -57,6 +44,37 @@ def annotated(labels: LabelSet, volumes: Volumes, frames: Sequence[int] | None =
         )
     require_inside(told, volumes)
     return told
+
+
+def require_looked_at(
+    labels: LabelSet, have: Sequence[int], frames: Sequence[int] | None, what: str
+) -> None:
+    """Raise `BadLabelsError` unless it is known which volumes a person looked at.
+
+    Parameters
+    ----------
+    labels : LabelSet
+    have : sequence of int
+        Volumes that the labels speak of.
+    frames : sequence of int or None
+        Those that were named; None where all are meant, which only a person's set can mean.
+    what : str
+        "points" or "masks".
+    """
+    if frames is None and labels.provenance.author.kind != "person":
+        raise BadLabelsError(
+            f"volumes that a person annotated, with {what} that a person drew",
+            f"the proposal of {labels.provenance.author.name!r}",
+            "Name the volumes that were looked at with --set 'frames=[0,250]', or import the "
+            f"{what} anew with --author.",
+        )
+    missing = sorted(set(frames or ()) - set(have))
+    if missing:
+        raise BadLabelsError(
+            f"annotated volumes among {list(have)!r:.200}",
+            f"{missing!r:.200}",
+            f"Name volumes that have {what}.",
+        )
 
 
 def require_inside(told: Positions, volumes: Volumes) -> None:
