@@ -29,6 +29,7 @@ from nissl.cli import (
     reviewing,
     showing,
     tagging,
+    translating,
 )
 from nissl.cli import demo as demonstrating
 from nissl.cli.output import say
@@ -68,6 +69,7 @@ for module in (
     exporting,
     learning,
     aligning,
+    translating,
     library,
     evoking,
     measuring,

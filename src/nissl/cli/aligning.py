@@ -1,4 +1,4 @@
-"""`nissl align`, `translate` and `errormap`: relating sources of a project."""
+"""`nissl align` and `errormap`: relating sources of a project."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def align(
             both = study.overlap(
                 a,
                 b,
-                _needed(windows),
+                needed(windows),
                 method=method,
                 labels=not hide,
                 bin_s=bin_s,
@@ -122,7 +122,7 @@ def errormap(
 
     with RichProgress() as progress, open_project(project, create=False) as study:
         found = study.errormap(
-            _needed(windows),
+            needed(windows),
             sources or None,
             rule=rule,
             bin_s=bin_s,
@@ -149,62 +149,8 @@ def errormap(
     show("Error map", rows, as_json=as_json)
 
 
-def translate(
-    project: ProjectPath,
-    a: Annotated[str, typer.Argument(help="What is read.")],
-    b: Annotated[str, typer.Argument(help="What is predicted, recorded at the same time.")],
-    windows: Windows = None,
-    bin_s: BinSeconds = 0.05,
-    lags: Annotated[
-        str, typer.Option(help="Bins by which the first is later, a comma list.")
-    ] = "-2,-1,0,1,2",
-    duration: Duration = None,
-    permutations: Annotated[int, typer.Option(help="Of each null.")] = 49,
-    seed: Annotated[int, typer.Option(help="Of folds and nulls.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder; below reports/ by default.")] = None,
-    readers: Readers = None,
-    as_json: AsJson = False,
-) -> None:
-    """Predict one source from another, tested on windows left out, beside what chance gives."""
-    from nissl.project import open_project
-
-    with open_project(project, create=False) as study:
-        found = study.translate(
-            a,
-            b,
-            _needed(windows),
-            bin_s=bin_s,
-            lags=_whole_numbers(lags),
-            duration_s=duration,
-            permutations=permutations,
-            seed=seed,
-            out=out,
-            resolve=rule_of(readers),
-        )
-    for finding in found.findings:
-        say(finding.sentence)
-    for path in found.files:
-        say(f"wrote {path}")
-    told = found.translation
-    columns = (told.skill, told.shuffled.mean(axis=0), told.scrambled.mean(axis=0))
-    rows = [
-        {"unit": int(unit), "skill": round(float(s), 3), "shuffled": round(float(h), 3),
-         "scrambled": round(float(c), 3)}
-        for unit, s, h, c in zip(found.units, *columns, strict=True)
-    ]  # fmt: skip
-    show(f"{b} from {a}: skill {told.overall:.2f}, p {told.p:.3f}", rows, as_json=as_json)
-
-
-def _whole_numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise BadArgumentError(
-            "whole numbers with commas between them", repr(text), "Write --lags=-1,0,1"
-        ) from None
-
-
-def _needed(windows: list[str] | None) -> list[str]:
+def needed(windows: list[str] | None) -> list[str]:
+    """Windows, which these commands cannot do without."""
     if not windows:
         raise BadArgumentError(
             "windows that the sources share",
@@ -240,9 +186,6 @@ def register(app: typer.Typer) -> None:
     """Add the command of this file."""
     app.command("align", short_help="The same cells on two days, or populations in one space.")(
         align
-    )
-    app.command("translate", short_help="One source predicted from another, beside chance.")(
-        translate
     )
     app.command("errormap", short_help="Who predicts whom among populations, and why not.")(
         errormap

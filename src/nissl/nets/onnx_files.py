@@ -1,4 +1,4 @@
-"""Networks as ONNX files, in full precision and with weights of eight bits."""
+"""Networks and linear maps as ONNX files; networks with weights of eight bits too."""
 
 from __future__ import annotations
 
@@ -63,6 +63,43 @@ def exported(
     return bytes(model.SerializeToString())
 
 
+def affine(
+    weights: npt.NDArray[np.float64], offset: npt.NDArray[np.float64], header: Mapping[str, Any]
+) -> bytes:
+    """Write ``y = x @ weights + offset`` as ONNX; PyTorch is not needed.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n_x, n_y)
+    offset : ndarray, shape (n_y,)
+    header : mapping
+        As in `exported`.
+
+    Raises
+    ------
+    MissingDependencyError
+        The package onnx is not installed.
+    """
+    onnx = required("onnx")
+    make, single = onnx.helper, onnx.TensorProto.FLOAT
+    given = [
+        onnx.numpy_helper.from_array(np.asarray(value, np.float32), name)
+        for name, value in (("weights", weights), ("offset", offset))
+    ]
+    graph = make.make_graph(
+        [make.make_node("MatMul", ["x", "weights"], ["mixed"]),
+         make.make_node("Add", ["mixed", "offset"], ["y"])],
+        "affine",
+        [make.make_tensor_value_info("x", single, ["n", weights.shape[0]])],
+        [make.make_tensor_value_info("y", single, ["n", weights.shape[1]])],
+        given,
+    )  # fmt: skip
+    # The oldest format that this opset allows, so that older runtimes read it.
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", OPSET)], ir_version=8)
+    make.set_model_props(model, {HEADER: json.dumps(dict(header), sort_keys=True)})
+    return bytes(model.SerializeToString())
+
+
 def quantised(model: bytes) -> bytes:
     """The same model with weights of eight bits, and activations quantised as they come.
 
@@ -78,4 +115,4 @@ def quantised(model: bytes) -> bytes:
         return made.read_bytes()
 
 
-__all__ = ["exported", "quantised"]
+__all__ = ["affine", "exported", "quantised"]

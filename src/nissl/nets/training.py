@@ -40,12 +40,12 @@ class Windows:
     ----------
     x : ndarray, shape (n, ...), float32
         May be a memory map.
-    y : ndarray, shape (n, ...), int64
-        Codes, `IGNORED` where not known.
+    y : ndarray, shape (n, ...), int64 or float32
+        Codes, `IGNORED` where not known; or values, for a loss of their own.
     """
 
     x: npt.NDArray[np.float32]
-    y: npt.NDArray[np.int64]
+    y: npt.NDArray[Any]
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y) or not len(self.x):
@@ -274,7 +274,8 @@ def _evaluated(net: Any, kept: Windows, plan: Recipe, score: Loss, where: Any) -
 def _tensors(x: Any, y: Any, where: Any) -> tuple[Any, Any]:
     torch = pytorch()
     samples = torch.as_tensor(np.ascontiguousarray(x, np.float32), device=where)
-    return samples, torch.as_tensor(np.ascontiguousarray(y, np.int64), device=where)
+    kind = np.float32 if y.dtype.kind == "f" else np.int64
+    return samples, torch.as_tensor(np.ascontiguousarray(y, kind), device=where)
 
 
 def _precision(where: Any) -> Any:

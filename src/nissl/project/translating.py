@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from nissl.align.translate import Translation, translate
-from nissl.labels.atomic import atomic_write, make_folder
+from nissl.align.fragments import Fragment, Ints
+from nissl.align.translation import files
+from nissl.align.translation.linear import Linear
+from nissl.align.translation.paired import Translation, translate
+from nissl.labels.atomic import atomic_write, make_folder, write_bytes
 from nissl.labels.replay import Rule
 from nissl.project.populations import populations
 from nissl.project.source import Source
 from nissl.project.writing import write_facts
 from nissl.store import Store
 from nissl.tasks import Finding
+
+ENDS = ("source", "target")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +39,7 @@ class Translated:
     """
 
     translation: Translation
-    units: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    units: Ints
     findings: tuple[Finding, ...]
     files: tuple[Path, ...]
 
@@ -43,6 +50,7 @@ def translate_sources(
     b: Source,
     windows: Sequence[str | Path],
     *,
+    method: str = "ridge",
     bin_s: float = 0.05,
     lags: Sequence[int] = (-2, -1, 0, 1, 2),
     duration_s: float | None = None,
@@ -55,24 +63,10 @@ def translate_sources(
     found = populations(store, (a, b), windows, bin_s=bin_s, duration_s=duration_s, resolve=resolve)
     rng = np.random.default_rng(seed)
     source, target = found.fragments
-    result = translate(source, target, rng, lags=lags, n_null=permutations)
+    result = translate(source, target, rng, method=method, lags=lags, n_null=permutations)
     findings = _findings(result, a.name, b.name)
     folder = Path(out) if out is not None else store.path / "reports" / f"{a.name}~{b.name}.map"
-    make_folder(folder)
-    own = folder / "map.npz"
-    with atomic_write(own) as file:
-        np.savez(
-            file,
-            weights=result.weights,
-            offset=result.offset,
-            lags=np.array(result.lags),
-            skill=result.skill,
-            shuffled=result.shuffled,
-            scrambled=result.scrambled,
-            by_window=result.by_window,
-            source_units=found.populations[0].units,
-            target_units=found.populations[1].units,
-        )
+    units = {f"{end}_units": p.units for end, p in zip(ENDS, found.populations, strict=True)}
     told = {
         "source": a.name,
         "target": b.name,
@@ -80,25 +74,61 @@ def translate_sources(
         "label_sets": [list(own) for own in found.labels],
         "windows": [Path(w).name for w in windows],
         "bin_s": bin_s,
+        "method": result.method,
         "lags": list(result.lags),
-        "rank": result.rank,
-        "penalty": result.penalty,
+        **_of_rule(result),
         "skill": result.overall,
-        "shuffled": float(result.shuffled.mean()),
-        "scrambled": float(result.scrambled.mean()),
+        "shuffled": float(np.nanmean(result.shuffled)),
+        "scrambled": float(np.nanmean(result.scrambled)),
+        "null": result.null,
         "p": result.p,
         "permutations": permutations,
         "seed": seed,
         "findings": [f.to_json() for f in findings],
     }
-    files = (own, write_facts(told, folder))
-    return Translated(result, found.populations[1].units, findings, files)
+    written = _written(folder, result, target, units, told)
+    return Translated(result, found.populations[1].units, findings, written)
+
+
+def _of_rule(found: Translation) -> dict[str, Any]:
+    rule: Any = found.rule
+    if isinstance(rule, Linear):
+        return {"rank": rule.rank, "penalty": rule.penalty}
+    return {"gained_over_ridge": rule.gained}
+
+
+def _written(
+    folder: Path,
+    found: Translation,
+    target: Fragment,
+    units: Mapping[str, Ints],
+    told: Mapping[str, Any],
+) -> tuple[Path, ...]:
+    """The map as npz, as ONNX where that can be written, facts and a picture."""
+    from nissl.report.translation_plots import translation_plot
+
+    make_folder(folder)
+    out = [folder / "map.npz"]
+    with atomic_write(out[0]) as file:
+        np.savez(file, **{**files.arrays(found), **units})
+    if find_spec("onnx") is not None:
+        header = {k: told[k] for k in ("source", "target", "bin_s", "fingerprints")}
+        header |= {name: own.tolist() for name, own in units.items()}
+        out.append(folder / "map.onnx")
+        write_bytes(out[-1], files.onnx_of(found, header))
+    out += [write_facts(told, folder), folder / "translation.png"]
+    translation_plot(found, target, units["target_units"], out[-1])
+    return tuple(out)
 
 
 def _findings(found: Translation, a: str, b: str) -> tuple[Finding, ...]:
     out = []
+    still = int(np.isnan(found.skill).sum())
+    if still:
+        sentence = f"{still} of {len(found.skill)} units of {b} never change here; not scored."
+        out.append(Finding("constant", "note", sentence, value=float(still)))
     if found.p > 0.05:
-        shared = found.shuffled.mean() > 0.5 * max(found.overall, 1e-9)
+        shared = np.nanmean(found.shuffled) > 0.5 * max(found.overall, 1e-9)
         why = (
             " Windows paired at random do nearly as well: what is predicted is what all windows "
             "have in common."

@@ -123,8 +123,9 @@ class Relating(Opened):
         windows : str, Path, or sequence of them
             The same stretches of time in both.
         **options
-            `bin_s`, `lags` (bins by which the first is later), `duration_s`, `permutations`,
-            `seed`, `out` (a folder) and `resolve`.
+            `method` ("ridge", or a network over lags: "tcn", "transformer"), `bin_s`, `lags` (bins
+            by which the first is later), `duration_s`, `permutations`, `seed`, `out` (a folder)
+            and `resolve`.
 
         Returns
         -------

@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from nissl.align.fragments import Fragment
-from nissl.align.translate import translate
+from nissl.align.translation.linear import Linear
+from nissl.align.translation.paired import translate
 from nissl.errors import BadArgumentError
 
 N_WINDOWS, LENGTH = 40, 25
@@ -39,7 +40,8 @@ def test_a_map_is_found_with_its_rank_and_told_from_both_nulls() -> None:
     found = translate(source, target, np.random.default_rng(0), n_null=19)
     assert found.overall > 0.6
     assert found.p == pytest.approx(0.05)
-    assert found.rank <= 4
+    assert isinstance(found.rule, Linear)
+    assert found.rule.rank <= 4
     assert found.shuffled.mean() < 0.05
     assert found.scrambled.mean() < 0.05
     said = found.predict(source)

@@ -1,0 +1,80 @@
+"""`nissl translate`: one source predicted from another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nissl.cli.adding import AsJson, ProjectPath
+from nissl.cli.aligning import BinSeconds, Duration, Windows, needed
+from nissl.cli.exporting import Readers, rule_of
+from nissl.cli.output import say, show
+from nissl.errors import BadArgumentError
+
+
+def translate(
+    project: ProjectPath,
+    a: Annotated[str, typer.Argument(help="What is read.")],
+    b: Annotated[str, typer.Argument(help="What is predicted, recorded at the same time.")],
+    windows: Windows = None,
+    method: Annotated[
+        str, typer.Option(help="ridge, or a network over lags: tcn, transformer (PyTorch).")
+    ] = "ridge",
+    bin_s: BinSeconds = 0.05,
+    lags: Annotated[
+        str, typer.Option(help="Bins by which the first is later, a comma list.")
+    ] = "-2,-1,0,1,2",
+    duration: Duration = None,
+    permutations: Annotated[int, typer.Option(help="Of each null.")] = 49,
+    seed: Annotated[int, typer.Option(help="Of folds and nulls.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder; below reports/ by default.")] = None,
+    readers: Readers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict one source from another, tested on windows left out, beside what chance gives."""
+    from nissl.project import open_project
+
+    with open_project(project, create=False) as study:
+        found = study.translate(
+            a,
+            b,
+            needed(windows),
+            method=method,
+            bin_s=bin_s,
+            lags=_whole_numbers(lags),
+            duration_s=duration,
+            permutations=permutations,
+            seed=seed,
+            out=out,
+            resolve=rule_of(readers),
+        )
+    for finding in found.findings:
+        say(finding.sentence)
+    for path in found.files:
+        say(f"wrote {path}")
+    told = found.translation
+    columns = (told.skill, told.shuffled.mean(axis=0), told.scrambled.mean(axis=0), told.precision)
+    rows = [
+        {"unit": int(unit), "skill": round(float(s), 3), "shuffled": round(float(h), 3),
+         "scrambled": round(float(c), 3), "precision": round(float(p), 3)}
+        for unit, s, h, c, p in zip(found.units, *columns, strict=True)
+    ]  # fmt: skip
+    show(f"{b} from {a}: skill {told.overall:.2f}, p {told.p:.3f}", rows, as_json=as_json)
+
+
+def _whole_numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise BadArgumentError(
+            "whole numbers with commas between them", repr(text), "Write --lags=-1,0,1"
+        ) from None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command("translate", short_help="One source predicted from another, beside chance.")(
+        translate
+    )
