@@ -63,7 +63,7 @@ def simulated(world: str, seed: int) -> dict[str, str]:
 
 def simulated_part(*, quick: bool) -> dict[str, Any]:
     """Of every world, how often each item was supported."""
-    seeds = range(3 if quick else 60)
+    seeds = range(3 if quick else 40)
     out: dict[str, Any] = {"seeds": len(seeds), "worlds": {}}
     for world, (_, truth) in WORLDS.items():
         print("  ", world, flush=True)

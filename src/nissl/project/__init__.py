@@ -7,6 +7,7 @@ from pathlib import Path
 from nissl.project.annotating import Draft, Resources
 from nissl.project.source import Source
 from nissl.project.verbs.adding import Adding
+from nissl.project.verbs.judging import Judging
 from nissl.project.verbs.learning import Learning
 from nissl.project.verbs.measuring import Measuring
 from nissl.project.verbs.relating import Relating
@@ -38,7 +39,7 @@ def open_project(path: str | Path, *, create: bool = True, database: str | None 
     return Project(Store.open(Path(path), create=create, database=database))
 
 
-class Project(Adding, Reviewing, Learning, Relating, Tagging, Measuring, Showing):
+class Project(Adding, Reviewing, Learning, Relating, Tagging, Measuring, Judging, Showing):
     """Sources, labels and decisions in one folder.
 
     Parameters

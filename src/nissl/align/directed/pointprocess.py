@@ -9,14 +9,19 @@ and long ones count alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nissl.align.directed.arrows import Arrow, Arrows, judge
 from nissl.align.directed.surrogates import p_value
 from nissl.errors import BadArgumentError, BadSamplesError
+from nissl.run.progress import Progress, Silent
+
+STAGE = "arrows"
 
 Values = npt.NDArray[np.float64]
 
@@ -109,6 +114,59 @@ def transfer_rate(
         null[at] = rate(np.concatenate([source[:theirs], moved[moved > source[theirs - 1]]]))
     value = rate(source)
     return TransferRate(value, p_value(value, null) if surrogates else float("nan"), null)
+
+
+def directed_rates(
+    trains_s: Sequence[npt.ArrayLike],
+    *,
+    rng: np.random.Generator,
+    names: Sequence[str] | None = None,
+    surrogates: int = 99,
+    alpha: float = 0.05,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Arrows:
+    """Arrows between spike trains in continuous time, each pair by itself.
+
+    Parameters
+    ----------
+    trains_s : sequence of array-like, shape (n_spikes,), float
+        Sorted times, s.
+    rng : numpy Generator
+    names : sequence of str, optional
+    surrogates : int
+        Their mean and spread give the null a normal tail, since many pairs need P values beyond
+        the number of surrogates.
+    alpha : float
+    progress : Progress, optional
+    **options
+        Of `transfer_rate`.
+    """
+    from scipy.stats import norm
+
+    n, arrows = len(trains_s), []
+    bar = progress or Silent()
+    bar.start(STAGE, n * (n - 1), "pairs")
+    for source in range(n):
+        for target in range(n):
+            if source == target:
+                continue
+            found = transfer_rate(
+                trains_s[source], trains_s[target], rng=rng, surrogates=surrogates, **options
+            )
+            spread = max(float(found.null.std(ddof=1)), 1e-12)
+            p = float(norm.sf((found.value - found.null.mean()) / spread))
+            high = float(np.quantile(found.null, 0.95))
+            arrows.append(Arrow(source, target, found.value, p, null_high=high))
+            bar.advance(STAGE, 1)
+    bar.finish(STAGE)
+    return judge(
+        arrows,
+        tuple(names or (str(at) for at in range(n))),
+        method="transfer entropy of spike trains in continuous time",
+        unit="nats/s",
+        alpha=alpha,
+    )
 
 
 def _train(times: npt.ArrayLike, name: str, least: int) -> Values:

@@ -15,8 +15,10 @@ from nissl.align.directed.estimators import residuals
 from nissl.align.directed.surrogates import memory, p_value
 from nissl.align.directed.transfer import Method, estimator_of, f_test, null_of
 from nissl.errors import BadArgumentError
+from nissl.run.progress import Progress, Silent
 
 Values = npt.NDArray[np.float64]
+STAGE = "arrows"
 
 
 def order_by_bic(series: npt.ArrayLike, *, longest: int = 10) -> int:
@@ -93,6 +95,7 @@ def directed(
     surrogates: int = 200,
     k: int = 4,
     rng: np.random.Generator | None = None,
+    progress: Progress | None = None,
 ) -> Arrows:
     """Transfer entropy between all series, with verdicts on its directions.
 
@@ -114,6 +117,8 @@ def directed(
     alpha : float
     surrogates, k, rng
         Of "ksg".
+    progress : Progress, optional
+        Told of each target that is done.
     """
     x = stacked(series)
     n = len(x)
@@ -121,6 +126,8 @@ def directed(
     everyone = [(each, past) for each in x]
     chance = rng or np.random.default_rng(0)
     arrows = []
+    bar = progress or Silent()
+    bar.start(STAGE, n, "targets")
     for target in range(n):
         for source in range(n):
             if source == target:
@@ -142,6 +149,8 @@ def directed(
                 null = null_of(rows, estimate, surrogates, chance, block=block)
                 p, high = p_value(value, null), float(np.quantile(null, 0.95))
             arrows.append(Arrow(source, target, value, p, null_high=high))
+        bar.advance(STAGE, 1)
+    bar.finish(STAGE)
     at_once = together(x, past.length)
     arrows = [replace(a, together_p=float(at_once[a.source, a.target])) for a in arrows]
     options: dict[str, Any] = {"past": past, "method": method, "k": k}

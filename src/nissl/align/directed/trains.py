@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from nissl.align.directed.arrows import Arrow, Arrows, judge
 from nissl.errors import BadArgumentError, BadSamplesError
+from nissl.run.progress import Progress, Silent
 from nissl.trust.discoveries import benjamini_hochberg
 
+STAGE = "arrows"
 Values = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Window = tuple[int, int]
@@ -263,6 +265,7 @@ def directed_trains(
     alpha: float = 0.05,
     multivariate: bool = True,
     most: int = 4,
+    progress: Progress | None = None,
 ) -> Arrows:
     """Arrows between spike trains.
 
@@ -284,6 +287,8 @@ def directed_trains(
         Whether arrows that the strongest other sources of a target explain are taken back.
     most : int
         How many sources are conditioned on.
+    progress : Progress, optional
+        Told of each target that is done.
 
     Notes
     -----
@@ -298,6 +303,8 @@ def directed_trains(
     ]
     still = _words(trains, asked, n_bins)
     arrows = []
+    bar = progress or Silent()
+    bar.start(STAGE, len(trains), "targets")
     for target in range(len(trains)):
         found = _tested(_symbols(trains[target], asked.own, n_bins), still, moved, asked)
         arrows += [
@@ -305,6 +312,8 @@ def directed_trains(
             for source, (v, p, d, h) in enumerate(zip(*found, strict=True))
             if source != target
         ]
+        bar.advance(STAGE, 1)
+    bar.finish(STAGE)
     if multivariate:
         arrows = _explained(arrows, trains, n_bins, still, moved, asked, alpha, most)
     return judge(
