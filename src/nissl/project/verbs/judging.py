@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nissl.project import directing
+from nissl.align.evidence.claim import Claim, Recorded
+from nissl.errors import BadArgumentError
+from nissl.project import directing, evidencing
 from nissl.project.series import TABLES
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
@@ -48,6 +50,64 @@ class Judging(Opened):
             for s in given
         ]
         return directing.arrows(self.store, found, **options)
+
+    def claim(
+        self,
+        name: str,
+        says: str,
+        sources: Sequence[str],
+        windows: Sequence[str] | str,
+        **options: Any,
+    ) -> Path:
+        """Keep a claim in the study: that populations of sources code conditions alike.
+
+        Parameters
+        ----------
+        name, says : str
+        sources : sequence of str
+        windows : str, or sequence of str
+            One for all, or one each, whose names are the conditions.
+        **options
+            `bin_s`, `rule` ("linear", "rotation"), `axes`, `interventions`, `drives`; see
+            `nissl.align.evidence.claim.Claim`.
+
+        Returns
+        -------
+        Path
+            Its file, to which metadata may be added.
+        """
+        given = [windows] if isinstance(windows, str) else list(windows)
+        if len(given) not in (1, len(sources)):
+            raise BadArgumentError(
+                f"windows for all, or for each of {len(sources)} sources",
+                f"{len(given)}",
+                "Name a set of spans that all have, or one table each.",
+            )
+        each = given * (len(sources) if len(given) == 1 else 1)
+        folder = self.path / evidencing.FOLDER
+        parts = tuple(
+            Recorded(self.source(s).name, evidencing.relative(w, folder))
+            for s, w in zip(sources, each, strict=True)
+        )
+        return evidencing.keep_claim(self.store, Claim(name, says, parts, **options))
+
+    def evidence(self, claim: str | Path | Claim, **options: Any) -> evidencing.Evidence:
+        """Test a claim item by item, on windows that nothing was chosen or fitted on.
+
+        Parameters
+        ----------
+        claim : str, Path or Claim
+            A name in the study, a file (.json, or .yaml where PyYAML is installed), or a claim.
+        **options
+            `duration_s` (of windows whose end is not told), `permutations`, `seed`, `out` (a
+            folder), `resolve` and `progress`.
+
+        Returns
+        -------
+        Evidence
+            The checklist, and its files: page, Markdown with figures, JSON, tables.
+        """
+        return evidencing.evidence(self.store, claim, **options)
 
     def _source_or_table(self, given: Source | str | Path) -> Source | Path:
         if isinstance(given, Source):
