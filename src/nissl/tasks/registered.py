@@ -45,6 +45,7 @@ TASKS: Registry[Task] = Registry(
             "tracks",
             "names",
             "masks",
+            "windows",
         )
     },
 )
@@ -85,6 +86,9 @@ ANNOTATORS: Registry[Annotator] = Registry(
         "names/nissl": "nissl.annotators.names.network_method:NISSL",
         "masks/nissl": "nissl.annotators.masks.method:NISSL",
         "masks/registration": "nissl.annotators.masks.registering:REGISTRATION",
+        "windows/movement": "nissl.annotators.windows.methods:BY_MOVEMENT",
+        "windows/sleep": "nissl.annotators.windows.methods:BY_SLEEP",
+        "windows/population": "nissl.annotators.windows.methods:BY_POPULATION",
     }
     | {f"events/{name}": f"nissl.annotators.events.{target}" for name, target in EVENTS.items()}
     | {

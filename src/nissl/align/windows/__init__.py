@@ -1,0 +1,1 @@
+"""Overlap windows of several recordings: described, how much is needed, how long it holds."""

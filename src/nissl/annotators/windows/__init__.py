@@ -1,0 +1,1 @@
+"""Windows that recordings share: rest, stimuli, movement, two modalities at once, fragments."""
