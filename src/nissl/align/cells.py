@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.align.activity import log_ratio, normal_scores
+from nissl.align.assignment import one_to_one, with_rivals
 from nissl.align.fields import Registration
 from nissl.align.mixture import FLOOR, posterior, told_more
 from nissl.annotators.cells.footprints import Footprints
@@ -283,8 +284,8 @@ def match(
             lively = normal_scores(activity[0]), normal_scores(activity[1])[rows]
             neighbours = (beside[0].a, beside[0].b), (beside[1].a, beside[1].b)
             p = told_more(p, log_ratio(lively, (pairs.a, pairs.b), p, neighbours))
-    same = _with_rivals(pairs, p, len(a), len(there))
-    chosen = _one_to_one(pairs, same, len(a), len(there))
+    same = with_rivals((pairs.a, pairs.b), p, len(a), len(there))
+    chosen = one_to_one((pairs.a, pairs.b), same, len(a), len(there))
     absent_a = np.asarray(1 - np.bincount(pairs.a, same, minlength=len(a)), np.float64)
     absent_there = 1 - np.bincount(pairs.b, same, minlength=len(there))
     absent_a[~_inside(a, registration, b.shape)] = np.nan
@@ -339,27 +340,6 @@ def _more_than_luck(evidence: Values, chance: Values, per_copy: float) -> bool:
     least = np.arctanh(_OVER) ** 0.5
     lucky = float(np.mean(chance[:, 1] >= least)) * per_copy
     return bool(np.sum(evidence[:, 1] >= least) > lucky + 4 * np.sqrt(lucky + 1))
-
-
-def _with_rivals(pairs: Pairs, p: Values, n_a: int, n_b: int) -> Values:
-    """Probabilities when a cell has one partner at most: odds against all that share a cell."""
-    odds = np.clip(p, 0, 1 - 1e-6) / np.clip(1 - p, 1e-6, 1)
-    of_a = np.bincount(pairs.a, odds, minlength=n_a)
-    of_b = np.bincount(pairs.b, odds, minlength=n_b)
-    return odds / (1 + of_a[pairs.a] + of_b[pairs.b] - odds)
-
-
-def _one_to_one(pairs: Pairs, same: Values, n_a: int, n_b: int) -> Rows:
-    """Pairs of the assignment of greatest summed log odds, all above even."""
-    from scipy.optimize import linear_sum_assignment
-
-    good = np.flatnonzero(same > 0.5)
-    gain = np.zeros((n_a, n_b))
-    gain[pairs.a[good], pairs.b[good]] = np.log(same[good] / np.maximum(1 - same[good], 1e-9))
-    rows, columns = linear_sum_assignment(-gain)
-    taken = {(i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if gain[i, j] > 0}
-    kept = [k for k in good.tolist() if (int(pairs.a[k]), int(pairs.b[k])) in taken]
-    return np.asarray(kept, np.int64)
 
 
 __all__ = ["Matches", "Pairs", "aligned", "match", "moved", "near_pairs", "warp"]

@@ -15,13 +15,22 @@ Values = npt.NDArray[np.float64]
 
 FLOOR = 1e-12
 _ROUNDS = 200
+_USUAL = 10.0
+"""Pairs that what is known beforehand of one neuron counts for."""
 _SPREAD = (0.5, 0.2, 0.15)
 """Usual deviation of the evidence of one neuron (see `nissl.align.cells.Pairs.evidence`), from
 simulated days."""
 
 
 def posterior(
-    evidence: Values, near: Values, chance: Values, per_copy: float, n_cells: int
+    evidence: Values,
+    near: Values,
+    chance: Values,
+    per_copy: float,
+    n_cells: int,
+    *,
+    alike: Values | None = None,
+    first: Values | None = None,
 ) -> Values:
     """Probability of each pair to be one neuron.
 
@@ -35,6 +44,11 @@ def posterior(
         How many pairs chance alone lays near each other.
     n_cells : int
         Of the day with fewer.
+    alike : ndarray, shape (n, d), float64, optional
+        Evidence of pairs that are one neuron, such as halves of a day; together they count as
+        ten pairs do. Without them a usual spread does (of the evidence of `nissl.align.cells`).
+    first : ndarray, shape (n_pairs,), float64, optional
+        First guess of the probabilities.
 
     Returns
     -------
@@ -43,9 +57,11 @@ def posterior(
     if not len(evidence):
         return np.zeros(0)
     known = _Known(_density(near, evidence), _density(chance, evidence), per_copy, n_cells)
-    close = evidence[:, 0] <= np.quantile(evidence[:, 0], 0.25)
-    above = evidence[:, 1] >= np.median(evidence[:, 1])
-    return known.mixed(evidence, np.where(close & above, 0.9, 0.1))
+    if first is None:
+        close = evidence[:, 0] <= np.quantile(evidence[:, 0], 0.25)
+        above = evidence[:, 1] >= np.median(evidence[:, 1])
+        first = np.where(close & above, 0.9, 0.1)
+    return known.mixed(evidence, first, alike)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +83,19 @@ class _Known:
         luck = min(0.5 * self.per_copy * free**2 / n, 1 - share - 1e-3)
         return luck * self.by_luck + (1 - share - luck) * self.beside
 
-    def mixed(self, evidence: Values, weight: Values) -> Values:
+    def mixed(self, evidence: Values, weight: Values, alike: Values | None) -> Values:
         """Probabilities of one neuron, from a first guess."""
         n = len(evidence)
         for _ in range(_ROUNDS):
             share = float(np.clip(weight.mean(), 0.0, 1 - 2e-3))
-            own = share * _normal(evidence, weight, usual=10.0)
-            both = own + self.other(n, share, float(weight.sum()))
-            now = own / np.maximum(both, FLOOR)
+            if alike is None:
+                own = share * _normal(evidence, weight, usual=_USUAL)
+            else:
+                told = np.full(len(alike), _USUAL / len(alike))
+                both = np.concatenate([evidence, alike]), np.concatenate([weight, told])
+                own = share * _normal(*both)[:n]
+            whole = own + self.other(n, share, float(weight.sum()))
+            now = own / np.maximum(whole, FLOOR)
             if np.abs(now - weight).max() < 1e-5:
                 break
             weight = now

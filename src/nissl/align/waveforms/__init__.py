@@ -1,0 +1,1 @@
+"""The same unit on another day, by its waveforms over space."""
