@@ -15,7 +15,7 @@ import numpy as np
 from nissl.align.fragments import Floats, Fragment, Ints, same_bins
 from nissl.align.latent.canonical import canonical, hyperaligned, shared
 from nissl.align.latent.confidence import doubt, gap, probability
-from nissl.align.latent.gromov import coupled
+from nissl.align.latent.gromov import coupled, fused
 from nissl.align.latent.maps import Aligned, Map
 from nissl.align.latent.procrustes import likeness, rotation
 from nissl.align.latent.spaces import own_space
@@ -104,6 +104,12 @@ def _none(fragments: Sequence[Fragment], rng: np.random.Generator, settings: Set
         weights = np.zeros((other.n_units, reference.n_axes))
         mean = np.zeros(other.n_units)
         _, here, there = np.intersect1d(own, names, return_indices=True)
+        if not len(here):
+            raise BadArgumentError(
+                f"units that both {fragments[0].name!r} and {other.name!r} heard",
+                "none of one number",
+                "Without common units, align by windows: method 'transport'.",
+            )
         weights[here], mean[here] = reference.weights[there], reference.mean[there]
         maps.append(Map(mean, weights, settings.smooth_s))
     return Aligned("none", tuple(maps))
@@ -198,11 +204,25 @@ def _transport(
 
 def _gromov(fragments: Sequence[Fragment], rng: np.random.Generator, settings: Settings) -> Aligned:
     """Pair windows by their distances within each day alone (Gromov-Wasserstein), then turn."""
+    return _paired("gromov-wasserstein", coupled, fragments, settings)
+
+
+def _fused(fragments: Sequence[Fragment], rng: np.random.Generator, settings: Settings) -> Aligned:
+    """The same, by what windows are like by themselves too."""
+    return _paired("fused-gromov-wasserstein", fused, fragments, settings)
+
+
+def _paired(
+    method: str,
+    pairing: Callable[[Trajectories, Trajectories], Floats],
+    fragments: Sequence[Fragment],
+    settings: Settings,
+) -> Aligned:
     maps = _own(fragments, settings)
     courses = _courses(fragments, maps)
     out, couplings = [maps[0]], []
     for own, course in zip(maps[1:], courses[1:], strict=True):
-        pairs = coupled(courses[0], course)
+        pairs = pairing(courses[0], course)
         a, b = courses[0], course
         goal = (pairs @ a.flat / pairs.sum(axis=1, keepdims=True)).reshape(b.values.shape)
         n_axes = settings.n_axes
@@ -210,7 +230,7 @@ def _gromov(fragments: Sequence[Fragment], rng: np.random.Generator, settings: S
         best = refined(a, b, turn)
         out.append(own.turned(best.turn))
         couplings.append(best.coupling)
-    return Aligned("gromov-wasserstein", tuple(out), couplings=tuple(couplings))
+    return Aligned(method, tuple(out), couplings=tuple(couplings))
 
 
 def _stable(fragments: Sequence[Fragment], rng: np.random.Generator, settings: Settings) -> Aligned:
@@ -252,6 +272,7 @@ ALIGNERS: Mapping[str, Aligner] = {
     "gcca": _gcca,
     "hyperalignment": _hyper,
     "gromov-wasserstein": _gromov,
+    "fused-gromov-wasserstein": _fused,
     "stable": _stable,
     "none": _none,
 }
@@ -262,6 +283,7 @@ NEEDS: Mapping[str, str] = {
     "gcca": "conditions",
     "hyperalignment": "conditions",
     "gromov-wasserstein": "windows",
+    "fused-gromov-wasserstein": "windows",
     "stable": "units",
     "none": "units",
 }
