@@ -1,0 +1,441 @@
+"""Rounds of the coupling loop: score, look for the best step, take it, until none pays.
+
+Each round first tries settings that cost nothing, on the worst pair first and in the order that the
+reasons of its loss suggest; a gain must exceed its standard error by as much as the number of
+settings looked at so far asks for (Bonferroni). Then pairs that do not match are set apart: chance
+does as well although both have seen their conditions. Then windows are used whose expected gain is
+largest. The loop stops when all windows left are expected to bring less than `enough` asks for, or
+less than the standard error of that expectation, or when the budget is used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from nissl.align.attribution import reasons
+from nissl.align.coupling.actions import (
+    FAMILIES,
+    HOPED,
+    USUAL,
+    Outlook,
+    Pair,
+    others,
+    outlook,
+)
+from nissl.align.coupling.scores import Bench, How, Skill
+from nissl.align.fragments import Ints
+from nissl.align.responses import of_windows
+from nissl.errors import BadArgumentError
+
+LEVEL = 0.05
+LEAST_GAIN = 0.01
+"""Of a pair's skill, below which settings are left as they are."""
+N_NULL = 99
+MOST_ROUNDS = 200
+_AGAIN = 1.5
+"""A pair is looked at anew when its windows have grown by this."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the loop is asked for.
+
+    Parameters
+    ----------
+    step : int
+        Windows used at a time.
+    budget : int, optional
+        Windows used at most, the first ones not counted.
+    enough : float
+        Part of what all windows are expected to reach, 0 to 1.
+    pick : {"gain", "random"}
+        Random windows are for comparison.
+    seed : int
+    """
+
+    step: int = 4
+    budget: int | None = None
+    enough: float = 0.95
+    pick: str = "gain"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the loop stands; plain values.
+
+    Parameters
+    ----------
+    used : tuple of tuple of int
+        Windows of each source in use.
+    how : mapping of pair to How
+        Of all pairs.
+    apart : mapping of pair to str
+        Pairs that do not match, and why.
+    tried, tested : mapping of pair to int
+        Windows of the pair when its settings were last tried, and when it was tested for a match.
+    looked : int
+        Settings looked at so far.
+    """
+
+    used: tuple[tuple[int, ...], ...]
+    how: Mapping[Pair, How]
+    apart: Mapping[Pair, str] = field(default_factory=dict)
+    tried: Mapping[Pair, int] = field(default_factory=dict)
+    tested: Mapping[Pair, int] = field(default_factory=dict)
+    looked: int = 0
+
+    @property
+    def windows(self) -> list[Ints]:
+        """Windows in use, one array per source."""
+        return [np.array(u, np.int64) for u in self.used]
+
+    @property
+    def live(self) -> dict[Pair, How]:
+        """Pairs that are still compared."""
+        return {p: h for p, h in self.how.items() if p not in self.apart}
+
+    def n_windows(self, pair: Pair) -> int:
+        """Windows in use of both sources."""
+        return sum(len(self.used[s]) for s in pair)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        out: dict[str, Any] = {"used": [list(u) for u in self.used], "looked": self.looked}
+        out["how"] = {_name(p): asdict(h) for p, h in self.how.items()}
+        for key in ("apart", "tried", "tested"):
+            out[key] = {_name(p): v for p, v in getattr(self, key).items()}
+        return out
+
+    @classmethod
+    def from_json(cls, held: Mapping[str, Any]) -> State:
+        """Inverse of `to_json`."""
+        maps = {
+            key: {_pair(p): v for p, v in held[key].items()} for key in ("apart", "tried", "tested")
+        }
+        return cls(
+            tuple(tuple(u) for u in held["used"]),
+            {_pair(p): How(**h) for p, h in held["how"].items()},
+            **maps,
+            looked=int(held["looked"]),
+        )
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round.
+
+    Parameters
+    ----------
+    number : int
+        0 is the beginning: nothing was done yet.
+    kind : {"start", "settings", "windows", "apart", "stop"}
+    says : str
+        What was done, or why the loop stopped.
+    pair : tuple of int, optional
+        The pair that it was done to.
+    reason : str
+        Largest reason of the loss of the worst pair.
+    expected, error : float
+        Gain of the mean skill expected before, and its standard error; 0 where nothing is.
+    gain : float
+        What came, on the choose part. NaN where pairs were set apart, for the mean is of others.
+    skill : float
+        Mean skill of the pairs still compared, after it.
+    n_windows : int
+        In use after it.
+    state : State
+        After it.
+    """
+
+    number: int
+    kind: str
+    says: str
+    pair: Pair | None
+    reason: str
+    expected: float
+    error: float
+    gain: float
+    skill: float
+    n_windows: int
+    state: State
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        out = {k: getattr(self, k) for k in self.__dataclass_fields__}
+        out["gain"] = None if np.isnan(self.gain) else self.gain
+        out["pair"] = None if self.pair is None else list(self.pair)
+        return out | {"state": self.state.to_json()}
+
+    @classmethod
+    def from_json(cls, held: Mapping[str, Any]) -> Round:
+        """Inverse of `to_json`."""
+        pair = held["pair"]
+        return cls(**dict(held) | {
+            "pair": None if pair is None else (pair[0], pair[1]),
+            "gain": float("nan") if held["gain"] is None else held["gain"],
+            "state": State.from_json(held["state"]),
+        })  # fmt: skip
+
+
+def begin(bench: Bench, *, per_condition: int = 2, how: How | None = None) -> State:
+    """Start with the first windows of each condition of every source.
+
+    Parameters
+    ----------
+    bench : Bench
+    per_condition : int
+    how : How, optional
+        Of all pairs.
+    """
+    used = []
+    for number, of in zip(bench.numbers, bench.of_fit, strict=True):
+        first = [number[of == c][:per_condition] for c in np.unique(of)]
+        used.append(tuple(sorted(int(k) for k in np.concatenate(first))))
+    pairs = [(i, j) for i in range(bench.n) for j in range(i + 1, bench.n)]
+    return State(tuple(used), {p: how or How() for p in pairs})
+
+
+def couple(
+    bench: Bench, start: State, options: Options, done: tuple[Round, ...] = ()
+) -> Iterator[Round]:
+    """Rounds, one after the other, until the loop stops.
+
+    Parameters
+    ----------
+    bench : Bench
+        Fitted on the fit part, scored on the choose part. The test part is not in reach.
+    start : State
+    options : Options
+    done : tuple of Round, optional
+        Rounds of an earlier run, from which it goes on.
+    """
+    if done:
+        last = done[-1]
+    else:
+        skill = _mean(bench, start)
+        n = sum(len(u) for u in start.used)
+        last = Round(0, "start", "Begin.", None, "", 0.0, 0.0, 0.0, skill, n, start)
+        yield last
+    begun = sum(len(u) for u in start.used)
+    while last.kind != "stop":
+        number = last.number + 1
+        if number > MOST_ROUNDS:
+            return
+        last = _round(bench, last, options, begun, number)
+        yield last
+
+
+def _round(bench: Bench, last: Round, options: Options, begun: int, number: int) -> Round:
+    rng = np.random.default_rng([options.seed, number])
+    state = last.state
+    if not state.live:
+        return _stopped(last, number, "No pair of sources matches.")
+    value = {p: _both(bench, p, h, state)[0] for p, h in state.live.items()}
+    worst = min(value, key=lambda p: value[p])
+    reason = _reason(bench, worst, state, rng)
+    ahead = outlook(bench, state.windows, state.live, rng)
+    known = {p: v for p, v in value.items() if ahead.covered(p)}
+    state, better = _settings(bench, state, known, worst, reason)
+    if better is not None:
+        pair, says, gain, error = better
+        n = len(state.live)
+        return _after(
+            bench, last, state, number, "settings", says, pair, reason, gain / n, error / n
+        )
+    state, stranger = _stranger(bench, state, known, ahead, rng)
+    if stranger is not None:
+        says = state.apart[stranger]
+        return _after(bench, last, state, number, "apart", says, stranger, reason, 0.0, 0.0)
+    last = replace(last, state=state)
+    rest = int(ahead.free.sum())
+    spent = sum(len(u) for u in state.used) - begun
+    room = rest if options.budget is None else min(rest, options.budget - spent)
+    gain, error = ahead.gain(ahead.free)
+    if not rest:
+        return _stopped(last, number, "All windows are in use.", reason)
+    if room <= 0:
+        return _stopped(last, number, f"The budget of {options.budget} windows is used up.", reason)
+    reach = last.skill + gain
+    if gain <= max((1 - options.enough) * reach, error):
+        says = (
+            f"All {rest} windows left are expected to bring {gain:.3f} (standard error "
+            f"{error:.3f}) to a skill of {last.skill:.2f}: not worth it."
+        )
+        return _stopped(last, number, says, reason)
+    n = min(options.step, room)
+    if options.pick == "random":
+        more = _random(ahead, state, n, rng)
+    else:
+        more = ahead.best(n)
+    if not more.sum():
+        return _stopped(last, number, "No window left is expected to bring anything.", reason)
+    expected, error = ahead.gain(more)
+    new = replace(state, used=_taken(bench, state, more))
+    says = f"Use {int(more.sum())} more windows: {_words(bench, more)}."
+    return _after(bench, last, new, number, "windows", says, worst, reason, expected, error)
+
+
+def _settings(
+    bench: Bench, state: State, value: Mapping[Pair, float], worst: Pair, reason: str
+) -> tuple[State, tuple[Pair, str, float, float] | None]:
+    """Try settings of pairs, the worst first; the first that surely gain are taken."""
+    from scipy.stats import norm
+
+    for pair in sorted(value, key=lambda p: value[p]):
+        n = state.n_windows(pair)
+        if n < _AGAIN * state.tried.get(pair, 0):
+            continue
+        old = state.how[pair]
+        _, before = _both(bench, pair, old, state)
+        for family in FAMILIES.get(reason, USUAL) if pair == worst else USUAL:
+            best: tuple[float, float, How] | None = None
+            for how in others(old, family):
+                _, after = _both(bench, pair, how, state)
+                gain = sum(b.useful - a.useful for a, b in zip(before, after, strict=True)) / 2
+                error = float(np.hypot(*(b.error(a) for a, b in zip(before, after, strict=True))))
+                if best is None or gain > best[0]:
+                    best = gain, error / 2, how
+            looked = state.looked + len(others(old, family))
+            state = replace(state, looked=looked)
+            sure = norm.isf(LEVEL / max(looked, 1))
+            if best is not None and best[0] > max(sure * best[1], LEAST_GAIN):
+                state = replace(state, how={**state.how, pair: best[2]})
+                says = f"{_pair_words(bench, pair)}: {family} {_change(old, best[2], family)}."
+                return state, (pair, says, best[0], best[1])
+        state = replace(state, tried={**state.tried, pair: n})
+    return state, None
+
+
+def _stranger(
+    bench: Bench, state: State, value: Mapping[Pair, float], ahead: Outlook,
+    rng: np.random.Generator,
+) -> tuple[State, Pair | None]:  # fmt: skip
+    """Set one pair apart that chance explains although it has seen its conditions."""
+    for pair in sorted(value, key=lambda p: value[p]):
+        n = state.n_windows(pair)
+        if n < _AGAIN * state.tested.get(pair, 0):
+            continue
+        usual = float(np.median([v for p, v in value.items() if p != pair] or [HOPED]))
+        _, skills = _both(bench, pair, state.how[pair], state)
+        high = value[pair] + 1.64 * float(np.hypot(*(s.error() for s in skills))) / 2
+        if high > 0.5 * max(usual, HOPED):
+            continue
+        null = chance(bench, pair, state.how[pair], state, rng)
+        own = (skills[0].value + skills[1].value) / 2
+        p = (1 + int((null >= own).sum())) / (1 + len(null))
+        if p > LEVEL:
+            says = (
+                f"{_pair_words(bench, pair)} do not match: a skill of {own:.2f} "
+                f"(at most {high:.2f}), chance gives as much (p {p:.2f}), in "
+                f"{int(ahead.usable(pair).sum())} conditions that both have."
+            )
+            return replace(state, apart={**state.apart, pair: says}), pair
+        state = replace(state, tested={**state.tested, pair: n})
+    return state, None
+
+
+def chance(
+    bench: Bench, pair: Pair, how: How, state: State, rng: np.random.Generator, n_null: int = N_NULL
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Skill of a pair, mean of both directions, with conditions in other orders, (n_null,)."""
+    orders = [rng.permutation(len(bench.names)) for _ in range(n_null)]
+    i, j = pair
+    used = state.windows
+    return np.array(
+        [
+            (bench.skill(i, j, how, used, o).value + bench.skill(j, i, how, used, o).value) / 2
+            for o in orders
+        ]
+    )
+
+
+def _both(bench: Bench, pair: Pair, how: How, state: State) -> tuple[float, tuple[Skill, Skill]]:
+    used = state.windows
+    skills = bench.skill(*pair, how, used), bench.skill(*pair[::-1], how, used)
+    return (skills[0].useful + skills[1].useful) / 2, skills
+
+
+def _mean(bench: Bench, state: State) -> float:
+    values = [_both(bench, p, h, state)[0] for p, h in state.live.items()]
+    return float(np.mean(values)) if values else 0.0
+
+
+def _reason(bench: Bench, pair: Pair, state: State, rng: np.random.Generator) -> str:
+    """Largest reason of a pair's loss in the fit part; "windows" where they are too few to say."""
+    parts = [bench.fit[s].in_windows(state.used[s]) for s in pair]
+    try:
+        found = reasons(*of_windows(parts), rng)
+    except BadArgumentError:
+        return "windows"
+    return max(found, key=lambda r: r.loss).name
+
+
+def _after(
+    bench: Bench, last: Round, state: State, number: int, kind: str, says: str,
+    pair: Pair, reason: str, expected: float, error: float,
+) -> Round:  # fmt: skip
+    skill = _mean(bench, state)
+    gain = float("nan") if kind == "apart" else skill - last.skill
+    n = sum(len(u) for u in state.used)
+    return Round(number, kind, says, pair, reason, expected, error, gain, skill, n, state)
+
+
+def _stopped(last: Round, number: int, says: str, reason: str = "") -> Round:
+    return replace(
+        last, number=number, kind="stop", says=says, pair=None, reason=reason, expected=0.0,
+        error=0.0, gain=0.0,
+    )  # fmt: skip
+
+
+def _random(ahead: Outlook, state: State, n: int, rng: np.random.Generator) -> Ints:
+    live = sorted({s for p in state.live for s in p})
+    pool = [(s, c) for s in live for c, k in enumerate(ahead.free[s].tolist()) for _ in range(k)]
+    more = np.zeros_like(ahead.counts)
+    for k in rng.permutation(len(pool))[:n].tolist():
+        more[pool[k]] += 1
+    return more
+
+
+def _taken(bench: Bench, state: State, more: Ints) -> tuple[tuple[int, ...], ...]:
+    """Windows in use with the earliest free ones of each condition."""
+    out = []
+    for s, used in enumerate(state.used):
+        free = ~np.isin(bench.numbers[s], used)
+        new: list[int] = []
+        for c, n in enumerate(more[s].tolist()):
+            new += bench.numbers[s][free & (bench.of_fit[s] == c)][:n].tolist()
+        out.append(tuple(sorted({*used, *new})))
+    return tuple(out)
+
+
+def _words(bench: Bench, more: Ints) -> str:
+    parts = []
+    for s, row in enumerate(more):
+        each = [f"{bench.names[c]}" + (f" x{n}" if n > 1 else "") for c, n in enumerate(row) if n]
+        if each:
+            parts.append(f"{bench.fit[s].name} (conditions {', '.join(each)})")
+    return "; ".join(parts)
+
+
+def _pair_words(bench: Bench, pair: Pair) -> str:
+    return f"{bench.fit[pair[0]].name} and {bench.fit[pair[1]].name}"
+
+
+def _change(old: How, new: How, family: str) -> str:
+    key = {"rule": "rule", "axes": "n_axes", "smoothing": "smooth_s", "penalty": "penalty"}[family]
+    a, b = getattr(old, key), getattr(new, key)
+    return f"{a} to {b}" if isinstance(a, str) else f"{a:g} to {b:g}"
+
+
+def _name(pair: Pair) -> str:
+    return f"{pair[0]}-{pair[1]}"
+
+
+def _pair(name: str) -> Pair:
+    i, j = name.split("-")
+    return int(i), int(j)
