@@ -125,7 +125,7 @@ def markdown(found: Checklist, figures: Mapping[str, str], told: Mapping[str, An
             value.get("value", "–"), value.get("90 % interval", "–"), value.get("chance", "–"),
             value.get("P", "–"), value.get("adjusted", "–"),
         )  # fmt: skip
-        n = f"{item.n} {item.unit}" if item.n else "–"
+        n = item.units or "–"
         mark = MARKS[item.verdict]
         lines.append(
             f"| {mark} | [{item.name}](#{item.name}) | {item.verdict} | {' | '.join(cells)} | {n} |"
@@ -159,7 +159,7 @@ def numbers(item: Item) -> list[tuple[str, str]]:
         if math.isfinite(p):
             out.append((name, f"{p:.4f}" if p < 0.01 else f"{p:.3f}"))
     if item.n:
-        out.append(("n", f"{item.n} {item.unit}"))
+        out.append(("n", item.units))
     return out
 
 

@@ -48,6 +48,26 @@ def test_nothing_is_supported_of_recordings_that_share_nothing() -> None:
     assert all(said[name] != "supported" for name in tested)
 
 
+def supported(shared: str, seeds: range, names: tuple[str, ...], **how: object) -> int:
+    found = [judged(seed, shared=shared, n_days=1, axes=3, **how) for seed in seeds]
+    return sum(each[name].verdict == "supported" for each in found for name in names)
+
+
+def test_false_claims_are_seldom_supported() -> None:
+    names = ("shared", "individuals", "conditions", "axes", "geometry")
+    assert supported("none", range(10, 14), names, n_subjects=5) <= 1
+
+
+@pytest.mark.slow
+def test_false_claims_are_supported_in_one_of_twenty_and_true_ones_are() -> None:
+    names = ("shared", "individuals", "conditions", "axes", "geometry")
+    seeds = range(20)
+    assert supported("none", seeds, names, n_subjects=6) <= 0.05 * 20 * len(names)
+    assert supported("half of individuals", seeds, ("individuals",), n_subjects=8) <= 3
+    assert supported("half of conditions", seeds, ("conditions",), n_subjects=6) <= 3
+    assert supported("all", seeds, names, n_subjects=7) >= 0.8 * 20 * len(names)
+
+
 def test_days_are_not_individuals() -> None:
     found = judged(2, shared="individual", n_subjects=3, n_days=3, axes=3)
     assert found["days"].verdict == "supported", found["days"].says
@@ -56,6 +76,8 @@ def test_days_are_not_individuals() -> None:
     two = judged(2, n_subjects=1, n_days=2, axes=3)
     assert two["shared"].n == 2
     assert two["days"].verdict == two["individuals"].verdict == "not testable"
+    assert (two["days"].n, two["individuals"].n) == (2, 1)
+    assert two["individuals"].units == "1 individual"
 
 
 def test_the_same_seed_gives_the_same_and_no_window_is_used_twice() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,21 @@ def checklist(
         outside.drives(driven),
         outside.basis(basis),
     ]
-    return Checklist(claim, corrected(items), split_of(fragments))
+    return Checklist(claim, concluded(items), split_of(fragments))
+
+
+def concluded(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Correct for the number of tests; axes of a transfer that does not survive are not tested."""
+    out = corrected(items)
+    if next(i.verdict for i in out if i.name == "shared") == "supported":
+        return out
+    nothing = [
+        replace(i, verdict="not testable", says="Nothing is transferred significantly.", p=np.nan,
+                needs="A transfer to take apart: see the item shared.")
+        if i.name == "axes" and i.verdict != "not testable" else i
+        for i in items
+    ]  # fmt: skip
+    return corrected(nothing)
 
 
 def of_responses(

@@ -22,6 +22,8 @@ from nissl.align.latent.geometry import dissimilarities, rsa
 
 KEPT = 0.9
 """Part of the transfer that few axes must carry."""
+CHOSEN = 0.95
+"""Part that they carry where their number is chosen; at `KEPT`, half of true claims would fail."""
 N_RESAMPLED = 999
 HERE = "these sources"
 
@@ -117,19 +119,27 @@ def generalises(found: Transfers, about: Sequence[About], over: str) -> Item:
         values.append(float(skill[pairs].mean()))
         nulls.append(null[pairs].mean(axis=0))
         p.append(exceeds(values[-1], nulls[-1]))
-    n, enough = len(p), fewest()
+    n, enough = len(units), fewest()
+    if not p:
+        told = f"All recordings are of one {over[:-1]}; there is no other to read it through."
+        if over == "days":
+            told = "No individual was recorded on two days."
+        needs = f"{enough} {over}."
+        return untestable(over, asks, told, needs, n=n, unit=over, scope=over)
+    if len(p) < n:  # individuals with one day say nothing about days
+        n = len(p)
     share = majority(p)
     facts = {"units": names, "skill": values, "p": p}
     facts["null_high"] = [float(np.quantile(each, 0.95)) for each in nulls]
     words = over if n != 1 else over[:-1]
-    told = f"It holds in {share.holds} of {n} {words}" + (
-        f" ({share.low:.0%} to {share.high:.0%} of all, 90 % interval)." if n else "."
+    told = (
+        f"It holds in {share.holds} of {n} {words} "
+        f"({share.low:.0%} to {share.high:.0%} of all, 90 % interval)."
     )
     common: dict[str, Any] = {"n": n, "unit": over, "scope": over, "facts": facts}
     common |= {"statistic": f"share of {over} in which it holds"}
-    if n:
-        common |= {"value": share.holds / n, "low": share.low, "high": share.high}
-        common |= {"null": 0.5 + 0.5 * ALPHA}
+    common |= {"value": share.holds / n, "low": share.low, "high": share.high}
+    common |= {"null": 0.5 + 0.5 * ALPHA}
     if n < enough:
         needs = f"{enough} {over}; with {n}, even if all agree, it may be chance."
         return untestable(over, asks, told, needs, **common)
@@ -184,8 +194,8 @@ def conditions(found: Transfers) -> Item:
 def axes(found: Transfers, chosen: Transfers, claimed: int | None, transfer_p: float) -> Item:
     """Item: whether the transfer is carried by few axes.
 
-    The number is the claim's, or else the fewest that carry `KEPT` of the transfer where only first
-    halves are looked at; what it carries is measured in second halves.
+    The number is the claim's, or else the fewest that carry `CHOSEN` of the transfer where only
+    first halves are looked at; what it carries is measured in second halves.
 
     Parameters
     ----------
@@ -212,7 +222,7 @@ def axes(found: Transfers, chosen: Transfers, claimed: int | None, transfer_p: f
         if claimed is not None:
             says = f"The claim of {d} axes leaves none to compare with: {n_ranks} are read."
             return untestable("axes", asks, says, "Claim fewer axes.", facts=facts)
-        says = f"It takes {d} of {n_ranks} axes to carry {KEPT:.0%} of the transfer."
+        says = f"It takes {d} of {n_ranks} axes to carry {CHOSEN:.0%} of the transfer."
         return Item("axes", asks, "not supported", says, p=1.0, scope=HERE, facts=facts)
     rng = np.random.default_rng(0)
     n = found.totals.shape[1]
@@ -256,7 +266,7 @@ def axes(found: Transfers, chosen: Transfers, claimed: int | None, transfer_p: f
 def _fewest_axes(found: Transfers) -> int:
     n_ranks = found.errors.shape[3]
     curve = np.array([float(np.nanmean(found.skill(d + 1))) for d in range(n_ranks)])
-    return int(np.argmax(curve >= KEPT * curve.max())) + 1
+    return int(np.argmax(curve >= CHOSEN * curve.max())) + 1
 
 
 def ceilings(data: Halves, rule: str = "linear") -> Floats:
@@ -353,4 +363,5 @@ def _without_one(ranks: Floats, pairs: list[tuple[int, int]]) -> tuple[float, fl
         values.append(float(np.mean([alike[i, j] for i, j in pairs])))
     each = np.array(values)
     spread = 1.645 * np.sqrt((n - 1) * float(each.var()))
-    return float(each.mean() - spread), float(each.mean() + spread)
+    middle = float(each.mean())
+    return max(middle - spread, -1.0), min(middle + spread, 1.0)

@@ -69,6 +69,13 @@ class Item:
     scope: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def units(self) -> str:
+        """Number of independent units in words; empty where there are none."""
+        if not self.n:
+            return ""
+        return f"{self.n} {self.unit if self.n != 1 else self.unit.removesuffix('s')}"
+
 
 @dataclass(frozen=True)
 class Share:

@@ -199,6 +199,7 @@ def transfers(
         each = [shuffles(data, n_null, rng)] * n
         back = [np.tile(np.arange(rows), (n_null, 1))] * n
     own = np.arange(rows)[None]
+    full = _full if rule == "linear" else _errors
     latents = []
     for one, other in zip(data.first, data.second, strict=True):
         axes = principal(one, n_axes)
@@ -214,9 +215,10 @@ def transfers(
         for i in range(n):
             if i == j:
                 continue
-            orders = np.concatenate([own, np.take_along_axis(each[i], back[j], axis=1)])
-            found = _errors(latents[i], targets, orders, rule)
-            errors[i, j], null[i, j] = found[0], found[1:, :, -1]
+            errors[i, j] = _errors(latents[i], targets, own)[0]
+            if n_null:
+                orders = np.take_along_axis(each[i], back[j], axis=1)
+                null[i, j] = full(latents[i], targets, orders)[:, :, -1]
         bar.advance(STAGE, 1)
     bar.finish(STAGE)
     return Transfers(errors, totals, null)
@@ -233,11 +235,22 @@ class _Target:
     axes: Floats | None
 
 
+def _narrow(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """The same rows in as many columns as they span: squared errors stay, units are fewer."""
+    both = np.concatenate([first, second])
+    if both.shape[1] <= len(both):
+        return first, second
+    left, size, _ = np.linalg.svd(both, full_matrices=False)
+    same = left * size
+    return same[: len(first)], same[len(first) :]
+
+
 def _targets(data: Halves, j: int, n_axes: int | None) -> list[_Target]:
     out = []
+    first, second = _narrow(data.first[j], data.second[j])
     for name in range(data.n_folds):
         rest, left = np.flatnonzero(data.fold != name), np.flatnonzero(data.fold == name)
-        known, tested = data.first[j][rest].copy(), data.second[j][left].copy()
+        known, tested = first[rest].copy(), second[left].copy()
         for k in np.unique(data.step):
             mean = known[data.step[rest] == k].mean(axis=0)
             known[data.step[rest] == k] -= mean
@@ -247,9 +260,28 @@ def _targets(data: Halves, j: int, n_axes: int | None) -> list[_Target]:
     return out
 
 
-def _errors(
-    latents: tuple[Floats, Floats], targets: Sequence[_Target], orders: Ints, rule: str
-) -> Floats:
+def _full(latents: tuple[Floats, Floats], targets: Sequence[_Target], orders: Ints) -> Floats:
+    """What `_errors` gives at full rank, linear maps only, shape (n_orders, n_folds, 1)."""
+    first, second = (x[orders] for x in latents)
+    out = np.empty((len(orders), len(targets), 1))
+    for f, target in enumerate(targets):
+        x = first[:, target.rest]
+        mean = x.mean(axis=1, keepdims=True)
+        x = x - mean
+        turned = np.swapaxes(x, 1, 2)
+        weights = np.linalg.solve(_damped(turned @ x), turned @ target.known)
+        said = (second[:, target.out] - mean) @ weights
+        out[:, f, 0] = ((target.left - said) ** 2).sum(axis=(1, 2))
+    return out
+
+
+def _damped(gram: Floats) -> Floats:
+    k = gram.shape[1]
+    damping = PENALTY * np.trace(gram, axis1=1, axis2=2) / k + 1e-12
+    return np.asarray(gram + damping[:, None, None] * np.eye(k), float)
+
+
+def _errors(latents: tuple[Floats, Floats], targets: Sequence[_Target], orders: Ints) -> Floats:
     """Squared errors, shape (n_orders, n_folds, n_ranks).
 
     Predictions of rank d are sums of d orthogonal parts, so that their errors follow from the
@@ -276,10 +308,7 @@ def _errors(
 def _linear(x: Floats, y: Floats, new: Floats) -> tuple[Floats, Floats, Floats]:
     """Reduced-rank ridge regression: parts of predictions, their directions, and scales."""
     k = x.shape[2]
-    gram = np.swapaxes(x, 1, 2) @ x
-    damping = PENALTY * np.trace(gram, axis1=1, axis2=2) / k + 1e-12
-    gram = gram + damping[:, None, None] * np.eye(k)
-    half = np.linalg.cholesky(gram)
+    half = np.linalg.cholesky(_damped(np.swapaxes(x, 1, 2) @ x))
     # in coordinates in which the damped axes are white, the weights' singular vectors are the parts
     whitened = np.linalg.solve(half, np.swapaxes(x, 1, 2) @ y)
     _, turn = np.linalg.eigh(whitened @ np.swapaxes(whitened, 1, 2))
