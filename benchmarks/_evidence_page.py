@@ -144,7 +144,8 @@ def _places(found: Mapping[str, Any]) -> list[str]:
         "Calcium imaging of mice on a track, sessions in the place of days; a condition is a "
         "stretch of the track, left out with a map that was fitted on the others. Chance shifts "
         "and turns the track. Linear maps ask only that places are told apart along the same "
-        "order, which any smooth code of place does; that animals code place alike needs the same geometry.",
+        "order, which any smooth code of place does; that animals code place alike needs "
+        "the same geometry.",
         "",
     ]
     for name, items in found.items():

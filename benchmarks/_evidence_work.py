@@ -57,13 +57,13 @@ def simulated(world: str, seed: int) -> dict[str, str]:
     fragments = simulate_recordings(np.random.default_rng([seed, 1]), **how)
     parts = of_windows(fragments)
     claim = claim_of(world, parts, axes=CLAIMED_AXES)
-    items = concluded(of_responses(claim, parts, np.random.default_rng(seed), permutations=99))
+    items = concluded(of_responses(claim, parts, np.random.default_rng(seed), permutations=59))
     return {i.name: i.verdict for i in items}
 
 
 def simulated_part(*, quick: bool) -> dict[str, Any]:
     """Of every world, how often each item was supported."""
-    seeds = range(3 if quick else 40)
+    seeds = range(3 if quick else 25)
     out: dict[str, Any] = {"seeds": len(seeds), "worlds": {}}
     for world, (_, truth) in WORLDS.items():
         print("  ", world, flush=True)
@@ -181,7 +181,7 @@ def places_part(data: Path, *, quick: bool) -> dict[str, Any] | None:
         for rule in ("linear", "rotation"):
             claim = claim_of(name, chosen, rule=rule)
             items = of_responses(
-                claim, chosen, np.random.default_rng(0), permutations=19 if quick else 199
+                claim, chosen, np.random.default_rng(0), permutations=19 if quick else 99
             )
             out[f"{name}, {rule}"] = [_row(i) for i in concluded(items)]
     return out

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from nissl.align.directed.arrows import BOLD, FIELDS, SPIKES, Arrows, Modality
-from nissl.align.directed.series import Method, directed
+from nissl.align.directed.series import directed
+from nissl.align.directed.transfer import Method
 from nissl.align.fragments import Floats
 from nissl.errors import BadArgumentError
 from nissl.labels.atomic import make_folder
@@ -67,10 +68,9 @@ def arrows_of(
         from nissl.align.directed.trains import binned, directed_trains
 
         trains, n_bins = binned(made.times_s, made.interval_s)
-        more = {} if surrogates is None else {"surrogates": surrogates}
         return directed_trains(
             trains, n_bins, rng=rng, names=made.names, alpha=alpha, multivariate=conditional,
-            progress=progress, **more,
+            surrogates=surrogates or 40, progress=progress,
         )  # fmt: skip
     if method == "pointprocess":
         from nissl.align.directed.pointprocess import directed_rates
@@ -170,7 +170,7 @@ def arrows(
     if frequencies:
         from nissl.align.directed.granger import spectral_granger
 
-        hz, granger = spectral_granger(made.values, rate_hz=1 / made.interval_s)
+        hz, granger = spectral_granger(np.asarray(made.values), rate_hz=1 / made.interval_s)
         files += write_table(_long(made.names, hz, granger), folder, "granger")
         files.append(folder / "granger.png")
         spectra_plot(hz, granger, found, files[-1])

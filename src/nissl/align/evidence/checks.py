@@ -359,7 +359,7 @@ def _without_one(ranks: Floats, pairs: list[tuple[int, int]]) -> tuple[float, fl
     for left in range(n):
         kept = np.delete(np.arange(n), left)
         rows = ranks[:, kept][:, :, kept][:, upper[0], upper[1]]
-        alike = np.corrcoef(rows)
+        alike = np.asarray(np.corrcoef(rows), np.float64)
         values.append(float(np.mean([alike[i, j] for i, j in pairs])))
     each = np.array(values)
     spread = 1.645 * np.sqrt((n - 1) * float(each.var()))

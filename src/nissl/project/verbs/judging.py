@@ -41,14 +41,7 @@ class Judging(Opened):
             A verdict for each ordered pair, and the files: tables, picture and facts.
         """
         given = [sources] if isinstance(sources, Source | str | Path) else list(sources)
-        found = [
-            Path(s)
-            if Path(str(s)).suffix.lower() in TABLES
-            else self.source(str(s))
-            if not isinstance(s, Source)
-            else s
-            for s in given
-        ]
+        found = [self._source_or_table(each) for each in given]
         return directing.arrows(self.store, found, **options)
 
     def claim(
