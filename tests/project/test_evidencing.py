@@ -70,7 +70,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("claims")
     project = nissl.open(folder / "study")
     fragments = simulate_recordings(
-        np.random.default_rng(4), n_subjects=2, n_days=1, n_units=12, per_condition=6, axes=2
+        np.random.default_rng(4),
+        n_subjects=2,
+        n_days=1,
+        n_units=8,
+        per_condition=6,
+        axes=2,
+        depth=0.9,
     )
     names = ("anna", "berta")
     for name, fragment in zip(names, fragments, strict=True):
@@ -103,6 +109,8 @@ def test_from_a_new_claim_to_a_page(study: SimpleNamespace) -> None:
     assert digests
     assert len(digests[0]) == 64
     assert set(facts["windows"]) == set(study.names)
+    conditions = next(i for i in facts["items"] if i["name"] == "conditions")["facts"]
+    assert conditions["units"] == [f"image {k:02d}" for k in range(12)]
     page = (folder / "evidence.html").read_text()
     assert page.count("<svg") >= 5
     assert not re.search(r'(src|href)="(?!#)(?!data:)', page.replace('xlink:href="', 'x="'))
@@ -111,7 +119,11 @@ def test_from_a_new_claim_to_a_page(study: SimpleNamespace) -> None:
         assert (folder / picture).stat().st_size > 3000
 
 
-def test_interventions_and_arrows_stand_beside_the_code(study: SimpleNamespace) -> None:
+def test_interventions_and_arrows_stand_beside_the_code(
+    study: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nissl.project.evidencing.MOST_SERIES", 2)  # only the named units
+
     def windows(name: str, word: str) -> str:
         return str(study.folder / f"{name}_{word}.csv")
 

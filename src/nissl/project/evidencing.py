@@ -172,6 +172,7 @@ def evidence(
         switched=switched,
         driven=driven,
         basis=basis,
+        conditions_of=found.conditions,
         permutations=permutations,
         progress=progress,
     )

@@ -50,13 +50,19 @@ class Checklist:
         return sum(i.verdict == verdict for i in self.items)
 
 
+def _common(fragments: Sequence[Fragment]) -> list[int]:
+    """Conditions of which every fragment has two windows, as `of_windows` takes them."""
+    each = [np.unique(c[c >= 0], return_counts=True) for c in map(conditions, fragments)]
+    return sorted(set.intersection(*({*v[n >= 2].tolist()} for v, n in each)))
+
+
 def split_of(fragments: Sequence[Fragment]) -> dict[str, dict[str, list[int]]]:
     """Windows of both halves: of each condition every other one, as `of_windows` takes them."""
-    common = set.intersection(*({*conditions(f).tolist()} for f in fragments)) - {-1}
+    common = _common(fragments)
     out = {}
     for f in fragments:
         number, each = runs(f)[0], conditions(f)
-        rows = [number[each == c] for c in sorted(common)]
+        rows = [number[each == c] for c in common]
         out[f.name] = {
             name: sorted(int(v) for r in rows for v in r[at::2])
             for at, name in enumerate(("fit", "test"))
@@ -72,6 +78,7 @@ def checklist(
     switched: Sequence[outside.Switched] = (),
     driven: Sequence[outside.Driven] = (),
     basis: Sequence[outside.Basis] = (),
+    conditions_of: Sequence[str] = (),
     permutations: int = N_NULL,
     progress: Progress | None = None,
 ) -> Checklist:
@@ -85,15 +92,18 @@ def checklist(
     rng : numpy.random.Generator
     switched, driven, basis
         What was measured of its interventions and arrows, and what its sources rest on.
+    conditions_of : sequence of str
+        Names that conditions of the fragments are indices of.
     permutations : int
     progress : Progress, optional
     """
     parts = of_windows(fragments)
+    names = [conditions_of[c] for c in _common(fragments)] if conditions_of else []
     basis = basis or [
         outside.Basis(f.name, f.about, float("nan"), float("nan"), ()) for f in fragments
     ]
     items = [
-        *of_responses(claim, parts, rng, permutations=permutations, progress=progress),
+        *of_responses(claim, parts, rng, names=names, permutations=permutations, progress=progress),
         outside.intervention(switched, rng),
         outside.drives(driven),
         outside.basis(basis),
@@ -120,6 +130,7 @@ def of_responses(
     parts: Sequence[Responses],
     rng: np.random.Generator,
     *,
+    names: Sequence[str] = (),
     permutations: int = N_NULL,
     progress: Progress | None = None,
 ) -> list[Item]:
@@ -135,7 +146,7 @@ def of_responses(
         first,
         checks.generalises(together, about, "days"),
         checks.generalises(together, about, "individuals"),
-        checks.conditions(apart),
+        checks.conditions(apart, names),
         checks.axes(apart, chosen, claim.axes, first.p),
         checks.geometry(data, rng, permutations),
     ]

@@ -153,8 +153,16 @@ def _more(holds: int, n: int) -> str:
     return f"More of them, if it holds in most: {holds} of {n} may be half of all."
 
 
-def conditions(found: Transfers) -> Item:
-    """Item: whether it holds in most conditions, each read by maps fitted on the others."""
+def conditions(found: Transfers, names: Sequence[str] = ()) -> Item:
+    """Item: whether it holds in most conditions, each read by maps fitted on the others.
+
+    Parameters
+    ----------
+    found : Transfers
+        With shuffles of each source apart.
+    names : sequence of str
+        Of conditions, where each is left out by itself.
+    """
     asks = "Does it hold in conditions that nothing was fitted on?"
     gain = found.totals[None] - found.errors[:, :, :, -1]
     chance = found.totals[None, :, None] - found.null
@@ -169,6 +177,7 @@ def conditions(found: Transfers) -> Item:
         "skill": (value / total).tolist(),
         "null_high": (np.quantile(null, 0.95, axis=0) / total).tolist(),
         "p": p,
+        "units": list(names) if len(names) == n else [str(k + 1) for k in range(n)],
     }
     ok = share.p <= ALPHA
     return Item(
