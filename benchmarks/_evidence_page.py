@@ -83,7 +83,7 @@ def _summary(rows: list[dict[str, Any]]) -> list[str]:
 def _notes(part: str) -> list[str]:
     return {
         "simulated": [
-            "Poisson units, 12 conditions of 8 windows (24 conditions where the code has 6 axes), "
+            "Poisson units, 12 conditions of 8 windows (16 conditions where the code has 6 axes), "
             "30 units per recording, other units in each; beside the shared code every recording "
             "has one of its own. The claim says 3 axes. P values are adjusted over the items of "
             "each claim."
@@ -141,8 +141,8 @@ def _places(found: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Places of one room in CA1 and CA3",
         "",
-        "Calcium imaging of mice on a track, sessions in the place of days; a condition is a "
-        "stretch of the track, left out with a map that was fitted on the others. Chance shifts "
+        "Calcium imaging of mice on a track, two sessions of each in the place of days; a "
+        "condition is a stretch of the track, left out with a map that was fitted on the others. Chance shifts "
         "and turns the track. Linear maps ask only that places are told apart along the same "
         "order, which any smooth code of place does; that animals code place alike needs "
         "the same geometry.",

@@ -11,7 +11,7 @@ from nissl.align.evidence.claim import Claim, Drive, Intervention, Recorded, of_
 from nissl.align.evidence.item import Item, corrected, fewest, majority
 from nissl.align.evidence.outside import Basis, Driven, Switched, basis, drives, intervention
 from nissl.align.evidence.simulate import simulate_recordings, simulate_windows
-from nissl.align.evidence.transfer import halves, transfers
+from nissl.align.evidence.transfer import Halves, halves, transfers
 from nissl.align.fragments import About
 from nissl.align.responses import of_windows
 from nissl.errors import BadArgumentError
@@ -114,6 +114,22 @@ def test_what_was_fitted_does_not_see_the_test_half() -> None:
     turned = transfers(data, rng, rule="rotation", n_null=3)
     assert turned.skill()[0, 1] <= 1
     assert turned.null.shape == (2, 2, 3, 12)
+
+
+@pytest.mark.parametrize("rule", ["linear", "rotation"])
+@pytest.mark.parametrize("apart", [True, False])
+def test_orders_of_chance_that_change_nothing_give_the_errors_themselves(
+    rule: str, apart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def same(data: Halves, n: int, rng: np.random.Generator) -> np.ndarray:
+        return np.tile(np.arange(len(data.block)), (n, 1))
+
+    monkeypatch.setattr("nissl.align.evidence.transfer.shuffles", same)
+    fragments = simulate_recordings(np.random.default_rng(0), n_subjects=3, n_days=1, n_units=120)
+    data = halves(of_windows(fragments))
+    found = transfers(data, np.random.default_rng(0), rule=rule, n_null=2, apart=apart)
+    off = ~np.eye(3, dtype=bool)
+    assert found.null[off][:, 1] == pytest.approx(found.errors[off][:, :, -1])
 
 
 def test_prevalence_needs_five_units_and_counts_them() -> None:

@@ -199,26 +199,26 @@ def transfers(
         each = [shuffles(data, n_null, rng)] * n
         back = [np.tile(np.arange(rows), (n_null, 1))] * n
     own = np.arange(rows)[None]
-    full = _full if rule == "linear" else _errors
+    full = _full if rule == "linear" else _full_turned
     latents = []
     for one, other in zip(data.first, data.second, strict=True):
         axes = principal(one, n_axes)
         latents.append((one @ axes, other @ axes))
     errors = np.full((n, n, data.n_folds, n_axes), np.nan)
     null = np.full((n, n, n_null, data.n_folds), np.nan)
-    totals = np.zeros((n, data.n_folds))
+    targets = [_targets(data, j, n_axes if rule == "rotation" else None) for j in range(n)]
+    totals = np.array([[(t.left**2).sum() for t in of] for of in targets])
     bar = progress or Silent()
     bar.start(STAGE, n, "sources")
-    for j in range(n):
-        targets = _targets(data, j, n_axes if rule == "rotation" else None)
-        totals[j] = [(t.left**2).sum() for t in targets]
-        for i in range(n):
-            if i == j:
-                continue
-            errors[i, j] = _errors(latents[i], targets, own)[0]
+    for i in range(n):
+        others = [j for j in range(n) if j != i]
+        for j in others:
+            errors[i, j] = _errors(latents[i], targets[j], own)[0]
+        # orders that are alike for all others are fitted for all of them at once
+        for group in [[j] for j in others] if apart else [others]:
             if n_null:
-                orders = np.take_along_axis(each[i], back[j], axis=1)
-                null[i, j] = full(latents[i], targets, orders)[:, :, -1]
+                orders = np.take_along_axis(each[i], back[group[0]], axis=1)
+                null[i, group] = full(latents[i], [targets[j] for j in group], orders)
         bar.advance(STAGE, 1)
     bar.finish(STAGE)
     return Transfers(errors, totals, null)
@@ -260,19 +260,33 @@ def _targets(data: Halves, j: int, n_axes: int | None) -> list[_Target]:
     return out
 
 
-def _full(latents: tuple[Floats, Floats], targets: Sequence[_Target], orders: Ints) -> Floats:
-    """What `_errors` gives at full rank, linear maps only, shape (n_orders, n_folds, 1)."""
+def _full(
+    latents: tuple[Floats, Floats], groups: Sequence[Sequence[_Target]], orders: Ints
+) -> Floats:
+    """Squared errors at full rank of linear maps, shape (n_groups, n_orders, n_folds)."""
     first, second = (x[orders] for x in latents)
-    out = np.empty((len(orders), len(targets), 1))
-    for f, target in enumerate(targets):
-        x = first[:, target.rest]
+    out = np.empty((len(groups), len(orders), len(groups[0])))
+    edges = np.cumsum([0, *(of[0].known.shape[1] for of in groups)])[:-1]
+    for f in range(len(groups[0])):
+        rest, new = groups[0][f].rest, groups[0][f].out
+        x = first[:, rest]
         mean = x.mean(axis=1, keepdims=True)
         x = x - mean
         turned = np.swapaxes(x, 1, 2)
-        weights = np.linalg.solve(_damped(turned @ x), turned @ target.known)
-        said = (second[:, target.out] - mean) @ weights
-        out[:, f, 0] = ((target.left - said) ** 2).sum(axis=(1, 2))
+        known = np.concatenate([of[f].known for of in groups], axis=1)
+        left = np.concatenate([of[f].left for of in groups], axis=1)
+        weights = np.linalg.solve(_damped(turned @ x), turned @ known)
+        said = (second[:, new] - mean) @ weights
+        lost = ((left - said) ** 2).sum(axis=1)
+        out[:, :, f] = np.add.reduceat(lost, edges, axis=1).T
     return out
+
+
+def _full_turned(
+    latents: tuple[Floats, Floats], groups: Sequence[Sequence[_Target]], orders: Ints
+) -> Floats:
+    """The same of rotations."""
+    return np.array([_errors(latents, of, orders)[:, :, -1] for of in groups])
 
 
 def _damped(gram: Floats) -> Floats:
