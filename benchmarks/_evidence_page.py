@@ -142,10 +142,10 @@ def _places(found: Mapping[str, Any]) -> list[str]:
         "## Places of one room in CA1 and CA3",
         "",
         "Calcium imaging of mice on a track, two sessions of each in the place of days; a "
-        "condition is a stretch of the track, left out with a map that was fitted on the others. Chance shifts "
-        "and turns the track. Linear maps ask only that places are told apart along the same "
-        "order, which any smooth code of place does; that animals code place alike needs "
-        "the same geometry.",
+        "condition is a stretch of the track, left out with a map that was fitted on the others. "
+        "Chance shifts and turns the track. Linear maps ask only that places are told apart "
+        "along the same order, which any smooth code of place does; that animals code place "
+        "alike needs the same geometry.",
         "",
     ]
     for name, items in found.items():
