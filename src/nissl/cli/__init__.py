@@ -32,6 +32,7 @@ from nissl.cli import (
     showing,
     tagging,
     translating,
+    windowing,
 )
 from nissl.cli import demo as demonstrating
 from nissl.cli.output import say
@@ -72,6 +73,7 @@ for module in (
     learning,
     aligning,
     translating,
+    windowing,
     library,
     evoking,
     measuring,

@@ -224,6 +224,8 @@ def subject(
     source: Annotated[str, typer.Argument(help="Name of the source.")],
     subject: SubjectId = None,
     session: SessionId = None,
+    species: Annotated[str | None, typer.Option(help="Species, as NWB and BIDS call it.")] = None,
+    region: Annotated[str | None, typer.Option(help="Brain region of the units.")] = None,
 ) -> None:
     """Set the subject and session of a source; evaluations split by subject."""
     from nissl.project import open_project
@@ -231,12 +233,15 @@ def subject(
     with open_project(project, create=False) as study:
         row = study.source(source).row
         changes = {}
-        if subject is not None:
-            changes["subject"] = {**row.subject, "id": subject}
+        told = reader_options(id=subject, species=species, region=region)
+        if told:
+            changes["subject"] = {**row.subject, **told}
         if session is not None:
             changes["session"] = {**row.session, "id": session}
         study.store.update_source(row.fingerprint, **changes)
-    say(f"{source}: subject {subject or 'unchanged'}, session {session or 'unchanged'}")
+    given = {"subject": subject, "session": session, "species": species, "region": region}
+    words = [f"{k} {v}" for k, v in given.items() if v is not None]
+    say(f"{source}: {', '.join(words) or 'unchanged'}")
 
 
 def sync(

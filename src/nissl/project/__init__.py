@@ -14,6 +14,7 @@ from nissl.project.verbs.relating import Relating
 from nissl.project.verbs.reviewing import Reviewing
 from nissl.project.verbs.showing import Showing
 from nissl.project.verbs.tagging import Tagging
+from nissl.project.verbs.windowing import Windowing
 from nissl.store import Store
 
 __all__ = ["Draft", "Project", "Resources", "Source", "open_project"]
@@ -39,7 +40,9 @@ def open_project(path: str | Path, *, create: bool = True, database: str | None 
     return Project(Store.open(Path(path), create=create, database=database))
 
 
-class Project(Adding, Reviewing, Learning, Relating, Tagging, Measuring, Judging, Showing):
+class Project(
+    Adding, Reviewing, Learning, Relating, Tagging, Measuring, Judging, Windowing, Showing
+):
     """Sources, labels and decisions in one folder.
 
     Parameters

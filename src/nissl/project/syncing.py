@@ -123,7 +123,7 @@ def session_events(store: Store, source: Source, stream: str) -> dict[str, Label
     for labels in _event_sets(store, source.fingerprint):
         if _clock(source, labels.provenance.stream) == target:
             out |= _by_class(labels)
-    for other, clock_map, own_line, other_line in _synced(store, source):
+    for other, clock_map, own_line, other_line in synced(store, source):
         shared |= {own_line, f"{other.name} {other_line}"}
         for labels in _event_sets(store, other.fingerprint):
             clock = _clock(other, labels.provenance.stream)
@@ -172,7 +172,7 @@ def _event_sets(store: Store, fingerprint: str) -> list[LabelSet]:
     ]
 
 
-def _synced(store: Store, source: Source) -> list[tuple[Source, ClockMap, str, str]]:
+def synced(store: Store, source: Source) -> list[tuple[Source, ClockMap, str, str]]:
     """Other sources, the map from their clock to this one's, and the line of each behind it."""
     out = []
     for row in store.label_sets(task=TASK):

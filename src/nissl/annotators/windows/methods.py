@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nissl.annotators.windows.evidence import (
     SHORT,
@@ -62,6 +63,11 @@ class Spans:
         """Windows of one class."""
         code = np.full(len(start), VOCABULARY.code(name), np.int64)
         return cls(np.asarray(start, np.int64), np.asarray(stop, np.int64), code, confidence, told)
+
+    def take(self, own: npt.NDArray[np.bool_], told: str | None = None) -> Spans:
+        """Only some of them."""
+        said = self.told if told is None else told
+        return Spans(self.start[own], self.stop[own], self.label[own], self.confidence[own], said)
 
 
 def together(parts: list[Spans]) -> Spans:

@@ -24,6 +24,8 @@ APART = 2.0
 """Distance of means in standard deviations below which states are one (Ashman et al. 1994)."""
 LASTS_S = 5.0
 """Shortest mean stay in a state that is believed, s."""
+SUREST = 0.999
+"""No window is certain: what was measured may not be movement at all."""
 _FLOOR = 0.01
 _ROUNDS = 40
 
@@ -123,7 +125,7 @@ def stretches(
     stop = np.r_[start[1:], len(inside)]
     kept = inside[start] & ((stop - start) * bin_s >= least_s - 1e-9)
     start, stop = start[kept].astype(np.int64), stop[kept].astype(np.int64)
-    sure = [float(probability[a:b].mean()) for a, b in zip(start, stop, strict=True)]
+    sure = [min(float(probability[a:b].mean()), SUREST) for a, b in zip(start, stop, strict=True)]
     return Stretches(start, stop, np.array(sure, float))
 
 
