@@ -99,14 +99,14 @@ def links(
         "correlation": registration.correlation,
         "correlation_before": registration.before,
         "moved_px": registration.shift_px,
-        "absent_a": _absent(items[0], matches.absent_a),
-        "absent_b": _absent(items[1], matches.absent_b),
+        "absent_a": absences(items[0], matches.absent_a),
+        "absent_b": absences(items[1], matches.absent_b),
         "shapes": [list(each.shape) for each in cells],
     }
     return found, ItemTable(found.digest, table, {"distance_px": "px"}, {}, context)
 
 
-def _absent(
+def absences(
     items: npt.NDArray[np.int64], chance: npt.NDArray[np.float64]
 ) -> list[list[float | int | None]]:
     """Item and probability to have no partner; null where the other day did not look."""
@@ -116,4 +116,4 @@ def _absent(
     ]
 
 
-__all__ = ["LINKED", "METHOD", "TASK", "links"]
+__all__ = ["DIFFERENT", "DOUBTFUL", "LINKED", "METHOD", "SAME", "TASK", "absences", "links"]

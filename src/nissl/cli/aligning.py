@@ -35,7 +35,8 @@ def align(
     by: Annotated[
         str,
         typer.Option(
-            help="cells: the same cells of one field; overlap: windows that both have, other units."
+            help="cells: the same cells of one field; waveform: the same units of one probe; "
+            "overlap: windows that both have, other units."
         ),
     ] = "cells",
     everything: Annotated[
@@ -81,10 +82,17 @@ def align(
             )
         _show_overlap(both, as_json=as_json)
         return
+    from nissl.project.aligning import Alignment
+
     with open_project(project, create=False) as study:
-        found = study.align(a, b, by=by, everything=everything, activity=activity)
+        found = study.align(a, b, by=by, everything=everything, activity=activity, out=out)
     for finding in found.findings:
         say(finding.sentence)
+    if not isinstance(found, Alignment):
+        for path in found.files:
+            say(f"wrote {path}")
+        show("Aligned", [{"a": a, "b": b} | found.summary()], as_json=as_json)
+        return
     same = len(found.matches.chosen)
     row = {
         "a": a,

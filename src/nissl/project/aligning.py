@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,11 @@ from nissl.project.adding import keep
 from nissl.project.annotating import current
 from nissl.project.dossier import gather
 from nissl.project.source import Source
+from nissl.project.waveforming import UnitAlignment, align_units
 from nissl.store import Store
 from nissl.tasks import Dossier, Finding
 
-BY = ("cells",)
+BY = ("cells", "waveform")
 """What sources can be related by."""
 _FRAMES = 200
 
@@ -58,12 +60,19 @@ def align(
     by: str = "cells",
     everything: bool = False,
     activity: bool = False,
-) -> Alignment:
+    out: Path | None = None,
+) -> Alignment | UnitAlignment:
     """Find the same items in two sources; see `nissl.project.Project.align`."""
     if by not in BY:
         raise BadArgumentError(f"what to align by among {list(BY)}", repr(by), "Choose one.")
     if a.fingerprint == b.fingerprint:
         raise BadArgumentError("two sources", f"{a.name!r} twice", "Name two of the project's.")
+    if by == "waveform":
+        if activity:
+            raise BadArgumentError(
+                "waveforms alone", "activity too", "When units fire is the check, not the evidence."
+            )
+        return align_units(store, a, b, everything=everything, out=out)
     days = [gather(store, source, "cells", draft=True) for source in (a, b)]
     sets = [_cells(day, everything) for day in days]
     drawn = tuple(Footprints.from_labels(s, field_of(d)) for s, d in zip(sets, days, strict=True))

@@ -172,8 +172,8 @@ def compared(a: Looks, b: Looks, i: Rows, j: Rows) -> Floats:
     for row, own in zip(rows.tolist(), np.split(np.arange(i.size), starts[1:]), strict=True):
         others = j[own]
         near = a.near[row][a.near[row] >= 0]
-        first = a.wave[row][:, near].astype(np.float64)
-        second = b.wave[others][:, :, near].astype(np.float64)
+        first = a.wave[row][:, near]
+        second = b.wave[others][:, :, near]
         out[own, 0] = _z(_lagged(first, second, lag))
         out[own, 1] = _z(_lagged(a.peak[row][:, None], b.peak[others][:, :, None], lag))
         out[own, 3] = _z(_cosine(np.ptp(first, axis=0), np.ptp(second, axis=1)))
@@ -187,21 +187,22 @@ def compared(a: Looks, b: Looks, i: Rows, j: Rows) -> Floats:
     return out
 
 
-def _lagged(first: Floats, second: Floats, most: int) -> Floats:
-    """Greatest cosine over lags, shape (n,); `first` (n_samples, n), `second` (m, n_samples, n)."""
-    n = len(first)
+def _lagged(first: Floats | Singles, second: Floats | Singles, most: int) -> Floats:
+    """Greatest cosine over lags, shape (m,); `first` (n_samples, k), `second` (m, n_samples, k)."""
+    n, k = first.shape
     core = first[most : n - most]
-    length = np.linalg.norm(core)
-    best = np.full(len(second), -1.0)
-    for k in range(2 * most + 1):
-        moved = second[:, k : k + n - 2 * most]
-        size = np.sqrt((moved**2).sum(axis=(1, 2)))
-        product = np.tensordot(moved, core, axes=((1, 2), (0, 1)))
-        best = np.maximum(best, product / np.maximum(size * length, _FLOOR))
-    return best
+    n_lags, length = 2 * most + 1, float(np.linalg.norm(core))
+    placed = np.zeros((n_lags, n, k), first.dtype)
+    for lag in range(n_lags):
+        placed[lag, lag : lag + len(core)] = core
+    product = second.reshape(len(second), -1) @ placed.reshape(n_lags, -1).T
+    power = np.einsum("msk,msk->ms", second, second, dtype=np.float64)
+    below = np.concatenate([np.zeros((len(second), 1)), np.cumsum(power, axis=1)], axis=1)
+    size = np.sqrt(np.maximum(below[:, len(core) :] - below[:, : n - len(core) + 1], 0))
+    return np.asarray((product / np.maximum(size * length, _FLOOR)).max(axis=1), np.float64)
 
 
-def _cosine(first: Floats, second: Floats) -> Floats:
+def _cosine(first: Floats | Singles, second: Floats | Singles) -> Floats:
     size = np.linalg.norm(second, axis=1) * np.linalg.norm(first)
     return np.asarray(second @ first / np.maximum(size, _FLOOR), np.float64)
 

@@ -40,6 +40,7 @@ _ROUNDS = 4
 _ANYWHERE = tuple(SHAPE.index(name) for name in ("peak", "amplitude"))
 _COPIES = (-3.3, -2.6, 2.6, 3.3)
 _CLOSE_UM = 5.0
+_STILL_UM = 0.7
 
 Rows = npt.NDArray[np.int64]
 
@@ -155,8 +156,12 @@ def match(a: UnitTemplates, b: UnitTemplates, *, moves: bool = True) -> UnitMatc
         pairs, p = _judged(a, b, drift, first, second, learnt)
         if not moves or not a.has_geometry or k == _ROUNDS - 1:
             break
-        depth, left = first.place_um[pairs.a, 1], second.place_um[pairs.b] - first.place_um[pairs.a]
-        drift = bent(drift, depth, left[:, 1], with_rivals((pairs.a, pairs.b), p, len(a), len(b)))
+        depth = first.place_um[pairs.a, 1]
+        left = second.place_um[pairs.b, 1] - depth
+        last = drift
+        drift = bent(last, depth, left, with_rivals((pairs.a, pairs.b), p, len(a), len(b)))
+        if np.abs(drift.shift_um - last.shift_um).max() < _STILL_UM:
+            break
     same = with_rivals((pairs.a, pairs.b), p, len(a), len(b))
     chosen = one_to_one((pairs.a, pairs.b), same, len(a), len(b))
     absent_a = 1 - np.bincount(pairs.a, same, minlength=len(a))
@@ -187,6 +192,8 @@ class _Learnt:
     scale: Floats
     alike: Floats
     beside: Floats
+    chance: Floats
+    per_copy: float
     top: float
     placed: bool
 
@@ -222,7 +229,7 @@ def _learnt(a: UnitTemplates, b: UnitTemplates, first: Looks) -> _Learnt:
         other.append(compared(here, there, i, j))
         gaps[1].append(distances(here, there, i, j))
     strangers = _strangers(a, b, first)
-    one, two = np.concatenate(same), np.concatenate([*other, strangers])
+    one, two = np.concatenate(same), np.concatenate([*other, strangers.shape])
     if not len(two):
         raise BadArgumentError(
             "units near each other, from which to learn what different units look like",
@@ -237,7 +244,9 @@ def _learnt(a: UnitTemplates, b: UnitTemplates, first: Looks) -> _Learnt:
     columns = list(_ANYWHERE)
     anywhere = LogisticRegression(C=1.0, class_weight="balanced").fit(scaled[:, columns], labels)
     empty = np.zeros((0, 2))
-    made = _Learnt(model, anywhere, centre, scale, empty, empty, np.inf, a.has_geometry)
+    made = _Learnt(
+        model, anywhere, centre, scale, empty, empty, empty, 0.0, np.inf, bool(a.has_geometry)
+    )
     top = float(np.quantile(made.score(one), 0.75))
     made = replace(made, top=top)
     beside = np.concatenate(other)
@@ -245,6 +254,8 @@ def _learnt(a: UnitTemplates, b: UnitTemplates, first: Looks) -> _Learnt:
         made,
         alike=made.evidence(np.concatenate(gaps[0]), made.score(one)),
         beside=made.evidence(np.concatenate(gaps[1]), made.score(beside)),
+        chance=made.evidence(strangers.distance_um, made.score(strangers.shape)),
+        per_copy=strangers.per_copy,
     )
 
 
@@ -264,25 +275,32 @@ def _copies(a: UnitTemplates, b: UnitTemplates) -> list[tuple[float, Looks]]:
     return out
 
 
-def _strangers(a: UnitTemplates, b: UnitTemplates, first: Looks) -> Floats:
-    """Shape evidence of units that only the moving of one probe laid near each other."""
-    found = [np.zeros((0, len(SHAPE)))]
-    for _, copy in _copies(a, b):
-        found.append(compared(first, copy, *near_pairs(first, copy, REACH_UM)))
-    return np.concatenate(found)
+@dataclass(frozen=True, eq=False)
+class _Strangers:
+    """Units that only the moving of one probe laid near each other.
+
+    Parameters
+    ----------
+    distance_um, shape : ndarray
+        Of each pair.
+    per_copy : float
+        How many pairs the whole second session would make.
+    """
+
+    distance_um: Floats
+    shape: Floats
+    per_copy: float
 
 
-def _by_chance(
-    a: UnitTemplates, b: UnitTemplates, first: Looks, learnt: _Learnt
-) -> tuple[Floats, float]:
-    """Evidence of strangers, and how many pairs of them the whole second session would make."""
-    found, seen, shown = [np.zeros((0, learnt.beside.shape[1]))], 0, 0.0
+def _strangers(a: UnitTemplates, b: UnitTemplates, first: Looks) -> _Strangers:
+    gaps, shapes, shown = [np.zeros(0)], [np.zeros((0, len(SHAPE)))], 0.0
     for share, copy in _copies(a, b):
         i, j = near_pairs(first, copy, REACH_UM)
-        score = learnt.score(compared(first, copy, i, j))
-        found.append(learnt.evidence(distances(first, copy, i, j), score))
-        seen, shown = seen + i.size, shown + share
-    return np.concatenate(found), seen / max(shown, 1.0)
+        gaps.append(distances(first, copy, i, j))
+        shapes.append(compared(first, copy, i, j))
+        shown += share
+    gap = np.concatenate(gaps)
+    return _Strangers(gap, np.concatenate(shapes), gap.size / max(shown, 1.0))
 
 
 def _first_drift(
@@ -327,7 +345,7 @@ def _judged(
     pairs = UnitPairs(i, j, gap, shape, score)
     if not i.size:
         return pairs, np.zeros(0)
-    chance, per_copy = _by_chance(a, b, first, learnt)
+    chance, per_copy = learnt.chance, learnt.per_copy
     if not len(chance):  # a probe too short to move: whoever is near is as strangers are
         chance, per_copy = learnt.beside, float(i.size)
     evidence = learnt.evidence(gap, score)

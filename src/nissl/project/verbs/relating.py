@@ -22,27 +22,39 @@ class Relating(Opened):
         by: str = "cells",
         everything: bool = False,
         activity: bool = False,
-    ) -> aligning.Alignment:
-        """Find the same cells in two sources of one field of view.
+        out: str | Path | None = None,
+    ) -> aligning.Alignment | aligning.UnitAlignment:
+        """Find the same cells in two sources of one field of view, or the same units of one probe.
 
         Parameters
         ----------
         a, b : Source or str
-            Each with labels of the task "cells", taken as people left them.
-        by : {"cells"}
+            Each with labels of the task "cells" (or "spikes"), taken as people left them.
+        by : {"cells", "waveform"}
+            "waveform": the same units of two sortings, from the raw data of both.
         everything : bool
-            Also regions that are called no cells.
+            Also regions that are called no cells, or units that are called noise.
         activity : bool
-            Take how the cells fired as evidence too; not where stability of activity is studied.
+            Take how the cells fired as evidence too; not where stability of activity is studied,
+            and never with waveforms, whose check it is.
+        out : str or Path, optional
+            Of waveforms: folder for the figures; below reports/ by default.
 
         Returns
         -------
-        Alignment
-            LINKS with the probability of each, kept in the project, and the registration.
+        Alignment or UnitAlignment
+            LINKS with the probability of each, kept in the project, and how the field or the
+            probe moved.
         """
         first, second = self.source(a), self.source(b)
         return aligning.align(
-            self.store, first, second, by=by, everything=everything, activity=activity
+            self.store,
+            first,
+            second,
+            by=by,
+            everything=everything,
+            activity=activity,
+            out=None if out is None else Path(out),
         )
 
     def overlap(
