@@ -107,7 +107,7 @@ def test_bad_input_is_refused_with_a_remedy(method: str) -> None:
         other.transform(parts()[1][0])
     if NEEDS[method] != "units":
         nowhere = replace(second, window=np.full(second.n_bins, -1))
-        with pytest.raises(NisslError, match="no overlap|conditions|windows"):
+        with pytest.raises(NisslError, match=r"no overlap|conditions|windows"):
             fit(method, (first, nowhere))
     if method != "none":
         flat = replace(second, activity=np.tile(second.activity[:, :1], (1, second.n_units)))

@@ -8,7 +8,7 @@ windows share, "windows" that come again, or "units" that are the same in all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Settings:
         Axes of the common space.
     smooth_s : float
         Standard deviation of the Gaussian over activity, s.
-    space : {"pca", "fa"}
+    space : {"pca", "fa", "gpfa"}
         How a population's own latents are found.
     """
 
@@ -111,7 +111,10 @@ def _none(fragments: Sequence[Fragment], rng: np.random.Generator, settings: Set
                 "Without common units, align by windows: method 'transport'.",
             )
         weights[here], mean[here] = reference.weights[there], reference.mean[there]
-        maps.append(Map(mean, weights, settings.smooth_s))
+        process = reference.process
+        if process is not None:
+            process = process.of_units(there, here, other.n_units)
+        maps.append(replace(reference, mean=mean, weights=weights, process=process))
     return Aligned("none", tuple(maps))
 
 

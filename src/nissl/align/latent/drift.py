@@ -8,7 +8,7 @@ and what it cannot explain is told instead of followed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def follow(
         0 stays, 1 goes all the way.
     """
     mean = (1 - rate) * current.mean + rate * current.prepared(block).mean(axis=0)
-    shifted = Map(mean, current.weights, current.smooth_s)
+    shifted = replace(current, mean=mean)
     steps = min(n_steps(block), reference.values.shape[1])
     course = trajectories(block, shifted.transform(block), steps)
     goal = Trajectories(reference.values[:, :steps], reference.condition, reference.bins[:, :steps])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from nissl.align.fragments import Floats, Fragment
+from nissl.align.latent.gpfa import Process, roots
 from nissl.align.latent.smoothing import smoothed
 from nissl.errors import BadArgumentError
 
@@ -25,11 +26,15 @@ class Map:
         Zero rows are units that take no part.
     smooth_s : float
         Standard deviation of the Gaussian that activity is smoothed with, s.
+    process : Process, optional
+        Takes the Gaussian's place: activity is what the process makes of it, from all bins of a
+        window.
     """
 
     mean: Floats
     weights: Floats
     smooth_s: float = 0.0
+    process: Process | None = None
 
     @property
     def n_axes(self) -> int:
@@ -48,6 +53,8 @@ class Map:
                 f"{fragment.n_units} in {fragment.name!r}",
                 "A map belongs to one population: fit another one.",
             )
+        if self.process is not None:
+            return self.process.denoised(roots(fragment), fragment.windows)
         return smoothed(fragment, self.smooth_s)
 
     def inverse(self, latents: Floats) -> Floats:
@@ -56,7 +63,7 @@ class Map:
 
     def turned(self, by: Floats) -> Map:
         """The same map followed by a matrix, shape (n_axes, n_axes of the new space)."""
-        return Map(self.mean, self.weights @ by, self.smooth_s)
+        return replace(self, weights=self.weights @ by)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from nissl.align.fragments import Floats, Fragment
+from nissl.align.fragments import Floats, Fragment, Ints
+from nissl.align.latent.gpfa import learnt, roots
 from nissl.align.latent.maps import Map
 from nissl.align.latent.smoothing import smoothed
 from nissl.errors import BadArgumentError
@@ -20,12 +21,11 @@ def principal(x: Floats, n_axes: int) -> Floats:
     return np.asarray(np.linalg.svd(x, full_matrices=False)[2][:n_axes].T, float)
 
 
-def factors(x: Floats, n_axes: int) -> Floats:
-    """Weights that give the posterior mean of factors, shape (n_units, n_axes).
+def factor_model(x: Floats, n_axes: int) -> tuple[Floats, Floats]:
+    """Loadings and own variances of factor analysis, shapes (n_units, n_axes) and (n_units,).
 
-    Factor analysis with noise of its own for each unit, by expectation and maximisation (Rubin
-    and Thayer 1982, Psychometrika 47:69-76); axes are turned to be orthogonal in the
-    variance that they explain, largest first.
+    Noise of its own for each unit, by expectation and maximisation (Rubin and Thayer 1982,
+    Psychometrika 47:69-76).
     """
     covariance = x.T @ x / len(x)
     own = np.maximum(np.diag(covariance).copy(), 1e-9)
@@ -42,14 +42,27 @@ def factors(x: Floats, n_axes: int) -> Floats:
         loading = new
         if done:
             break
+    return loading, own
+
+
+def factors(x: Floats, n_axes: int) -> Floats:
+    """Weights that give the posterior mean of factors, shape (n_units, n_axes).
+
+    Axes are turned to be orthogonal in the variance that they explain, largest first.
+    """
+    loading, own = factor_model(x, n_axes)
     scaled = loading / own[:, None]
     beta = np.linalg.solve(np.eye(n_axes) + loading.T @ scaled, scaled.T)
-    # Posterior means, on orthonormal axes of the space that loadings span.
-    axes = np.linalg.svd(loading, full_matrices=False)[0]
-    return np.asarray((axes.T @ loading @ beta).T, float)
+    return np.asarray((_axes(loading).T @ loading @ beta).T, float)
 
 
-SPACES: Mapping[str, Callable[[Floats, int], Floats]] = {"pca": principal, "fa": factors}
+def _axes(loading: Floats) -> Floats:
+    """Orthonormal axes of the space that loadings span."""
+    return np.asarray(np.linalg.svd(loading, full_matrices=False)[0], float)
+
+
+STATIC: Mapping[str, Callable[[Floats, int], Floats]] = {"pca": principal, "fa": factors}
+SPACES = (*STATIC, "gpfa")
 
 
 def own_space(
@@ -63,7 +76,8 @@ def own_space(
         The calibration part; nothing else is looked at.
     n_axes : int
     smooth_s : float
-    space : {"pca", "fa"}
+        Of "gpfa" only where the model begins: it learns its own timescales.
+    space : {"pca", "fa", "gpfa"}
 
     Raises
     ------
@@ -85,7 +99,21 @@ def own_space(
             f"{rank}, from {int(heard.sum())} units and {fragment.n_bins} bins",
             "Ask for fewer axes, take more units, or a longer calibration part.",
         )
+    if space == "gpfa":
+        return _smooth_space(fragment, centred, np.flatnonzero(heard), n_axes)
     weights = np.zeros((fragment.n_units, n_axes))
-    weights[heard] = SPACES[space](centred, n_axes)
+    weights[heard] = STATIC[space](centred, n_axes)
     size = np.sqrt((((x - mean) @ weights) ** 2).sum(axis=1).mean())
     return Map(mean, weights / size, smooth_s)
+
+
+def _smooth_space(fragment: Fragment, start: Floats, heard: Ints, n_axes: int) -> Map:
+    """Axes of the activity that a process of the units that are heard speaks of."""
+    x = roots(fragment)
+    found, _ = learnt(x[:, heard], fragment.windows, *factor_model(start, n_axes))
+    process = found.of_units(np.arange(len(heard)), heard, fragment.n_units)
+    weights = _axes(process.loading)
+    said = process.denoised(x, fragment.windows)
+    mean = said.mean(axis=0)
+    size = np.sqrt((((said - mean) @ weights) ** 2).sum(axis=1).mean())
+    return Map(mean, weights / size, 0.0, process)
