@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +15,13 @@ from nissl.align.attribution import reasons
 from nissl.align.errormap import ErrorMap, error_map
 from nissl.align.fragments import About, Fragment
 from nissl.align.latent.simulate import simulate_day, simulate_subject
-from nissl.align.responses import Responses, of_tuning, of_windows
+from nissl.align.responses import Responses, of_tuning
 from nissl.align.simulate_places import simulate_places
+from nissl.align.windowed import of_windows
 from nissl.errors import BadArgumentError
+from nissl.run.context import Context
 from nissl.run.progress import Recorder
+from nissl.run.results import Arrays
 
 
 def population(
@@ -199,3 +203,23 @@ def test_one_window_has_no_halves() -> None:
     with pytest.raises(BadArgumentError, match="Split it into laps"):
         of_tuning(one)
     assert isinstance(fragment, Fragment)
+
+
+def test_rows_are_the_same_on_any_number_of_workers_and_on_dask(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="pip install 'nissl[dask]'")
+    one, other = codes(3)
+    rng = np.random.default_rng(3)
+    parts = [population(rng, code, name=str(k)) for k, code in enumerate((one, one, other))]
+    kept = []
+    for k, how in enumerate(({}, {"workers": 2}, {"workers": 2, "cluster": "local"})):
+        context = Context(tmp_path / str(k), **how)  # type: ignore[arg-type]
+        rows: list[bytes] = []
+
+        def each(_: int, row: Arrays, into: list[bytes] = rows) -> None:
+            into.append(b"".join(row[name].tobytes() for name in sorted(row)))
+
+        found = error_map(parts, np.random.default_rng(0), n_null=9, context=context, each=each)
+        kept.append((found.skill.tobytes(), found.q.tobytes(), rows))
+    assert kept[0] == kept[1] == kept[2]
+    here = error_map(parts, np.random.default_rng(0), n_null=9)
+    assert_allclose(here.skill, np.frombuffer(kept[0][0]).reshape(3, 3))

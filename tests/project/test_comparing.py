@@ -8,63 +8,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pyarrow import parquet
 from typer.testing import CliRunner
 
 import nissl
-from nissl.align.fragments import runs
-from nissl.align.latent.simulate import SimulatedDay, Subject, simulate_day, simulate_subject
+from nissl.align.latent.simulate import Subject, simulate_day, simulate_subject
 from nissl.cli import app
 from nissl.errors import BadArgumentError, MissingInputError
-from nissl.labels import Author, Kind, LabelSet, Provenance
-from nissl.project.adding import keep
+from nissl.testing.days import add_day
 
 RATE_HZ = 1000.0
-BIN = 100
-GAP_S = 0.5
-
-
-def spikes_and_trials(
-    day: SimulatedDay, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, str, int]:
-    """Spike samples and units, a table of trials with a pause between them, and the length."""
-    counts = day.fragment.activity.astype(int)
-    offset = np.zeros(len(counts), np.int64)
-    lines = ["onset,duration,stimulus"]
-    at = round(GAP_S * RATE_HZ)
-    for a, b in zip(*runs(day.fragment)[1:], strict=True):
-        offset[a:b] = at + np.arange(b - a) * BIN
-        target = np.asarray(day.fragment.condition)[a]
-        lines.append(f"{at / RATE_HZ},{(b - a) * BIN / RATE_HZ},target {target}")
-        at += (b - a) * BIN + round(GAP_S * RATE_HZ)
-    where, unit = np.nonzero(counts)
-    n = counts[where, unit]
-    sample = np.repeat(offset[where], n) + rng.integers(0, BIN, n.sum())
-    return sample, np.repeat(unit, n), "\n".join(lines) + "\n", at
-
-
-def add_day(project: nissl.Project, folder: Path, day: SimulatedDay, name: str, seed: int) -> Path:
-    rng = np.random.default_rng(seed)
-    sample, unit, table, length = spikes_and_trials(day, rng)
-    np.savez(
-        folder / f"{name}.npz",
-        data=rng.standard_normal((length, 2)).astype(np.float32),
-        rate_hz=RATE_HZ,
-    )
-    source = project.add(folder / f"{name}.npz")
-    order = np.argsort(sample, kind="stable")
-    columns = {
-        "item": unit[order] + 1,
-        "label": np.zeros(len(sample), int),
-        "sample": sample[order],
-    }
-    author = Author("model", "simulation", "1")
-    stream = next(iter(source.row.streams))
-    made_by = Provenance("spikes", source.fingerprint, author, stream)
-    keep(project.store, LabelSet.build(Kind.EVENTS, columns, ("unit",), made_by))
-    path = folder / f"{name}.csv"
-    path.write_text(table)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -116,22 +68,6 @@ def test_strangers_are_said_not_to_match(study: SimpleNamespace) -> None:
         "monday", "stranger", windows, labels=False, bin_s=0.1, out=study.folder / "strange"
     )
     assert found.aligned.doubts or [f for f in found.findings if f.check == "geometry"]
-
-
-def test_the_error_map_tells_whom_a_day_predicts(study: SimpleNamespace) -> None:
-    arguments = ["errormap", str(study.path), "monday", "friday", "stranger", "--bin", "0.1"]
-    for name in ("monday", "friday", "stranger"):
-        arguments += ["--windows", str(study.tables[name])]
-    said = CliRunner().invoke(app, [*arguments, "--json"])
-    assert said.exit_code == 0, said.output
-    rows = parquet.read_table(study.path / "reports" / "errormap" / "errormap.parquet").to_pylist()
-    skill = {(r["read"], r["predicted"]): r["relative"] for r in rows}
-    assert len(rows) == 9
-    assert skill["monday", "friday"] > skill["monday", "stranger"]
-    facts = json.loads((study.path / "reports" / "errormap" / "facts.json").read_text())
-    assert {r["name"] for r in facts["reasons"]} == {"noise", "units", "rates", "geometry"}
-    assert "predicted from" in said.output
-    assert (study.path / "reports" / "errormap" / "errormap.png").stat().st_size > 5000
 
 
 def test_overlap_from_the_command_line(study: SimpleNamespace) -> None:

@@ -7,14 +7,11 @@ fitted it, and a population's own halves say how well it could be predicted at a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from nissl.align.fragments import About, Bools, Floats, Fragment, Ints, conditions
-from nissl.align.latent.smoothing import smoothed
-from nissl.align.latent.trajectories import n_steps, trajectories
+from nissl.align.fragments import About, Bools, Floats, Ints
 from nissl.align.tuning import Tuning
 from nissl.errors import BadArgumentError
 
@@ -88,41 +85,3 @@ def of_tuning(tuning: Tuning, n_paths: int = 2, about: About | None = None) -> R
     path = np.arange(n_places) * n_paths // n_places
     halves = [np.sqrt(np.maximum(tuning.mean(half), 0.0)) for half in (~odd, odd)]
     return Responses(tuning.name, halves[0], halves[1], np.arange(n_places), path, about or About())
-
-
-def of_windows(fragments: Sequence[Fragment], smooth_s: float = 0.06) -> list[Responses]:
-    """Responses by condition and step, over the conditions that all fragments have.
-
-    Parameters
-    ----------
-    fragments : sequence of Fragment
-    smooth_s : float
-
-    Raises
-    ------
-    BadArgumentError
-        Where fewer than three conditions are shared by all with two windows each.
-    """
-    steps = n_steps(*fragments)
-    kept = [trajectories(f, smoothed(f, smooth_s), steps) for f in fragments]
-    common = set.intersection(*(_twice(conditions(f)) for f in fragments))
-    if len(common) < 3:
-        raise BadArgumentError(
-            "three or more conditions that all fragments have, two windows of each",
-            f"{len(common)}",
-            "Choose fragments of one task, or state the conditions of windows.",
-        )
-    out = []
-    for fragment, course in zip(fragments, kept, strict=True):
-        halves = []
-        for half in (0, 1):
-            rows = [course.values[course.condition == c][half::2].mean(0) for c in sorted(common)]
-            halves.append(np.concatenate(rows))
-        block = np.repeat(np.arange(len(common)), steps).astype(np.int64)
-        out.append(Responses(fragment.name, halves[0], halves[1], block, None, fragment.about))
-    return out
-
-
-def _twice(of_windows: Ints) -> set[int]:
-    values, counts = np.unique(of_windows[of_windows >= 0], return_counts=True)
-    return set(values[counts >= 2].tolist())

@@ -1,4 +1,4 @@
-"""`nissl align` and `errormap`: relating sources of a project."""
+"""`nissl align`: relating two sources of a project."""
 
 from __future__ import annotations
 
@@ -107,56 +107,6 @@ def align(
     show("Aligned", [row], as_json=as_json)
 
 
-def errormap(
-    project: ProjectPath,
-    sources: Annotated[
-        list[str] | None, typer.Argument(help="Sources; all that have spikes by default.")
-    ] = None,
-    windows: Windows = None,
-    rule: Annotated[
-        str, typer.Option(help="linear, or rotation: the same geometry is asked for too.")
-    ] = "linear",
-    bin_s: BinSeconds = 0.05,
-    duration: Duration = None,
-    permutations: Annotated[int, typer.Option(help="Of conditions, for the null.")] = 99,
-    seed: Annotated[int, typer.Option(help="Of the permutations.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder; reports/errormap by default.")] = None,
-    readers: Readers = None,
-    as_json: AsJson = False,
-) -> None:
-    """Predict each population from each other one where nothing was fitted; say why it fails."""
-    from nissl.project import open_project
-    from nissl.run.progress import RichProgress
-
-    with RichProgress() as progress, open_project(project, create=False) as study:
-        found = study.errormap(
-            needed(windows),
-            sources or None,
-            rule=rule,
-            bin_s=bin_s,
-            duration_s=duration,
-            permutations=permutations,
-            seed=seed,
-            out=out,
-            resolve=rule_of(readers),
-            progress=progress,
-        )
-    say(f"The worst pair: {found.worst[1]} predicted from {found.worst[0]}.")
-    for reason in found.reasons:
-        say(
-            f"  {reason.name}: {reason.loss:.2f} [{reason.low:.2f}, {reason.high:.2f}] lost. "
-            f"{reason.says}"
-        )
-    for path in found.files:
-        say(f"wrote {path}")
-    rows = [
-        {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
-        for row in found.table.to_pylist()
-        if row["read"] != row["predicted"]
-    ]
-    show("Error map", rows, as_json=as_json)
-
-
 def needed(windows: list[str] | None) -> list[str]:
     """Windows, which these commands cannot do without."""
     if not windows:
@@ -194,7 +144,4 @@ def register(app: typer.Typer) -> None:
     """Add the command of this file."""
     app.command("align", short_help="The same cells on two days, or populations in one space.")(
         align
-    )
-    app.command("errormap", short_help="Who predicts whom among populations, and why not.")(
-        errormap
     )

@@ -1,4 +1,4 @@
-"""Populations made comparable: two sources in one space, and who predicts whom among many."""
+"""Populations made comparable: two sources in one space."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from nissl.align.attribution import Reason, reasons
 from nissl.align.binning import bins_of, width_of
-from nissl.align.errormap import ErrorMap, error_map
 from nissl.align.fragments import Fragment, Ints
 from nissl.align.latent.aligners import NEEDS, Settings, align
 from nissl.align.latent.geometry import LIKENESSES, Likeness, compared
 from nissl.align.latent.maps import Aligned, Map
 from nissl.align.latent.trajectories import n_steps, trajectories
-from nissl.align.responses import of_windows
 from nissl.clock import Clock
 from nissl.data import ChannelTable, Signal
 from nissl.labels.atomic import atomic_write, make_folder
@@ -26,8 +22,7 @@ from nissl.labels.replay import Rule
 from nissl.project.deriving import keep_derived
 from nissl.project.populations import Population, Populations, populations
 from nissl.project.source import Source
-from nissl.project.writing import write_facts, write_table
-from nissl.run.progress import Progress
+from nissl.project.writing import write_facts
 from nissl.store import Store
 from nissl.tasks import Finding
 
@@ -211,90 +206,4 @@ def _written(
     return maps, facts, picture
 
 
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """Who predicts whom among sources.
-
-    Parameters
-    ----------
-    map : ErrorMap
-    table : pyarrow.Table
-        A row for each ordered pair.
-    reasons : tuple of Reason
-        Why the worst significant pair, or else the worst, is lost.
-    worst : tuple of str
-        That pair: read, predicted.
-    files : tuple of Path
-    """
-
-    map: ErrorMap
-    table: pa.Table
-    reasons: tuple[Reason, ...]
-    worst: tuple[str, str]
-    files: tuple[Path, ...]
-
-
-def error_map_of(
-    store: Store,
-    sources: Sequence[Source],
-    windows: Sequence[str | Path],
-    *,
-    rule: str = "linear",
-    bin_s: float = 0.05,
-    duration_s: float | None = None,
-    permutations: int = 99,
-    seed: int = 0,
-    out: str | Path | None = None,
-    resolve: Rule | None = None,
-    progress: Progress | None = None,
-) -> Compared:
-    """Predict each source's population from each other's; see `nissl.project.Project.errormap`."""
-    from nissl.report.population_plots import error_map_plot
-
-    found = populations(
-        store, sources, windows, bin_s=bin_s, duration_s=duration_s, resolve=resolve
-    )
-    parts = of_windows(found.fragments)
-    rng = np.random.default_rng(seed)
-    result = error_map(parts, rng, rule=rule, n_null=permutations, progress=progress)
-    off = ~np.eye(len(parts), dtype=bool)
-    lost = np.where(off, np.nan_to_num(result.relative, nan=np.inf), np.inf)
-    i, j = np.unravel_index(int(np.argmin(lost)), lost.shape)
-    why = tuple(reasons(parts[int(i)], parts[int(j)], rng))
-    table = table_of(result)
-    folder = Path(out) if out is not None else store.path / "reports" / "errormap"
-    make_folder(folder)
-    tables = write_table(table, folder, "errormap")
-    told = {
-        "sources": [f.name for f in found.fragments],
-        "fingerprints": [s.fingerprint for s in sources],
-        "label_sets": [list(own) for own in found.labels],
-        "windows": [Path(w).name for w in windows],
-        "conditions": list(found.conditions),
-        "rule": rule,
-        "bin_s": bin_s,
-        "permutations": permutations,
-        "seed": seed,
-        "worst": {"read": parts[int(i)].name, "predicted": parts[int(j)].name},
-        "reasons": [vars(r) for r in why],
-    }
-    facts, picture = write_facts(told, folder), folder / "errormap.png"
-    error_map_plot(result, picture)
-    worst = (parts[int(i)].name, parts[int(j)].name)
-    return Compared(result, table, why, worst, (*tables, facts, picture))
-
-
-def table_of(found: ErrorMap) -> pa.Table:
-    """Rows of an error map, the diagonal (a source's own halves) among them."""
-    rows = []
-    for i, read in enumerate(found.names):
-        for j, predicted in enumerate(found.names):
-            values = {
-                k: float(getattr(found, k)[i, j])
-                for k in ("skill", "low", "high", "null", "p", "q", "relative", "asymmetry")
-            }
-            rows.append({"read": read, "predicted": predicted, **values})
-    return pa.Table.from_pylist(rows)
-
-
-__all__ = ["Compared", "Overlap", "error_map_of", "overlap", "table_of"]
+__all__ = ["Overlap", "overlap"]

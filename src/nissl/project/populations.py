@@ -16,6 +16,7 @@ from nissl.clock import Clock
 from nissl.data.channels import BRAIN, MOVIE, SPIKING
 from nissl.data.recording import UNKNOWN
 from nissl.errors import BadArgumentError, MissingInputError
+from nissl.io.curation import names_by_target
 from nissl.labels import Kind
 from nissl.labels.replay import Rule
 from nissl.project.annotating import current
@@ -23,6 +24,7 @@ from nissl.project.dossier import gather
 from nissl.project.source import Source
 from nissl.project.stimulating import find_stimuli
 from nissl.store import Store
+from nissl.tasks.task import Dossier
 
 SPIKES = "spikes"
 MOST_VALUES = 1 << 28
@@ -45,6 +47,8 @@ class Population:
         Samples and units of spikes.
     values : ndarray, shape (n_samples, n_units), optional
         Of signals.
+    left_out : int
+        Units that are called noise.
     """
 
     source: Source
@@ -54,6 +58,7 @@ class Population:
     labels: str
     events: tuple[Ints, Ints] | None = None
     values: Floats | None = None
+    left_out: int = 0
 
     def binned(self, left: Ints, width: int) -> Floats:
         """Spikes per bin, or the mean of the signal, shape (n_bins, n_units)."""
@@ -81,6 +86,11 @@ class Populations:
     populations: tuple[Population, ...]
     labels: tuple[tuple[str, ...], ...]
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Units of each source that are called noise and left out."""
+        return {p.source.name: p.left_out for p in self.populations}
+
 
 def populations(
     store: Store,
@@ -90,6 +100,7 @@ def populations(
     bin_s: float,
     duration_s: float | None = None,
     resolve: Rule | None = None,
+    everything: bool = False,
 ) -> Populations:
     """Fragments of sources with spikes or traces, over windows that are named.
 
@@ -107,6 +118,9 @@ def populations(
         Of windows whose end is not told.
     resolve : callable, optional
         How several readers' decisions are combined.
+    everything : bool
+        Also units that are called noise (the newest classes of the task "curation", as people
+        left them).
 
     Raises
     ------
@@ -122,7 +136,7 @@ def populations(
             "Name a set of spans that all have, or one table each: --windows A.csv --windows B.csv",
         )
     each = list(windows) * (len(sources) if len(windows) == 1 else 1)
-    found = [population(store, source, resolve=resolve) for source in sources]
+    found = [population(store, s, resolve=resolve, everything=everything) for s in sources]
     told = [
         find_stimuli(store, p.source, p.stream, w, duration_s=duration_s, resolve=resolve)
         for p, w in zip(found, each, strict=True)
@@ -157,21 +171,33 @@ def populations(
     return Populations(tuple(fragments), names, tuple(found), labels)
 
 
-def population(store: Store, source: Source, *, resolve: Rule | None = None) -> Population:
+def population(
+    store: Store, source: Source, *, resolve: Rule | None = None, everything: bool = False
+) -> Population:
     """Units of a source: its spikes as people left them, else the channels of its traces."""
     if current(store, source, SPIKES) is not None:
         day = gather(store, source, SPIKES, draft=True, resolve=resolve)
         if day.labels.kind is Kind.EVENTS:
             sample = day.labels.column("sample").astype(np.int64)
             unit = day.labels.column("item").astype(np.int64)
-            clock = source.clock(day.stream)
+            units = np.unique(unit)
+            noise = np.array([] if everything else _noise(day), np.int64)
+            kept = units[~np.isin(units, noise)]
+            if not len(kept):
+                raise MissingInputError(
+                    f"a unit of {source.name!r} that is not called noise",
+                    f"{len(units)} that all are",
+                    "Review them: nissl review; or take all: --all",
+                )
+            heard = np.isin(unit, kept)
             return Population(
                 source,
                 day.stream,
-                clock,
-                np.unique(unit),
+                source.clock(day.stream),
+                kept,
                 day.labels.digest,
-                (sample, unit),
+                (sample[heard], unit[heard]),
+                left_out=len(units) - len(kept),
             )
     kinds = {name: str(facts.get("kind")) for name, facts in source.row.streams.items()}
     fitting = [name for name, kind in kinds.items() if kind not in (*SPIKING, *BRAIN, MOVIE)]
@@ -194,6 +220,13 @@ def population(store: Store, source: Source, *, resolve: Rule | None = None) -> 
     values = np.concatenate(parts).astype(np.float64)
     units = np.arange(len(own), dtype=np.int64)
     return Population(source, signal.name, signal.clock, units, "", values=values)
+
+
+def _noise(day: Dossier) -> list[int]:
+    """Units that the newest classes of quality call noise."""
+    quality = next((c for c in reversed(day.classes) if c.provenance.task == "curation"), None)
+    called = {} if quality is None else names_by_target(quality)
+    return [unit for unit, name in called.items() if name == "noise"]
 
 
 def about(source: Source) -> About:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nissl.project import aligning, comparing, syncing, translating
+from nissl.project import aligning, comparing, mapping, syncing, translating
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 
@@ -95,7 +95,7 @@ class Relating(Opened):
         windows: Sequence[str | Path] | str | Path,
         sources: Sequence[Source | str] | None = None,
         **options: Any,
-    ) -> comparing.Compared:
+    ) -> mapping.Compared:
         """Predict every source's population from every other one, where it was not fitted.
 
         Parameters
@@ -105,8 +105,9 @@ class Relating(Opened):
         sources : sequence of Source or str, optional
             All that have spikes, by default.
         **options
-            `rule` ("linear" or "rotation"), `bin_s`, `duration_s`, `permutations`, `seed`, `out`
-            (a folder), `resolve` and `progress`.
+            `rule` ("linear" or "rotation"), `halves` ("turns" or "time"), `group` (a field of
+            what is known of sources), `everything` (units called noise too), `bin_s`,
+            `duration_s`, `permutations`, `seed`, `out` (a folder), `resolve` and `resources`.
 
         Returns
         -------
@@ -115,9 +116,7 @@ class Relating(Opened):
         """
         chosen = self.annotated("spikes") if sources is None else sources
         given = [windows] if isinstance(windows, str | Path) else windows
-        return comparing.error_map_of(
-            self.store, [self.source(s) for s in chosen], given, **options
-        )
+        return mapping.error_map_of(self.store, [self.source(s) for s in chosen], given, **options)
 
     def translate(
         self,
