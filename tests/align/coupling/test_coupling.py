@@ -20,7 +20,7 @@ from nissl.align.coupling.split import Parts, Sealed, split
 from nissl.align.fragments import Fragment, conditions, runs
 from nissl.errors import BadArgumentError, CorruptProjectError
 
-OPTIONS = Options(step=12, enough=0.8)
+OPTIONS = Options(step=16, enough=0.8)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_loop_does_what_was_planted(small: Planted, rounds: list[Round]) -> 
     more = [len(a) - len(b) for a, b in zip(last.used, start.used, strict=True)]
     assert max(more) == more[small.poor]
     assert more[small.stranger] <= 8
-    assert last.how[0, 1].smooth_s < 0.6
+    assert last.how[0, 1].n_axes > 2
 
 
 def test_no_choice_depends_on_the_test_part(small: Planted, rounds: list[Round]) -> None:
@@ -136,7 +136,7 @@ def test_the_budget_is_kept(small: Planted, parts: Parts) -> None:
 
 def test_expected_gain_falls_as_one_over_the_number_of_windows() -> None:
     counts = np.array([[4, 4], [4, 1]])
-    ahead = Outlook(counts, np.full((2, 2), 9), {(0, 1): 0.1}, {(0, 1): 0.01}, {})
+    ahead = Outlook(counts, np.full((2, 2), 9), {(0, 1): 0.1}, {(0, 1): 0.01}, {}, {(0, 1): 0.4})
     more = np.zeros((2, 2), np.int64)
     more[1, 1] = 1
     total = 3 / 4 + 1

@@ -71,6 +71,8 @@ class Outlook:
         What the pair loses with half of its windows, and the standard error over windows scored.
     hope : mapping of pair to float
         What more a pair with conditions that it has hardly seen may reach.
+    value : mapping of pair to float
+        Skill now, mean of both directions; below 0 where no map is better.
     """
 
     counts: Ints
@@ -78,6 +80,7 @@ class Outlook:
     loss: Mapping[Pair, float]
     error: Mapping[Pair, float]
     hope: Mapping[Pair, float]
+    value: Mapping[Pair, float]
 
     def gain(self, more: Ints) -> tuple[float, float]:
         """Expected gain of the mean skill of pairs by more windows, and its standard error.
@@ -89,7 +92,9 @@ class Outlook:
         gained, variance = 0.0, 0.0
         for pair in self.loss:
             share, hope = self._of_pair(pair, more)
-            gained += max(self.loss[pair], 0.0) * share + hope
+            now = self.value[pair]
+            then = now + max(self.loss[pair], 0.0) * share
+            gained += max(min(then, 1.0), 0.0) - max(min(now, 1.0), 0.0) + hope
             variance += (self.error[pair] * share) ** 2
         n = max(len(self.loss), 1)
         return gained / n, float(np.sqrt(variance)) / n
@@ -122,25 +127,33 @@ class Outlook:
         """Windows to use next, one by one those of the largest gain, (n_sources, n_conditions)."""
         more = np.zeros_like(self.counts)
         for _ in range(n):
-            left = np.argwhere(self.free - more > 0)
-            if not len(left):
+            gains = np.where(self.free > more, self._next(more), 0.0)
+            at = np.unravel_index(int(np.argmax(gains)), gains.shape)
+            if gains[at] <= 0:
                 break
-            now = self.gain(more)[0]
-            gains = []
-            for s, c in left.tolist():
-                more[s, c] += 1
-                gains.append(self.gain(more)[0] - now)
-                more[s, c] -= 1
-            if max(gains) <= 0:
-                break
-            s, c = left[int(np.argmax(gains))]
-            more[s, c] += 1
+            more[at] += 1
         return more
 
+    def _next(self, more: Ints) -> Floats:
+        """Expected gain of one window more, summed over pairs, shape of `more`."""
+        out = np.zeros(more.shape)
+        for pair, loss in self.loss.items():
+            rows, usable = list(pair), self.usable(pair)
+            own = self.counts[rows]
+            known = (own > 0).all(axis=0) & usable
+            whole = self._of_pair(pair, self.free)[0]
+            now = np.maximum(own + more[rows], 1)
+            total = float((1 / np.maximum(own, 1))[:, known].sum())
+            # What stays worse than no map with every window there is gains nothing by any.
+            if total and self.value[pair] + max(loss, 0.0) * whole > 0:
+                out[rows] += max(loss, 0.0) / total * np.where(known, 1 / now - 1 / (now + 1), 0.0)
+            lacking = np.where(usable, np.maximum(SEEN - own, 0), 0)
+            if pair in self.hope and lacking.sum():
+                out[rows] += self.hope[pair] / lacking.sum() * (more[rows] < lacking)
+        return out
 
-def outlook(
-    bench: Bench, used: Used, how: Mapping[Pair, How], rng: np.random.Generator
-) -> Outlook:
+
+def outlook(bench: Bench, used: Used, how: Mapping[Pair, How], rng: np.random.Generator) -> Outlook:
     """Look ahead by looking back: what half of the windows took away.
 
     Parameters
@@ -162,20 +175,21 @@ def outlook(
             full = bench.skill(a, b, own, used)
             less = [bench.skill(a, b, own, half) for half in halves]
             each = full.gained - np.mean([s.gained for s in less], axis=0)
-            drop.append(full.useful - max(float(full.value - each.sum() / full.signal), 0.0))
+            drop.append(each.sum() / full.signal)
             spread.append(each.std(ddof=1) * np.sqrt(len(each)) / full.signal)
-            now.append(full.useful)
+            now.append(full.value)
         loss[i, j] = float(np.mean(drop))
         error[i, j] = float(np.hypot(*spread)) / 2
         value[i, j] = float(np.mean(now))
-    found = Outlook(counts, whole - counts, loss, error, {})
-    seen = [value[p] for p in how if found.covered(p)]
+    found = Outlook(counts, whole - counts, loss, error, {}, value)
+    useful = {p: max(v, 0.0) for p, v in value.items()}
+    seen = [useful[p] for p in how if found.covered(p)]
     hope = {
-        p: max((max(seen) if seen else max(HOPED, value[p] + HOPED / 2)) - value[p], 0.0)
+        p: max((max(seen) if seen else max(HOPED, useful[p] + HOPED / 2)) - useful[p], 0.0)
         for p in how
         if not found.covered(p)
     }
-    return Outlook(counts, whole - counts, loss, error, hope)
+    return Outlook(counts, whole - counts, loss, error, hope, value)
 
 
 def _half(bench: Bench, used: Used, rng: np.random.Generator) -> list[Ints]:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from nissl.align.attribution import reasons
 from nissl.align.coupling.actions import (
@@ -237,7 +238,9 @@ def _round(bench: Bench, last: Round, options: Options, begun: int, number: int)
         return _stopped(last, number, "No pair of sources matches.")
     value = {p: _both(bench, p, h, state)[0] for p, h in state.live.items()}
     worst = min(value, key=lambda p: value[p])
-    reason = _reason(bench, worst, state, rng)
+    reason = last.reason
+    if not reason or state.n_windows(worst) >= _AGAIN * state.tried.get(worst, 0):
+        reason = _reason(bench, worst, state, rng)
     ahead = outlook(bench, state.windows, state.live, rng)
     known = {p: v for p, v in value.items() if ahead.covered(p)}
     state, better = _settings(bench, state, known, worst, reason)
@@ -268,10 +271,7 @@ def _round(bench: Bench, last: Round, options: Options, begun: int, number: int)
         )
         return _stopped(last, number, says, reason)
     n = min(options.step, room)
-    if options.pick == "random":
-        more = _random(ahead, state, n, rng)
-    else:
-        more = ahead.best(n)
+    more = _random(ahead, state, n, rng) if options.pick == "random" else ahead.best(n)
     if not more.sum():
         return _stopped(last, number, "No window left is expected to bring anything.", reason)
     expected, error = ahead.gain(more)
@@ -284,8 +284,6 @@ def _settings(
     bench: Bench, state: State, value: Mapping[Pair, float], worst: Pair, reason: str
 ) -> tuple[State, tuple[Pair, str, float, float] | None]:
     """Try settings of pairs, the worst first; the first that surely gain are taken."""
-    from scipy.stats import norm
-
     for pair in sorted(value, key=lambda p: value[p]):
         n = state.n_windows(pair)
         if n < _AGAIN * state.tried.get(pair, 0):
@@ -302,7 +300,7 @@ def _settings(
                     best = gain, error / 2, how
             looked = state.looked + len(others(old, family))
             state = replace(state, looked=looked)
-            sure = norm.isf(LEVEL / max(looked, 1))
+            sure = -float(ndtri(LEVEL / max(looked, 1)))
             if best is not None and best[0] > max(sure * best[1], LEAST_GAIN):
                 state = replace(state, how={**state.how, pair: best[2]})
                 says = f"{_pair_words(bench, pair)}: {family} {_change(old, best[2], family)}."

@@ -1,9 +1,9 @@
 """How well one population is predicted from another through a map of the windows used so far.
 
 A map is fitted on the conditions' mean courses of the windows used, one group of conditions left
-out, and predicts the other source's windows of those in another part of its recording. What all conditions share, step
-by step, is taken off: a skill of 0 is the mean course, 1 is all that windows repeat of their
-condition (their signal power; Sahani and Linden 2003, NIPS 15). What is predicted stays the same
+out, and predicts the other source's windows of those in another part of its recording. What all
+conditions share, step by step, is taken off: a skill of 0 is the mean course, 1 is all that windows
+repeat of their condition (their signal power; Sahani and Linden 2003, NIPS 15). What is predicted stays the same
 whatever the map's smoothing and axes are, so that settings can be compared.
 """
 
@@ -26,6 +26,7 @@ from nissl.errors import BadArgumentError
 RULES = ("linear", "procrustes", "cca")
 N_FOLDS = 5
 _FEWEST = 2
+_MOST_KEPT = 200
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,16 @@ class Skill:
         return float(each.std(ddof=1) * np.sqrt(len(each)) / self.signal)
 
 
+@dataclass(frozen=True, eq=False)
+class _Goal:
+    """Windows that are predicted: condition, course, squared distance from the mean course."""
+
+    of: Ints
+    windows: Floats
+    without: Floats
+    signal: float
+
+
 Used = Sequence[Ints]
 """Numbers of the windows of each source that maps may be fitted on."""
 
@@ -102,7 +113,9 @@ class Bench:
         self.of_fit = [self._index(f) for f in fit]
         self.of_score = [self._index(f) for f in score]
         self.fold = np.arange(len(self.names)) % N_FOLDS
-        self._raw = [[self._laid(f, 0.0) for f in part] for part in (self.fit, self.score)]
+        self._target = [self._laid(f, 0.0) for f in score]
+        self._goals: dict[tuple[int, int], _Goal] = {}
+        self._averages: dict[tuple[int, float, bytes], tuple[Floats, Ints]] = {}
         self._laid_out: dict[tuple[int, float], Floats] = {}
         self._maps: dict[tuple[int, bytes, int, float], Map] = {}
 
@@ -116,9 +129,7 @@ class Bench:
         chosen = np.isin(self.numbers[source], used)
         return np.bincount(self.of_fit[source][chosen], minlength=len(self.names))
 
-    def skill(
-        self, i: int, j: int, how: How, used: Used, order: Ints | None = None
-    ) -> Skill:
+    def skill(self, i: int, j: int, how: How, used: Used, order: Ints | None = None) -> Skill:
         """Predict windows of source j from source i.
 
         Parameters
@@ -129,10 +140,18 @@ class Bench:
         order : ndarray of int, shape (n_conditions,), optional
             Which condition of i is taken for each, to see what chance gives.
         """
-        said = self.predicted(i, j, how, used, order)
-        of, windows = self.of_score[j], self._raw[1][j]
+        goal = self._goal(i, j)
+        said = self.predicted(i, j, how, used, order)[goal.of]
+        left = ((goal.windows - said) ** 2).sum(axis=(1, 2))
+        return Skill(goal.without - left, goal.signal)
+
+    def _goal(self, i: int, j: int) -> _Goal:
+        """Windows of j whose condition i has too, and what there is to predict in them."""
+        if (i, j) in self._goals:
+            return self._goals[i, j]
+        of, windows = self.of_score[j], self._target[j]
         told = np.isin(of, np.flatnonzero(np.bincount(of, minlength=len(self.names)) >= _FEWEST))
-        told &= np.isin(of, self.of_score[i])
+        told &= np.isin(of, self.of_fit[i])
         of, windows = of[told], windows[told]
         known = np.unique(of)
         if len(known) < _FEWEST:
@@ -142,30 +161,29 @@ class Bench:
                 "There is no overlap: choose sources of one task, or state conditions alike.",
             )
         means = np.stack([windows[of == c].mean(axis=0) for c in known])
-        middle = means.mean(axis=0)
-        without = ((windows - middle) ** 2).sum(axis=(1, 2))
-        left = ((windows - said[of]) ** 2).sum(axis=(1, 2))
+        without = ((windows - means.mean(axis=0)) ** 2).sum(axis=(1, 2))
         noise = 0.0
         for c, mean in zip(known.tolist(), means, strict=True):
             own = windows[of == c]
             noise += float(((own - mean) ** 2).sum()) * len(own) / (len(own) - 1)
         signal = float(without.sum()) - noise
-        return Skill(without - left, signal if signal > 0 else float("nan"))
+        goal = _Goal(of, windows, without, signal if signal > 0 else float("nan"))
+        self._goals[i, j] = goal
+        return goal
 
-    def predicted(
-        self, i: int, j: int, how: How, used: Used, order: Ints | None = None
-    ) -> Floats:
+    def predicted(self, i: int, j: int, how: How, used: Used, order: Ints | None = None) -> Floats:
         """Mean courses of j's conditions as the map says, shape (n_conditions, steps, n_units)."""
-        a, x, n_x = self._means(i, how, used[i])
-        b, z, n_y = self._means(j, how, used[j])
-        y, _ = self._averaged(self._raw[0][j], self.of_fit[j], j, used[j])
+        x, n_x = self._latents(i, how, used[i])
+        y, n_y = self._averaged(j, 0.0, used[j])
         if order is not None:
             x, n_x = x[order], n_x[order]
+        if how.rule != "linear":
+            z, _ = self._latents(j, how, used[j])
+            back = np.linalg.pinv(self._map(j, how, used[j]).weights)
         n_conditions = len(self.names)
         own = np.flatnonzero(n_y)
         mean = y[own].mean(axis=0) if len(own) else np.zeros(y.shape[1:])
         out = np.repeat(mean[None], n_conditions, axis=0)
-        back = np.linalg.pinv(b.weights)
         for name in np.unique(self.fold):
             train = np.flatnonzero((n_x > 0) & (n_y > 0) & (self.fold != name))
             goal = np.flatnonzero((self.fold == name) & (n_x > 0))
@@ -174,29 +192,37 @@ class Bench:
             if len(train) < _FEWEST or not len(goal):
                 continue
             weight = 2 / (1 / n_x[train] + 1 / n_y[train])
-            mean_x = np.average(x[train], axis=0, weights=weight)
+            part = weight / weight.sum()
+            mean_x = np.tensordot(part, x[train], axes=1)
             rows_x = (x[train] - mean_x).reshape(-1, x.shape[2])
             root = np.repeat(np.sqrt(weight / weight.mean()), self.steps)[:, None]
-            mean_y = np.average(y[train], axis=0, weights=weight)
+            mean_y = np.tensordot(part, y[train], axes=1)
             if how.rule == "linear":
-                turn = _ridge(rows_x * root, (y[train] - mean_y).reshape(len(rows_x), -1) * root, how.penalty)
+                turn = _ridge(
+                    rows_x * root, (y[train] - mean_y).reshape(len(rows_x), -1) * root, how.penalty
+                )
             else:
-                mean_z = np.average(z[train], axis=0, weights=weight)
+                mean_z = np.tensordot(part, z[train], axes=1)
                 rows_z = (z[train] - mean_z).reshape(len(rows_x), -1)
                 turn = _turn(how.rule, rows_x * root, rows_z * root) @ back
             out[goal] = mean_y + (x[goal] - mean_x) @ turn
         return out
 
-    def _means(self, source: int, how: How, used: Ints) -> tuple[Map, Floats, Ints]:
+    def _latents(self, source: int, how: How, used: Ints) -> tuple[Floats, Ints]:
+        """Mean courses of the conditions of the windows used, in the source's own axes."""
         own = self._map(source, how, used)
-        latents = (self._lay(source, how.smooth_s) - own.mean) @ own.weights
-        return own, *self._averaged(latents, self.of_fit[source], source, used)
+        means, counts = self._averaged(source, how.smooth_s, used)
+        return (means - own.mean) @ own.weights, counts
 
-    def _averaged(
-        self, values: Floats, of: Ints, source: int, used: Ints
-    ) -> tuple[Floats, Ints]:
-        chosen: Bools = np.isin(self.numbers[source], used)
-        return self._condition_means(values[chosen], of[chosen])
+    def _averaged(self, source: int, smooth_s: float, used: Ints) -> tuple[Floats, Ints]:
+        key = (source, smooth_s, np.sort(used).tobytes())
+        if key not in self._averages:
+            chosen: Bools = np.isin(self.numbers[source], used)
+            values = self._lay(source, smooth_s)[chosen]
+            if len(self._averages) > _MOST_KEPT:
+                self._averages.clear()
+            self._averages[key] = self._condition_means(values, self.of_fit[source][chosen])
+        return self._averages[key]
 
     def _condition_means(self, values: Floats, of: Ints) -> tuple[Floats, Ints]:
         counts = np.bincount(of, minlength=len(self.names))
@@ -208,6 +234,8 @@ class Bench:
     def _map(self, source: int, how: How, used: Ints) -> Map:
         key = (source, np.sort(used).tobytes(), how.n_axes, how.smooth_s)
         if key not in self._maps:
+            if len(self._maps) > _MOST_KEPT:
+                self._maps.clear()
             part = self.fit[source].in_windows(used)
             n_axes = min(how.n_axes, part.n_units, part.n_bins - 1)
             while True:

@@ -1,8 +1,8 @@
 """Populations with planted reasons why the loop has something to do.
 
 One subject, several days of other units. One day was heard with few windows in use and few of its
-conditions, one has weak, rare units that another smoothing suits, and one, a stranger, has the same
-windows under conditions in another order.
+conditions, two begin with smoothing and axes that do not suit them, and one, a stranger, has the
+same windows under conditions in another order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from nissl.align.fragments import Fragment
 from nissl.align.latent.simulate import simulate_day, simulate_subject
 
 N_CONDITIONS = 16
-WRONG_SMOOTHING_S = 0.6
+WRONG = How(n_axes=2, smooth_s=0.6)
+"""Settings that the first two days begin with: all of a window smoothed, too few axes."""
 FEW, MANY = 5, 3
 """Conditions that the poor day begins with; windows of each that the others begin with."""
 
@@ -38,19 +39,17 @@ class Planted:
     stranger: int
 
     def start(self, bench: Bench) -> State:
-        """Where the loop begins: wrong smoothing between the first two, few windows of one."""
+        """Where the loop begins: wrong settings of the first two, few windows of the poor one."""
         state = begin(bench, per_condition=MANY)
         number, of = bench.numbers[self.poor], bench.of_fit[self.poor]
         first = [number[of == c][:1] for c in range(FEW)]
         used = list(state.used)
         used[self.poor] = tuple(sorted(int(k) for k in np.concatenate(first)))
-        how = {**state.how, (0, 1): How(smooth_s=WRONG_SMOOTHING_S)}
+        how = {**state.how, (0, 1): WRONG}
         return replace(state, used=tuple(used), how=how)
 
 
-def planted(
-    rng: np.random.Generator, *, n_units: int = 60, per_condition: int = 16
-) -> Planted:
+def planted(rng: np.random.Generator, *, n_units: int = 60, per_condition: int = 16) -> Planted:
     """Simulate four sources.
 
     Parameters
