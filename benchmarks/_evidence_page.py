@@ -92,7 +92,7 @@ def _notes(part: str) -> list[str]:
             "30 windows each on and off, drawn at random in time, slow drift in both; the claim "
             'says "higher". Effects of 1 ("agrees"), 0.5 ("weak"), 0 and -1 standard deviations of '
             "windows. With one individual the verdict is about it; with six, about individuals, "
-            "and most of them have to be significant one by one, which weak effects are not."
+            "by exchanging the signs of their mean effects."
         ],
         "drives": [
             "Two autoregressive series of 3,000 samples; the claim says that x drives y. How often "

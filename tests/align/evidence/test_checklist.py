@@ -8,7 +8,7 @@ import pytest
 from nissl.align.evidence import checks
 from nissl.align.evidence.checklist import Checklist, checklist, summary
 from nissl.align.evidence.claim import Claim, Drive, Intervention, Recorded, of_json
-from nissl.align.evidence.item import Item, corrected, fewest, majority
+from nissl.align.evidence.item import Item, corrected, fewest, flipped, majority
 from nissl.align.evidence.outside import Basis, Driven, Switched, basis, drives, intervention
 from nissl.align.evidence.simulate import simulate_recordings, simulate_windows
 from nissl.align.evidence.transfer import Halves, halves, transfers
@@ -164,6 +164,17 @@ def test_interventions_agree_contradict_or_are_confounded_with_time() -> None:
     assert drift.verdict == "not testable"
     many = [switched(k, 1.5, "higher", f"s{k}") for k in range(6)]
     assert intervention(many, rng).scope == "individuals"
+    weak = [switched(k, 0.4, "higher", f"s{k}") for k in range(8)]
+    assert intervention(weak, rng).verdict == "supported"
+    none = [switched(k, 0.0, "higher", f"s{k}") for k in range(6)]
+    assert intervention(none, rng).verdict == "not supported"
+
+
+def test_signs_are_exchanged_exactly() -> None:
+    rng = np.random.default_rng(0)
+    assert flipped([1.0, 2.0, 3.0, 1.0, 2.0], rng) == 1 / 32
+    assert flipped([-1.0] * 5, rng) == 1.0
+    assert flipped(np.ones(13), rng) < 0.01
 
 
 def test_a_direction_that_cannot_be_told_is_not_tested() -> None:

@@ -129,6 +129,24 @@ def fewest(alpha: float = ALPHA) -> int:
     return int(np.ceil(np.log(alpha) / np.log(HALF + (1 - HALF) * alpha)))
 
 
+def flipped(values: npt.ArrayLike, rng: np.random.Generator) -> float:
+    """P value that the mean over units is not above 0: signs of units are exchanged.
+
+    Parameters
+    ----------
+    values : array-like, shape (n_units,)
+    rng : numpy.random.Generator
+        Used above 12 units only; below, all signs are tried.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    n = len(x)
+    if n <= 12:
+        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        return float((signs @ x >= x.sum() - 1e-12).mean())
+    signs = rng.choice([-1.0, 1.0], size=(9999, n))
+    return exceeds(float(x.sum()), signs @ x)
+
+
 def exceeds(value: float, null: Floats) -> float:
     """P value of a permutation test, the value itself counted (Phipson and Smyth 2010)."""
     return (1 + int((null >= value - 1e-12).sum())) / (1 + len(null))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nissl.align.evidence.checks import HERE
-from nissl.align.evidence.item import ALPHA, Item, exceeds, fewest, majority, untestable
+from nissl.align.evidence.item import ALPHA, Item, exceeds, fewest, flipped, majority, untestable
 from nissl.align.fragments import About, Floats
 
 N_PERMUTED = 999
@@ -102,8 +102,9 @@ class Basis:
 def intervention(each: Sequence[Switched], rng: np.random.Generator) -> Item:
     """Item: whether activity changes as predicted where the intervention is on.
 
-    Windows are exchanged between on and off within a source. Where individuals are too few to
-    generalise to others, every source has to agree, and the verdict is about these.
+    Windows are exchanged between on and off within a source. From five individuals on, their mean
+    effects are tested against 0 by exchanging signs; with fewer, every source has to agree, and the
+    verdict is about these.
     """
     asks = "Does an intervention do what the claim predicts?"
     if not each:
@@ -140,8 +141,20 @@ def intervention(each: Sequence[Switched], rng: np.random.Generator) -> Item:
         f"windows ({s.predicts} was predicted, p {k:.3f})"
         for s, e, k in zip(each, effects, p, strict=True)
     ]
-    return _counted(
-        "intervention", asks, p, [s.subject for s in each], "; ".join(told) + ".", facts,
+    says = "; ".join(told) + "."
+    subjects = [s.subject for s in each]
+    found, many = max(p), _many(subjects)
+    if many:
+        signed = np.array(
+            [e if s.predicts == "higher" else -e for s, e in zip(each, effects, strict=True)]
+        )
+        means = [float(signed[[s == k for s in subjects]].mean()) for k in many]
+        found = flipped(means, rng)
+        facts["individuals"] = dict(zip(many, means, strict=True))
+        agree = sum(m > 0 for m in means)
+        says = f"{agree} of {len(many)} individuals change as predicted. {says}"
+    return _about(
+        "intervention", asks, found, len(each), many, says, facts,
         statistic="difference of on and off, standard deviations of windows, mean over sources",
         value=float(np.mean(effects)),
     )  # fmt: skip
@@ -163,32 +176,35 @@ def drives(each: Sequence[Driven]) -> Item:
         needs = "An intervention on the cause, or faster measurement: lags alone do not tell."
         return untestable("drives", asks, f"{told}.", needs, facts=facts)
     p = [d.q if d.verdict == "arrow" and np.isfinite(d.q) else 1.0 for d in each]
-    return _counted(
-        "drives", asks, p, [d.subject for d in each], f"{told}.", facts,
+    subjects = [d.subject for d in each]
+    found, many, says = max(p), _many(subjects), f"{told}."
+    if many:  # all of one individual's have to hold
+        worst = [max(v for v, s in zip(p, subjects, strict=True) if s == k) for k in many]
+        share = majority(worst)
+        found, says = share.p, f"It holds in {share.holds} of {share.n} individuals. {says}"
+    return _about(
+        "drives", asks, found, len(each), many, says, facts,
         statistic=f"transfer ({each[0].unit}), mean over claimed arrows",
         value=float(np.mean([d.estimate for d in each])),
     )  # fmt: skip
 
 
-def _counted(
-    name: str, asks: str, p: list[float], subject: list[str], says: str, facts: dict[str, Any],
+def _many(subjects: Sequence[str]) -> list[str]:
+    """Individuals, where they are known and enough to say something of others; else none."""
+    known = sorted(set(subjects))
+    return known if all(known) and len(known) >= fewest() else []
+
+
+def _about(
+    name: str, asks: str, p: float, n: int, many: list[str], says: str, facts: dict[str, Any],
     *, statistic: str, value: float,
 ) -> Item:  # fmt: skip
-    """Over individuals where there are enough of them, else all of them have to agree."""
-    known = sorted({s for s in subject if s})
-    if len(known) >= fewest() and all(subject):
-        # all of one individual's have to hold
-        worst = [max(v for v, s in zip(p, subject, strict=True) if s == k) for k in known]
-        share = majority(worst)
-        found, n, unit, scope = share.p, len(known), "individuals", "individuals"
-        says = f"It holds in {share.holds} of {n} individuals. {says}"
-        needs = ""
-    else:
-        found, n, unit, scope = max(p), len(set(subject)) if all(subject) else 1, "sources", HERE
-        needs = f"To say it of other individuals: {fewest()} of them."
+    """An item about individuals where there are many of them, else about these sources."""
+    needs = "" if many else f"To say it of other individuals: {fewest()} of them."
     return Item(
-        name, asks, "supported" if found <= ALPHA else "not supported", says, needs, statistic,
-        value, p=found, n=n if scope != HERE else len(p), unit=unit, scope=scope, facts=facts,
+        name, asks, "supported" if p <= ALPHA else "not supported", says, needs, statistic, value,
+        p=p, n=len(many) or n, unit="individuals" if many else "sources",
+        scope="individuals" if many else HERE, facts=facts,
     )  # fmt: skip
 
 
