@@ -78,7 +78,9 @@ def _named(courses: list[Any], used: int, target: Fragment) -> None:
     for panel in courses[used:]:
         panel.set_visible(False)
     if used:
-        courses[0].legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=4)
+        courses[0].legend(
+            frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=4
+        )
         courses[used - 1].set_xlabel(f"windows of {target.name} one after another (s)")
 
 
