@@ -15,7 +15,8 @@ from nissl.align.evidence.claim import Claim, Recorded
 from nissl.align.evidence.item import Item, corrected
 from nissl.align.evidence.outside import Driven, Switched, drives, intervention
 from nissl.align.evidence.simulate import simulate_recordings, simulate_windows
-from nissl.align.responses import Responses, of_windows
+from nissl.align.responses import Responses
+from nissl.align.windowed import of_windows
 
 SHARED = ("shared", "individuals", "conditions", "axes", "geometry")
 WORLDS: Mapping[str, tuple[dict[str, Any], dict[str, bool]]] = {

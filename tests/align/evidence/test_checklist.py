@@ -13,7 +13,7 @@ from nissl.align.evidence.outside import Basis, Driven, Switched, basis, drives,
 from nissl.align.evidence.simulate import simulate_recordings, simulate_windows
 from nissl.align.evidence.transfer import Halves, halves, transfers
 from nissl.align.fragments import About
-from nissl.align.responses import of_windows
+from nissl.align.windowed import of_windows
 from nissl.errors import BadArgumentError
 
 

@@ -14,7 +14,8 @@ from nissl.align.evidence.claim import Claim
 from nissl.align.evidence.item import ALPHA, Item, corrected
 from nissl.align.evidence.transfer import halves, transfers
 from nissl.align.fragments import Fragment, conditions, runs
-from nissl.align.responses import Responses, of_windows
+from nissl.align.responses import Responses
+from nissl.align.windowed import of_windows
 from nissl.run.progress import Progress
 
 N_NULL = 199
