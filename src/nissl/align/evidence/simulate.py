@@ -30,7 +30,8 @@ def simulate_recordings(
     rng : numpy.random.Generator
     shared : str
         Who codes conditions alike: all; days of one individual; none; all in one half of the
-        conditions, which come in another order else; one individual in two, by chance.
+        conditions, the others coded by each recording in its own way; one individual in two, by
+        chance.
     n_subjects, n_days : int
     axes : int
         Equally strong axes along which the shared code lies.
@@ -56,10 +57,9 @@ def simulate_recordings(
             elif shared == "none":
                 code = rng.standard_normal((n_conditions, axes))
             elif shared == "half of conditions":
-                moved = np.arange(n_conditions)
                 half = n_conditions // 2
-                moved[half:] = half + np.roll(np.arange(n_conditions - half), rng.integers(1, half))
-                code = common[rng.permutation(moved) if half < 2 else moved]
+                code = common.copy()
+                code[half:] = rng.standard_normal((n_conditions - half, axes))
             out.append(_recorded(rng, code, private, per_condition, n_units, depth, subject, day))
     return out
 
