@@ -99,6 +99,9 @@ def need_plot(found: Need, names: tuple[str, str], path: Path) -> None:
     right.set_ylabel("probability of reaching the goal")
     for axis in (left, right):
         axis.set_xscale("log")
+        ticks = [t for t in (10, 20, 50, 100, 200, 500, 1000, 5000, 20000) if n[0] <= t <= n[-1]]
+        axis.set_xticks(ticks, [str(t) for t in ticks])
+        axis.minorticks_off()
         axis.set_xlabel("windows of each recording")
         _bare(axis)
     left.legend(fontsize=8, frameon=False)
@@ -123,7 +126,7 @@ def holding_plot(found: Holding, name: str, path: Path) -> None:
         "space": "space of most variance",
         "rule": "the first piece's rule",
     }
-    made = Figure(figsize=(10.0, 3.4), layout="constrained")
+    made = Figure(figsize=(10.0, 3.7), layout="constrained")
     at = (found.start_s - found.start_s[0]) / 3600 + found.minutes / 120
     for axis, held in zip(made.subplots(1, 3), found.measures, strict=True):
         axis.plot(at, held.own, "-", color="0.6", label="the piece's own halves")
@@ -136,7 +139,8 @@ def holding_plot(found: Holding, name: str, path: Path) -> None:
         axis.set_title(says[held.measure], fontsize=10)
         axis.set_xlabel("hours")
         _bare(axis)
-        axis.legend(fontsize=7, frameon=False)
+    handles, words = axis.get_legend_handles_labels()
+    made.legend(handles, words, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     made.suptitle(f"{name}, pieces of {found.minutes:g} min", fontsize=10)
     _save(made, path)
 

@@ -32,7 +32,9 @@ from nissl.errors import BadArgumentError
 POWER = 0.8
 LEAST_WINDOWS = 24
 """Of each recording, below which a pilot says nothing."""
-N_SUBSETS = 24
+LEAST_EACH = 6
+"""Of each condition."""
+N_SUBSETS = 16
 KEPT = 0.75
 N_SIZES = 5
 N_DRAWN = 12
@@ -217,17 +219,17 @@ def need(
         raise BadArgumentError("a power between 0 and 1", f"{power:g}", "--power 0.8")
     goal = GOALS[measure] if goal is None else goal
     groups = [_groups(f) for f in (a, b)]
-    common = sorted(set(groups[0]) & set(groups[1]))
+    # Conditions of fewer windows cannot be fitted and tested: they are left out.
+    often = [{c for c, own in g.items() if len(own) >= LEAST_EACH} for g in groups]
+    common = sorted(often[0] & often[1])
     groups = [{c: g[c] for c in common} for g in groups]
     totals = [sum(len(v) for v in g.values()) for g in groups]
-    fewest = min((len(v) for g in groups for v in g.values()), default=0)
     least = 4 if measure == "likeness" else 2
-    if len(common) < least or min(totals) < LEAST_WINDOWS or fewest < 6:
+    if len(common) < least or min(totals) < LEAST_WINDOWS:
         raise BadArgumentError(
-            f"a pilot of {least} or more conditions that both have, six windows of each and "
+            f"a pilot of {least} or more conditions with {LEAST_EACH} windows or more in both, "
             f"{LEAST_WINDOWS} in all",
-            f"{len(common)} conditions, {totals[0]} and {totals[1]} windows, at least {fewest} of "
-            "each condition",
+            f"{len(common)} such conditions, with {totals[0]} and {totals[1]} windows",
             "Record a longer pilot, or take fewer conditions together.",
         )
     sizes, scores, curve = _tried(a, b, groups, measure, rng, drawn)
