@@ -5,8 +5,8 @@ what it is worth is scored on windows that were left out. The expected score gro
 as the inverse of the number of windows, for errors of means and of axes do; its scatter falls
 with the root of that number. Both are fitted, and read beyond the pilot: the number of windows
 with which a score at or above a goal is reached with a stated probability. Scatter that comes from
-the few windows of the test, and not from those that were fitted, is told apart by scoring each
-map on two halves of the test. The uncertainty of the estimate comes from leaving out a quarter
+the few windows of the test is counted in, so that the number is rather too large than too small.
+The uncertainty of the estimate comes from leaving out a quarter
 of the pilot's windows at random, again and again (delete-d jackknife: Shao and Wu 1989, Ann.
 Stat. 17:1176-1197).
 """
@@ -43,8 +43,9 @@ MOST = 20_000
 TEST = 1 / 3
 """Share of windows that scores are made on."""
 Generator = np.random.Generator
-Score = Callable[[Fragment, Fragment, Sequence[Fragment], Generator], list[float]]
-"""``(a, b, windows of b left out, rng) -> scores``, one for each part that was left out."""
+Score = Callable[[Fragment, Fragment, Fragment, Generator], tuple[float, float]]
+"""``(a, b, windows of b left out, rng) -> (lost, all)``; the score is one minus their ratio, where
+`all` is averaged over draws, for the ratio of two noisy numbers is biased."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +124,7 @@ class Need:
     have: int
 
 
-def carried(a: Fragment, b: Fragment, test: Sequence[Fragment], rng: Generator) -> list[float]:
+def carried(a: Fragment, b: Fragment, test: Fragment, rng: Generator) -> tuple[float, float]:
     """Held-out skill: how well b's conditions are told by where a's lie; 1 is perfectly.
 
     One minus the squared distance between the conditions' means over the variance between b's. Both
@@ -136,24 +137,21 @@ def carried(a: Fragment, b: Fragment, test: Sequence[Fragment], rng: Generator) 
     own = trajectories(b, maps[1].transform(b), steps)
     grand = [np.mean([c.values[c.condition == k].mean(0) for k in _known(c)], axis=0)
              for c in (told, own)]  # fmt: skip
-    out = []
-    for part in test:
-        seen = trajectories(part, maps[1].transform(part), steps)
-        away = between = 0.0
-        for k in np.intersect1d(_known(told), _known(seen)).tolist():
-            x = seen.values[seen.condition == k] - grand[1]
-            if len(x) < 2:
-                continue
-            noise = float(x.var(axis=0, ddof=1).sum()) / len(x)
-            mean = x.mean(axis=0)
-            said = told.values[told.condition == k].mean(axis=0) - grand[0]
-            away += float(((mean - said) ** 2).sum()) - noise
-            between += float((mean**2).sum()) - noise
-        out.append(1 - away / between if between > 0 else float("nan"))
-    return out
+    seen = trajectories(test, maps[1].transform(test), steps)
+    away = between = 0.0
+    for k in np.intersect1d(_known(told), _known(seen)).tolist():
+        x = seen.values[seen.condition == k] - grand[1]
+        if len(x) < 2:
+            continue
+        noise = float(x.var(axis=0, ddof=1).sum()) / len(x)
+        mean = x.mean(axis=0)
+        said = told.values[told.condition == k].mean(axis=0) - grand[0]
+        away += float(((mean - said) ** 2).sum()) - noise
+        between += float((mean**2).sum()) - noise
+    return away, between
 
 
-def turned_right(a: Fragment, b: Fragment, test: Sequence[Fragment], rng: Generator) -> list[float]:
+def turned_right(a: Fragment, b: Fragment, test: Fragment, rng: Generator) -> tuple[float, float]:
     """Whether an alignment that saw no condition laid a's conditions over b's, 1 or 0.
 
     Right is a cosine of the conditions' means above one half, as in
@@ -164,15 +162,15 @@ def turned_right(a: Fragment, b: Fragment, test: Sequence[Fragment], rng: Genera
     means = [m - m.mean(axis=0) for m in _means((a, b), maps)]
     means = [m.reshape(-1) for m in means]
     size = np.linalg.norm(means[0]) * np.linalg.norm(means[1])
-    return [float(means[0] @ means[1] > 0.5 * size)] * len(test)
+    return 1.0 - float(means[0] @ means[1] > 0.5 * size), 1.0
 
 
-def detected(a: Fragment, b: Fragment, test: Sequence[Fragment], rng: Generator) -> list[float]:
+def detected(a: Fragment, b: Fragment, test: Fragment, rng: Generator) -> tuple[float, float]:
     """How far the likeness of shapes exceeds chance's 95th percentile; above 0 is detected."""
     maps = align((a, b), "procrustes", rng=rng, settings=SETTINGS).maps
     means = _means((a, b), maps)
     found = compared(means[0], means[1], "shape", rng, n_null=49)
-    return [found.value - found.null_high] * len(test)
+    return 1.0 - (found.value - found.null_high), 1.0
 
 
 SETTINGS = Settings(n_axes=6)
@@ -276,67 +274,58 @@ def _tried(
 ) -> tuple[Ints, Floats, Curve]:
     """Sizes, mean scores of draws, and the curve through them.
 
-    Of b a third of every condition's windows is left out anew for each draw, in two halves.
+    Of b a third of every condition's windows is left out anew for each draw.
     """
     total = min(sum(len(v) for v in g.values()) for g in groups)
     least = max(2 * len(groups[0]), 8)
     most = max(int(total * (1 - TEST)), least + 2)
     sizes = np.unique(np.geomspace(least, most, N_SIZES).round().astype(np.int64))
     score = MEASURES[measure]
-    out = np.full((len(sizes), drawn, 2), np.nan)
+    lost, whole = (np.full((len(sizes), drawn), np.nan) for _ in range(2))
     for row, n in enumerate(sizes.tolist()):
         for k in range(drawn):
             test, rest = _apart(groups[1], rng)
-            parts = [b.in_windows(t) for t in test]
             own = a.in_windows(_drawn(groups[0], n, rng)), b.in_windows(_drawn(rest, n, rng))
             with suppress(BadArgumentError):  # so few windows make no space
-                out[row, k] = score(*own, parts, rng)
-    known = np.isfinite(out).all(axis=2)
-    kept = known.sum(axis=1) >= 2
+                lost[row, k], whole[row, k] = score(*own, b.in_windows(test), rng)
+    kept = np.isfinite(lost).sum(axis=1) >= 2
     if kept.sum() < 3:
         raise BadArgumentError(
             "a pilot in which alignments to three numbers of windows can be fitted",
             f"{int(kept.sum())}",
             "Record a longer pilot, or take units that fire more.",
         )
-    sizes, out, known = sizes[kept], out[kept], known[kept]
-    binary = measure == "turn"
-    return sizes, out.mean(axis=2), (_logistic if binary else _curve)(sizes, out, known)
+    sizes, lost, whole = sizes[kept], lost[kept], whole[kept]
+    scores = 1 - lost / np.maximum(np.nanmean(whole, axis=1, keepdims=True), 1e-12)
+    known = np.isfinite(scores)
+    return sizes, scores, (_logistic if measure == "turn" else _curve)(sizes, scores, known)
 
 
-def _apart(groups: Mapping[int, Ints], rng: Generator) -> tuple[tuple[Ints, Ints], dict[int, Ints]]:
-    """Windows of the test in two halves, and the rest by condition."""
-    halves: tuple[list[Ints], list[Ints]] = ([], [])
-    rest = {}
+def _apart(groups: Mapping[int, Ints], rng: Generator) -> tuple[Ints, dict[int, Ints]]:
+    """Windows of the test, and the rest by condition; two of each at least on either side."""
+    test, rest = [], {}
     for c, own in groups.items():
         mixed = rng.permutation(own)
-        n = min(max(round(len(own) * TEST / 2), 2), max((len(own) - 2) // 2, 1))
-        halves[0].append(mixed[:n])
-        halves[1].append(mixed[n : 2 * n])
-        rest[c] = mixed[2 * n :]
-    return (np.sort(np.concatenate(halves[0])), np.sort(np.concatenate(halves[1]))), rest
+        n = min(max(round(len(own) * TEST), 2), max(len(own) - 2, 1))
+        test.append(mixed[:n])
+        rest[c] = mixed[n:]
+    return np.sort(np.concatenate(test)), rest
 
 
 def _curve(sizes: Ints, scores: Floats, known: npt.NDArray[np.bool_]) -> Curve:
-    """Least squares over inverse sizes; scatter is what both halves of the test have in common."""
-    mean = scores.mean(axis=2)
-    y, n = mean[known], np.broadcast_to(sizes[:, None], mean.shape)[known].astype(float)
+    """Least squares over inverse sizes; scatter pooled over sizes."""
+    y, n = scores[known], np.broadcast_to(sizes[:, None], scores.shape)[known].astype(float)
     x = np.stack([np.ones(len(n)), -1 / n], axis=1)
     top, drop = np.linalg.lstsq(x, y, rcond=None)[0].tolist()
     if drop < 0:  # more windows never make it worse
         top, drop = float(y.mean()), 0.0
-    common = [
-        float(np.cov(scores[k][known[k]].T)[0, 1] * sizes[k])
-        for k in range(len(sizes))
-        if known[k].sum() > 2
-    ]
-    wide = max(float(np.mean(common)), 0.0) if common else 0.0
-    return Curve(min(top, 1.0), drop, wide**0.5)
+    spread = np.nanstd(scores, axis=1, ddof=1) * np.sqrt(sizes)
+    return Curve(min(top, 1.0), drop, float(np.median(spread)))
 
 
 def _logistic(sizes: Ints, scores: Floats, known: npt.NDArray[np.bool_]) -> Curve:
     """Probability of being right, logistic in the logarithm of the size, and never falling."""
-    right = scores[:, :, 0][known] > 0.5
+    right = scores[known] > 0.5
     n = np.broadcast_to(sizes[:, None], known.shape)[known].astype(float)
 
     def unlikely(theta: Floats) -> float:
