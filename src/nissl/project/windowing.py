@@ -13,7 +13,7 @@ import pyarrow as pa
 from nissl.align.fragments import About, Floats
 from nissl.align.windows.overlap import Overlap, Side, count_table, overlap_of
 from nissl.annotators.windows.methods import Spans, label_set, together
-from nissl.annotators.windows.task import facts
+from nissl.annotators.windows.task import facts, remarks
 from nissl.annotators.windows.vocabulary import (
     BOTH,
     FRAGMENT,
@@ -43,7 +43,6 @@ from nissl.tasks import Finding
 TASK = "windows"
 KINDS = (REST, STIMULUS, MOVEMENT, BOTH)
 AUTHOR = Author("model", "windows/nissl", "1")
-ENOUGH = 0.99
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +156,11 @@ def find_windows(
         kept, said = keep_windows(store, one, together(parts), kinds, made, resolve=resolve)
         labels[one.source.name] = kept
         carried += [Finding("carried", "note", sentence) for sentence in said]
+        if REST in kinds:
+            carried += [
+                replace(f, sentence=f"{one.source.name}: {f.sentence}")
+                for f in remarks(kept, one.clock.segments[0].rate_hz)
+            ]
     overlaps = tuple(
         overlap_of(
             kind,
@@ -238,6 +242,9 @@ def keep_windows(
     )
     labels = label_set(whole, provenance)
     digest = keep(store, labels, items=store.put_items(facts(labels, place.clock, found.told)))
+    if REST in kinds:
+        doubts = remarks(labels, place.clock.segments[0].rate_hz)
+        store.record_findings(digest, [f.to_json() for f in doubts])
     said = follow(store, place.source.name, digest)
     return _as_left(store, digest, resolve), said
 

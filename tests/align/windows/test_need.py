@@ -1,8 +1,12 @@
 """How much must be recorded: what a pilot predicts, against what more data really give."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from nissl.align.fragments import Fragment
 from nissl.align.latent.simulate import simulate_day, simulate_subject
 from nissl.align.windows.need import Curve, carried, need
 from nissl.errors import BadArgumentError
@@ -82,3 +86,21 @@ def test_bad_input_is_refused():
         need(*(f.in_windows(np.arange(16)) for f in (a, b)), rng)
     with pytest.raises(BadArgumentError, match="0 such conditions"):
         need(a, b.without_conditions(), rng)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_two_days_of_reaches_need_a_few_windows_of_each_target():
+    root = Path(os.environ.get("NISSL_DATA", "../shared/data")) / "glue" / "m1_multiday"
+    if not root.exists():
+        pytest.skip("NISSL_DATA has no glue/m1_multiday")
+    pilot = []
+    for day in ("2013-10-03", "2013-12-19"):
+        with np.load(root / f"chewie_{day}_bin100ms_vel5.npz", allow_pickle=False) as file:
+            trial = file["trial"].astype(int)
+            own = trial % 2 == 0  # calibration trials only
+            counts = file["counts"][own].astype(float)
+            pilot.append(Fragment(day, counts, 0.1, trial[own], file["target"][own].astype(int)))
+    found = need(*pilot, np.random.default_rng(0), subsets=4)
+    assert 16 <= found.windows <= 60
+    assert found.curve.top > 0.6

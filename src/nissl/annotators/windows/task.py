@@ -52,19 +52,22 @@ def update(items: ItemTable, edit: Edit) -> ItemTable:
 def check(
     labels: LabelSet, items: ItemTable | None, inputs: Inputs | None, context: Context
 ) -> list[Finding]:
-    """Little rest, and windows that nothing is sure of."""
+    """See `remarks`; without the recording nothing counts seconds."""
     del items, context
+    return [] if inputs is None else remarks(labels, inputs.signal.rate_hz)
+
+
+def remarks(labels: LabelSet, rate_hz: float) -> list[Finding]:
+    """Little rest, and windows that nothing is sure of."""
     found = []
-    if inputs is not None:
-        own = labels.column("label") == VOCABULARY.code(REST)
-        samples = (labels.column("stop") - labels.column("start"))[own].sum()
-        seconds = float(samples) / inputs.signal.rate_hz
-        if seconds < LEAST_REST_S:
-            sentence = (
-                f"{seconds:.0f} s of rest in all; {LEAST_REST_S:.0f} s or more make a space. "
-                "Record a standardised rest at the beginning of every session."
-            )
-            found.append(Finding("rest", "warning", sentence, None, seconds, LEAST_REST_S, "s"))
+    own = labels.column("label") == VOCABULARY.code(REST)
+    seconds = float((labels.column("stop") - labels.column("start"))[own].sum()) / rate_hz
+    if seconds < LEAST_REST_S:
+        sentence = (
+            f"{seconds:.0f} s of rest in all; {LEAST_REST_S:.0f} s or more make a space. "
+            "Record a standardised rest at the beginning of every session."
+        )
+        found.append(Finding("rest", "warning", sentence, None, seconds, LEAST_REST_S, "s"))
     doubtful = int((labels.column("confidence") < 0.8).sum())
     if doubtful:
         sentence = f"{doubtful} windows are likelier right than not, but below 0.8: review them."
