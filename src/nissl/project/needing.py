@@ -118,8 +118,8 @@ def _said(told: Need) -> Finding:
     high = f"{told.high:.0f}" if np.isfinite(told.high) else "no bound"
     sentence = (
         f"{told.windows:.0f} windows of each recording [{told.low:.0f}, {high}], "
-        f"{told.seconds / 60:.1f} min without pauses, give {what} with probability {told.power:g}; the smaller "
-        f"has {told.have}."
+        f"{told.seconds / 60:.1f} min without pauses, give {what} with probability "
+        f"{told.power:g}; the smaller has {told.have}."
     )
     if told.windows > 4 * told.have:
         sentence += " That lies far beyond the pilot: take it for an order of magnitude."
