@@ -117,6 +117,10 @@ def test_the_same_reaches_are_counted_by_condition_and_rest_stays(study):
     labels = found.labels["friday"]
     assert (labels.column("label") == VOCABULARY.code("rest")).sum() >= 2
     assert (labels.column("label") == VOCABULARY.code("stimulus")).sum() == 96
+    again = study.project.windows(
+        ["monday", "friday"], kinds=("stimulus",), trials=tables, out=study.folder / "reaches"
+    )
+    assert again.labels["friday"].digest == labels.digest
     both = study.project.overlap(
         "monday", "friday", "stimulus", bin_s=0.1, out=study.folder / "aligned"
     )
