@@ -33,7 +33,7 @@ SMALL = {
         "n_channels": 4, "n_tetrodes": 16, "n_units": 80, "drift_um": 5.0,
     },
 }  # fmt: skip
-LARGE = {"384 channels": {"n_channels": 384, "n_units": 120}}
+LARGE = {"384 channels": {"n_channels": 384, "n_units": 80}}
 REAL = {"real units, 64 channels": {"n_channels": 64, "n_units": 26, "drift_um": 20.0}}
 HARD = {
     "384 channels, 40 %, drift up to 60 um": {"drift_um": 60.0},
@@ -51,27 +51,27 @@ Setting = tuple[str, dict[str, Any], int, str, bool]
 
 def settings(args: Any) -> list[Setting]:
     """Name, setting, seeds, kind and whether the peer runs too, the quick ones first."""
-    few, many = (1, 1) if args.quick else (3, 5)
+    seeds = 1 if args.quick else 3
     real = REAL if (args.test / CELLEXPLORER).is_dir() else {}
     found: list[Setting] = []
     for turnover in TURNOVERS[1:2] if args.quick else TURNOVERS:
         for kind, sizes in (("simulated", SMALL), ("real", real)):
             found += [
-                (f"{name}, {turnover:.0%}", size | {"turnover": turnover}, many, kind, True)
+                (f"{name}, {turnover:.0%}", size | {"turnover": turnover}, seeds, kind, True)
                 for name, size in sizes.items()
             ]
-    found += [(name, size, many, "simulated", False) for name, size in ALONE.items()]
+    found += [(name, size, seeds, "simulated", False) for name, size in ALONE.items()]
     middle = SMALL["64 channels"]
-    found += [(name, middle | size, few, "chained", False) for name, size in DAYS.items()]
+    found += [(name, middle | size, seeds, "chained", False) for name, size in DAYS.items()]
     if args.quick:
         return found
     for turnover in TURNOVERS:
         found += [
-            (f"{name}, {turnover:.0%}", size | {"turnover": turnover}, few, "simulated", True)
+            (f"{name}, {turnover:.0%}", size | {"turnover": turnover}, seeds, "simulated", True)
             for name, size in LARGE.items()
         ]
     large = LARGE["384 channels"]
-    return found + [(name, large | size, few, "simulated", False) for name, size in HARD.items()]
+    return found + [(name, large | size, seeds, "simulated", False) for name, size in HARD.items()]
 
 
 def cells(args: Any) -> list[Cell]:
