@@ -33,7 +33,8 @@ def unit_match_plot(
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(12, 7.5), layout="constrained")
-    top, bottom = made.subfigures(2, 1, height_ratios=[1, 1.15])
+    parts: Any = made.subfigures(2, 1, height_ratios=[1, 1.15])
+    top, bottom = parts
     scores, likely, depth = top.subplots(1, 3)
     _scores(scores, found)
     _probabilities(likely, found)
@@ -59,9 +60,9 @@ def _scores(panel: Any, found: UnitMatches) -> None:
     one, two = found.null
     score = found.pairs.score
     everything = np.concatenate([one, two, score]) if score.size else np.concatenate([one, two])
-    bins = np.linspace(*np.quantile(everything, [0.005, 0.995]), 40)
+    low, high = np.quantile(everything, [0.005, 0.995]).tolist()
+    bins = np.linspace(low, high, 40)
     how = {"density": True, "histtype": "step", "linewidth": 1.6}
-    low, high = bins[0], bins[-1]
     panel.hist(np.clip(one, low, high), bins, color="#009e73", label="one unit, its halves", **how)
     panel.hist(np.clip(two, low, high), bins, color=_GREY, label="two units of a day", **how)
     chosen = score[found.chosen]

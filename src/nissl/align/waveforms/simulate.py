@@ -115,7 +115,9 @@ def simulate_days(
     days, known = [], []
     for day in range(n_days):
         rows = np.flatnonzero(seen[day])
-        counts = np.exp(rng.uniform(*np.log(spikes), rows.size)).astype(np.int64)
+        counts = np.exp(rng.uniform(np.log(spikes[0]), np.log(spikes[1]), rows.size)).astype(
+            np.int64
+        )
         halves = np.zeros((2, rows.size, _BEFORE + _AFTER, len(whole)), np.float32)
         for k, row in enumerate(rows.tolist()):
             neuron = neurons[row].later(rng, changed if day else 0.0)

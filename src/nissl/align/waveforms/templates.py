@@ -148,7 +148,8 @@ def templates_of(
         rows = owner[start : start + step][whole]
         np.add.at(total, rows, part[whole])
         counts += np.bincount(rows, minlength=counts.size)
-    halves = (total / np.maximum(counts, 1)[:, None, None]).reshape(2, items.size, *shape[1:])
+    total /= np.maximum(counts, 1)[:, None, None].astype(np.float32)
+    halves = total.reshape(2, items.size, *shape[1:])
     sizes = np.asarray([trains[item].size for item in items.tolist()], np.int64)
     seen = np.flatnonzero((counts.reshape(2, -1) > 0).all(axis=0))
     place = signal.channels.position_um[:, :2].astype(np.float64)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nissl.project import aligning, comparing, mapping, syncing, translating
+from nissl.project import aligning, comparing, syncing, translating, waveforming
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 
@@ -23,7 +24,7 @@ class Relating(Opened):
         everything: bool = False,
         activity: bool = False,
         out: str | Path | None = None,
-    ) -> aligning.Alignment | aligning.UnitAlignment:
+    ) -> aligning.Alignment | waveforming.UnitAlignment:
         """Find the same cells in two sources of one field of view, or the same units of one probe.
 
         Parameters

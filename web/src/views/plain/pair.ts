@@ -30,6 +30,6 @@ export function pairLayout(placeUm: number[], channels: number, waves: number[][
       height - (rows.indexOf(ys[c]!) + 1) * step,
     ]),
     cell,
-    scale: (height / (perColumn + 1)) * 0.6 / largest,
+    scale: (height / (perColumn + 1)) * 0.45 / largest,
   };
 }
