@@ -94,8 +94,34 @@ def test_one_source_is_translated_into_another(study: SimpleNamespace) -> None:
     assert facts["skill"] > 0.5
     assert facts["p"] == pytest.approx(0.1)
     assert facts["shuffled"] < 0.2
+    folder = study.path / "reports" / "monday~monday.map"
+    assert (folder / "translation.png").stat().st_size > 20_000
+    with np.load(folder / "map.npz", allow_pickle=False) as held:
+        assert held["weights"].shape == (100, 100)
+        assert held["target_units"].shape == (100,)
     bad = CliRunner().invoke(app, [*arguments, "--lags", "soon"])
     assert "whole numbers" in str(bad.exception)
+
+
+def test_rules_are_carried_over_both_ways(study: SimpleNamespace) -> None:
+    arguments = ["translate", str(study.path), "monday", "friday", "--unpaired", "--bin", "0.1"]
+    for name in ("monday", "friday"):
+        arguments += ["--windows", str(study.tables[name])]
+    how = ["--axes", "6", "--steps", "2", "--permutations", "19"]
+    said = CliRunner().invoke(app, [*arguments, *how])
+    assert said.exit_code == 0, said.output
+    folder = study.path / "reports" / "monday~friday.rule"
+    facts = json.loads((folder / "facts.json").read_text())
+    there, back = facts["directions"]
+    assert (there["from"], there["to"], back["from"]) == ("monday", "friday", "friday")
+    assert there["skill"]["own"] > 0.02
+    assert {"rule", "adaptation"} <= {f["check"] for f in facts["findings"]}
+    table = parquet.read_table(folder / "carried.parquet")
+    assert table.num_rows == 2 * 6 * 2
+    assert (folder / "friday~monday.png").stat().st_size > 20_000
+    assert "The rule of monday" in said.output
+    bad = CliRunner().invoke(app, [*arguments, "--method", "ridge"])
+    assert "aligner" in str(bad.exception)
 
 
 def test_what_is_missing_is_said(study: SimpleNamespace, tmp_path: Path) -> None:

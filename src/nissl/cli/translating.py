@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,19 +13,39 @@ from nissl.cli.exporting import Readers, rule_of
 from nissl.cli.output import say, show
 from nissl.errors import BadArgumentError
 
+if TYPE_CHECKING:
+    from nissl.project.carrying import CarriedOver
+
 
 def translate(
     project: ProjectPath,
     a: Annotated[str, typer.Argument(help="What is read.")],
-    b: Annotated[str, typer.Argument(help="What is predicted, recorded at the same time.")],
+    b: Annotated[str, typer.Argument(help="What is predicted.")],
     windows: Windows = None,
+    unpaired: Annotated[
+        bool,
+        typer.Option(
+            "--unpaired",
+            help="Not of the same time: carry the rule of how one goes on over to the other, "
+            "and back.",
+        ),
+    ] = False,
     method: Annotated[
-        str, typer.Option(help="ridge, or a network over lags: tcn, transformer (PyTorch).")
-    ] = "ridge",
+        str | None,
+        typer.Option(
+            help="ridge, or a network over lags: tcn, transformer (PyTorch). Unpaired: an aligner, "
+            "transport by default."
+        ),
+    ] = None,
     bin_s: BinSeconds = 0.05,
     lags: Annotated[
         str, typer.Option(help="Bins by which the first is later, a comma list.")
     ] = "-2,-1,0,1,2",
+    axes: Annotated[int, typer.Option(help="Unpaired: axes of the common space.")] = 10,
+    steps: Annotated[int, typer.Option(help="Unpaired: bins ahead.")] = 5,
+    adapt_on: Annotated[
+        int, typer.Option("--adapt-on", help="Unpaired: windows that correct the rule.")
+    ] = 5,
     duration: Duration = None,
     permutations: Annotated[int, typer.Option(help="Of each null.")] = 49,
     seed: Annotated[int, typer.Option(help="Of folds and nulls.")] = 0,
@@ -36,20 +56,22 @@ def translate(
     """Predict one source from another, tested on windows left out, beside what chance gives."""
     from nissl.project import open_project
 
+    shared: dict[str, Any] = {
+        "bin_s": bin_s,
+        "duration_s": duration,
+        "permutations": permutations,
+        "seed": seed,
+        "out": out,
+        "resolve": rule_of(readers),
+    }
+    if method is not None:
+        shared["method"] = method
+    own = {"n_axes": axes, "n_steps": steps, "adapt_on": adapt_on}
     with open_project(project, create=False) as study:
-        found = study.translate(
-            a,
-            b,
-            needed(windows),
-            method=method,
-            bin_s=bin_s,
-            lags=_whole_numbers(lags),
-            duration_s=duration,
-            permutations=permutations,
-            seed=seed,
-            out=out,
-            resolve=rule_of(readers),
-        )
+        if unpaired:
+            _show_carried(study.carry(a, b, needed(windows), **shared, **own), as_json=as_json)
+            return
+        found = study.translate(a, b, needed(windows), lags=_whole_numbers(lags), **shared)
     for finding in found.findings:
         say(finding.sentence)
     for path in found.files:
@@ -62,6 +84,18 @@ def translate(
         for unit, s, h, c, p in zip(found.units, *columns, strict=True)
     ]  # fmt: skip
     show(f"{b} from {a}: skill {told.overall:.2f}, p {told.p:.3f}", rows, as_json=as_json)
+
+
+def _show_carried(found: CarriedOver, *, as_json: bool) -> None:
+    for finding in found.findings:
+        say(finding.sentence)
+    for path in found.files:
+        say(f"wrote {path}")
+    rows = [
+        {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
+        for row in found.table.to_pylist()
+    ]
+    show("Rules carried over", rows, as_json=as_json)
 
 
 def _whole_numbers(text: str) -> list[int]:

@@ -12,6 +12,7 @@ from nissl.labels.atomic import atomic_write
 
 if TYPE_CHECKING:
     from nissl.align.translation.paired import Translation
+    from nissl.align.translation.unpaired import Carried
 
 CAME, SAID, OTHER, CHANCE = "0.25", "#d55e00", "#0072b2", "0.75"
 _SHOWN = 3
@@ -45,13 +46,55 @@ def translation_plot(found: Translation, target: Fragment, units: Ints, path: Pa
     _save(made, path)
 
 
-def _figure() -> tuple[Any, list[Any], list[Any]]:
+def carried_plot(one: Carried, path: Path) -> None:
+    """What a rule of another population said one bin ahead, and skill by step, unit and window.
+
+    Parameters
+    ----------
+    one : Carried
+    path : Path
+        Of the PNG.
+    """
+    from nissl.align.translation.unpaired import OWN, WAYS, ZERO
+
+    made, courses, below = _figure(3)
+    a, b = one.names
+    words = {ZERO: (f"rule of {a}, unchanged", SAID), OWN: (f"rule of {b} itself", OTHER)}
+    own = np.nan_to_num(one.by_unit[OWN], nan=-np.inf)
+    order = np.argsort(-own, kind="stable")
+    order = order[np.isfinite(one.by_unit[OWN][order])]
+    names = np.arange(one.came.n_units) if one.came.units is None else one.came.units
+    came, window = one.came.activity, one.came.windows
+    for panel, k in zip(courses, order[:_SHOWN].tolist(), strict=False):
+        said = {word: (one.said[way][:, k], colour) for way, (word, colour) in words.items()}
+        _course(panel, came[:, k], said, window, one.came.bin_s)
+        panel.set_title(f"unit {names[k]} (root of counts)", fontsize=9, loc="left")
+    _named(courses, min(len(order), _SHOWN), one.came)
+    ahead = (1 + np.arange(len(one.home))) * one.came.bin_s
+    nulls = np.concatenate([one.turned, one.scrambled])
+    below[0].fill_between(ahead, *np.quantile(nulls, [0.025, 0.975], axis=0), color=CHANCE,
+                          label="both nulls, 95 %")  # fmt: skip
+    styles = dict(zip(WAYS, ("o-", "s-", "s:", "o-", ":", "--"), strict=True))
+    inks = dict(zip(WAYS, (SAID, "#009e73", "#009e73", OTHER, "0.4", "0.4"), strict=True))
+    for way in WAYS:
+        below[0].plot(ahead, one.skill[way], styles[way], color=inks[way], label=way, markersize=4)
+    top = max(float(one.skill[way].max()) for way in WAYS)
+    below[0].set_ylim(-0.5 * max(top, 0.02), 1.2 * max(top, 0.02))
+    below[0].axhline(0, color="0.5", linewidth=0.6)
+    below[0].set(xlabel="ahead (s)", ylabel="skill (variance explained)")
+    below[0].legend(frameon=False, fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+    _by_unit(below[1], {words[w][0]: (one.by_unit[w][order], words[w][1]) for w in words})
+    _by_window(below[2], {words[w][0]: (one.by_window[w], words[w][1]) for w in words})
+    _save(made, path)
+
+
+def _figure(n_below: int = 2) -> tuple[Any, list[Any], list[Any]]:
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(10.5, 7.2), layout="constrained")
-    grid = made.add_gridspec(_SHOWN + 1, 2, height_ratios=[1] * _SHOWN + [1.7])
+    made = Figure(figsize=(4.2 + 3.2 * n_below, 7.2), layout="constrained")
+    grid = made.add_gridspec(_SHOWN + 1, n_below, height_ratios=[1] * _SHOWN + [1.7])
     courses = [made.add_subplot(grid[k, :]) for k in range(_SHOWN)]
-    below = [made.add_subplot(grid[_SHOWN, k]) for k in range(2)]
+    below = [made.add_subplot(grid[_SHOWN, k]) for k in range(n_below)]
     for panel in (*courses, *below):
         panel.spines[["top", "right"]].set_visible(False)
     return made, courses, below

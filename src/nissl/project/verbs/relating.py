@@ -8,6 +8,7 @@ from typing import Any
 
 from nissl.project import aligning, comparing, mapping, syncing, translating
 from nissl.project import aligning, comparing, syncing, translating, waveforming
+from nissl.project import aligning, carrying, comparing, mapping, syncing, translating
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 
@@ -147,6 +148,38 @@ class Relating(Opened):
         first, second = self.source(a), self.source(b)
         given = [windows] if isinstance(windows, str | Path) else windows
         return translating.translate_sources(self.store, first, second, given, **options)
+
+    def carry(
+        self,
+        a: Source | str,
+        b: Source | str,
+        windows: Sequence[str | Path] | str | Path,
+        **options: Any,
+    ) -> carrying.CarriedOver:
+        """Learn in each of two sources how its population goes on, and predict the other by it.
+
+        Nothing was recorded at the same time, and no unit has to be the same.
+
+        Parameters
+        ----------
+        a, b : Source or str
+            As in `overlap`.
+        windows : str, Path, or sequence of them
+            As in `overlap`; ten windows or more in each.
+        **options
+            `method` (the aligner, "transport" by default), `bin_s`, `n_axes`, `smooth_s`, `n_steps`
+            (bins ahead), `adapt_on` (windows), `duration_s`, `permutations`, `seed`, `out` (a
+            folder) and `resolve`.
+
+        Returns
+        -------
+        CarriedOver
+            Skill of the unchanged and of the adapted rule beside the source's own, both ways, with
+            nulls, and where a rule does not carry over.
+        """
+        first, second = self.source(a), self.source(b)
+        given = [windows] if isinstance(windows, str | Path) else windows
+        return carrying.carry_sources(self.store, first, second, given, **options)
 
     def sync(self, a: Source | str, b: Source | str, **options: Any) -> syncing.Synchrony:
         """Match the pulses that two devices share and map their clocks onto each other."""
