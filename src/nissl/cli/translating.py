@@ -41,6 +41,17 @@ def translate(
     lags: Annotated[
         str, typer.Option(help="Bins by which the first is later, a comma list.")
     ] = "-2,-1,0,1,2",
+    read_stream: Annotated[
+        str | None, typer.Option(help="Read this stream of slow signals (LFP, EEG, MEG).")
+    ] = None,
+    predict_stream: Annotated[str | None, typer.Option(help="Predict this stream.")] = None,
+    read_band: Annotated[
+        str | None, typer.Option(help="Read the envelope of a band of slow signals: 8-12 (Hz).")
+    ] = None,
+    predict_band: Annotated[str | None, typer.Option(help="Predict such an envelope.")] = None,
+    same_clock: Annotated[
+        bool, typer.Option("--same-clock", help="One clock recorded both.")
+    ] = False,
     axes: Annotated[int, typer.Option(help="Unpaired: axes of the common space.")] = 10,
     steps: Annotated[int, typer.Option(help="Unpaired: bins ahead.")] = 5,
     adapt_on: Annotated[
@@ -71,7 +82,16 @@ def translate(
         if unpaired:
             _show_carried(study.carry(a, b, needed(windows), **shared, **own), as_json=as_json)
             return
-        found = study.translate(a, b, needed(windows), lags=_whole_numbers(lags), **shared)
+        found = study.translate(
+            a,
+            b,
+            needed(windows),
+            lags=_whole_numbers(lags),
+            streams=(read_stream, predict_stream),
+            bands=(read_band, predict_band),
+            same_clock=same_clock,
+            **shared,
+        )
     for finding in found.findings:
         say(finding.sentence)
     for path in found.files:

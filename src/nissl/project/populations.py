@@ -13,6 +13,7 @@ from nissl.align.binning import averaged, bins_of, counted, width_of
 from nissl.align.fragments import About, Floats, Fragment, Ints
 from nissl.annotators.rates.traces import HIGH, LOW
 from nissl.clock import Clock
+from nissl.data import Signal
 from nissl.data.channels import BRAIN, MOVIE, SPIKING
 from nissl.data.recording import UNKNOWN
 from nissl.errors import BadArgumentError, MissingInputError
@@ -49,6 +50,10 @@ class Population:
         Of signals.
     left_out : int
         Units that are called noise.
+    modality : str
+        "spikes", "signal" (traces and rates), or the kind of a slow signal ("eeg", "lfp", ...).
+    scale : ndarray, shape (n_units,), optional
+        Of slow signals: what a channel was divided by, its standard deviation.
     """
 
     source: Source
@@ -59,6 +64,8 @@ class Population:
     events: tuple[Ints, Ints] | None = None
     values: Floats | None = None
     left_out: int = 0
+    modality: str = "spikes"
+    scale: Floats | None = None
 
     def binned(self, left: Ints, width: int) -> Floats:
         """Spikes per bin, or the mean of the signal, shape (n_bins, n_units)."""
@@ -101,6 +108,7 @@ def populations(
     duration_s: float | None = None,
     resolve: Rule | None = None,
     everything: bool = False,
+    found: Sequence[Population] | None = None,
 ) -> Populations:
     """Fragments of sources with spikes or traces, over windows that are named.
 
@@ -121,6 +129,8 @@ def populations(
     everything : bool
         Also units that are called noise (the newest classes of the task "curation", as people
         left them).
+    found : sequence of Population, optional
+        Of the sources, where they are known already.
 
     Raises
     ------
@@ -136,7 +146,8 @@ def populations(
             "Name a set of spans that all have, or one table each: --windows A.csv --windows B.csv",
         )
     each = list(windows) * (len(sources) if len(windows) == 1 else 1)
-    found = [population(store, s, resolve=resolve, everything=everything) for s in sources]
+    if found is None:
+        found = [population(store, s, resolve=resolve, everything=everything) for s in sources]
     told = [
         find_stimuli(store, p.source, p.stream, w, duration_s=duration_s, resolve=resolve)
         for p, w in zip(found, each, strict=True)
@@ -172,9 +183,30 @@ def populations(
 
 
 def population(
-    store: Store, source: Source, *, resolve: Rule | None = None, everything: bool = False
+    store: Store,
+    source: Source,
+    *,
+    resolve: Rule | None = None,
+    everything: bool = False,
+    stream: str | None = None,
+    band: str | None = None,
 ) -> Population:
-    """Units of a source: its spikes as people left them, else the channels of its traces."""
+    """Units of a source: spikes as people left them, else channels of traces or slow signals.
+
+    Parameters
+    ----------
+    store : Store
+    source : Source
+    resolve : callable, optional
+    everything : bool
+        Also units that are called noise.
+    stream : str, optional
+        Signals of this stream, although there may be spikes.
+    band : str, optional
+        Of slow signals: the envelope of a band ("8-12", Hz) instead of the signal itself.
+    """
+    if stream is not None or band is not None:
+        return slow(source, source.stream(stream, BRAIN), band)
     if current(store, source, SPIKES) is not None:
         day = gather(store, source, SPIKES, draft=True, resolve=resolve)
         if day.labels.kind is Kind.EVENTS:
@@ -201,6 +233,9 @@ def population(
             )
     kinds = {name: str(facts.get("kind")) for name, facts in source.row.streams.items()}
     fitting = [name for name, kind in kinds.items() if kind not in (*SPIKING, *BRAIN, MOVIE)]
+    slower = [name for name, kind in kinds.items() if kind in BRAIN]
+    if not fitting and len(slower) == 1:
+        return slow(source, slower[0], None)
     if len(fitting) != 1:
         raise MissingInputError(
             f"spikes of {source.name!r}, or traces or rates with a channel for each unit",
@@ -210,16 +245,60 @@ def population(
         )
     signal = source.recording[fitting[0]]
     own = [k for k, name in enumerate(signal.channels.ids) if not name.endswith((LOW, HIGH))]
+    values = np.concatenate(_parts(source, signal, own))
+    units = np.arange(len(own), dtype=np.int64)
+    return Population(
+        source, signal.name, signal.clock, units, "", values=values, modality="signal"
+    )
+
+
+def slow(source: Source, stream: str, band: str | None) -> Population:
+    """Channels of EEG, MEG or field potentials, each in its own standard deviations.
+
+    Bins hold the mean of the signal, or of the envelope of a band (Butterworth of the third order,
+    forwards and backwards, and the size of the analytic signal), within segments.
+    """
+    from scipy.signal import butter, hilbert, sosfiltfilt
+
+    signal = source.recording[stream]
+    parts = _parts(source, signal, list(range(signal.n_channels)))
+    if band is not None:
+        edges = _band(band, signal.clock.rate_hz)
+        sos = butter(3, edges, "bandpass", fs=signal.clock.rate_hz, output="sos")
+        parts = [np.abs(hilbert(sosfiltfilt(sos, p, axis=0), axis=0)) for p in parts]
+    values = np.concatenate(parts)
+    spread = values.std(axis=0)
+    scale = np.where(spread > 0, spread, 1.0)
+    units = np.arange(signal.n_channels, dtype=np.int64)
+    kind = str(source.row.streams[stream].get("kind"))
+    return Population(
+        source, stream, signal.clock, units, "", values=values / scale, modality=kind, scale=scale
+    )
+
+
+def _band(text: str, rate_hz: float) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split("-"))
+    except ValueError:
+        low, high = 0.0, 0.0
+    if not 0 < low < high < rate_hz / 2:
+        raise BadArgumentError(
+            f"a band in Hz below {rate_hz / 2:g}, as 8-12", repr(text), "Write --read-band 8-12"
+        )
+    return low, high
+
+
+def _parts(source: Source, signal: Signal, own: list[int]) -> list[Floats]:
+    """Samples of some channels, a segment each; refused where they cannot be held at once."""
     if signal.n_samples * len(own) > MOST_VALUES:
         raise BadArgumentError(
             f"at most {MOST_VALUES:,} samples of all units",
             f"{signal.n_samples * len(own):,} of {source.name!r}",
             "Cut the recording into sessions.",
         )
-    parts = [signal.read(s.start, s.stop, own) for s in signal.clock.segments]
-    values = np.concatenate(parts).astype(np.float64)
-    units = np.arange(len(own), dtype=np.int64)
-    return Population(source, signal.name, signal.clock, units, "", values=values)
+    return [
+        np.asarray(signal.read(s.start, s.stop, own), np.float64) for s in signal.clock.segments
+    ]
 
 
 def _noise(day: Dossier) -> list[int]:

@@ -16,8 +16,8 @@ from nissl.align.translation.linear import Linear
 from nissl.align.translation.paired import Translation, translate
 from nissl.labels.atomic import atomic_write, make_folder, write_bytes
 from nissl.labels.replay import Rule
-from nissl.project.populations import populations
 from nissl.project.source import Source
+from nissl.project.together import simultaneous
 from nissl.project.writing import write_facts
 from nissl.store import Store
 from nissl.tasks import Finding
@@ -53,6 +53,9 @@ def translate_sources(
     method: str = "ridge",
     bin_s: float = 0.05,
     lags: Sequence[int] = (-2, -1, 0, 1, 2),
+    streams: tuple[str | None, str | None] = (None, None),
+    bands: tuple[str | None, str | None] = (None, None),
+    same_clock: bool = False,
     duration_s: float | None = None,
     permutations: int = 49,
     seed: int = 0,
@@ -60,13 +63,21 @@ def translate_sources(
     resolve: Rule | None = None,
 ) -> Translated:
     """Predict one source from another; see `nissl.project.Project.translate`."""
-    found = populations(store, (a, b), windows, bin_s=bin_s, duration_s=duration_s, resolve=resolve)
+    found, lost = simultaneous(
+        store, (a, b), windows, bin_s=bin_s, streams=streams, bands=bands, same_clock=same_clock,
+        duration_s=duration_s, resolve=resolve,
+    )  # fmt: skip
     rng = np.random.default_rng(seed)
     source, target = found.fragments
     result = translate(source, target, rng, method=method, lags=lags, n_null=permutations)
-    findings = _findings(result, a.name, b.name)
+    findings = (*_lost(lost, b.name), *_findings(result, a.name, b.name))
     folder = Path(out) if out is not None else store.path / "reports" / f"{a.name}~{b.name}.map"
-    units = {f"{end}_units": p.units for end, p in zip(ENDS, found.populations, strict=True)}
+    units: dict[str, Any] = {
+        f"{end}_units": p.units for end, p in zip(ENDS, found.populations, strict=True)
+    }
+    for end, p in zip(ENDS, found.populations, strict=True):
+        if p.scale is not None:
+            units[f"{end}_scale"] = p.scale
     told = {
         "source": a.name,
         "target": b.name,
@@ -74,6 +85,8 @@ def translate_sources(
         "label_sets": [list(own) for own in found.labels],
         "windows": [Path(w).name for w in windows],
         "bin_s": bin_s,
+        "signals": [p.modality for p in found.populations],
+        "bands": list(bands),
         "method": result.method,
         "lags": list(result.lags),
         **_of_rule(result),
@@ -101,7 +114,7 @@ def _written(
     folder: Path,
     found: Translation,
     target: Fragment,
-    units: Mapping[str, Ints],
+    units: Mapping[str, Any],
     told: Mapping[str, Any],
 ) -> tuple[Path, ...]:
     """The map as npz, as ONNX where that can be written, facts and a picture."""
@@ -119,6 +132,13 @@ def _written(
     out += [write_facts(told, folder), folder / "translation.png"]
     translation_plot(found, target, units["target_units"], out[-1])
     return tuple(out)
+
+
+def _lost(lost: int, b: str) -> tuple[Finding, ...]:
+    if not lost:
+        return ()
+    sentence = f"{lost} windows were left out, for {b} did not record them whole."
+    return (Finding("overlap", "warning", sentence, value=float(lost)),)
 
 
 def _findings(found: Translation, a: str, b: str) -> tuple[Finding, ...]:

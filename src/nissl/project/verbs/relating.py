@@ -134,11 +134,13 @@ class Relating(Opened):
         a, b : Source or str
             What is read, and what is predicted; as in `overlap`.
         windows : str, Path, or sequence of them
-            The same stretches of time in both.
+            On the first source's clock, of which it is known how it relates to the second's
+            (one recording, or `sync`); or one for each.
         **options
             `method` ("ridge", or a network over lags: "tcn", "transformer"), `bin_s`, `lags` (bins
-            by which the first is later), `duration_s`, `permutations`, `seed`, `out` (a folder)
-            and `resolve`.
+            by which the first is later), `streams` and `bands` (of each, for slow signals: a stream
+            instead of spikes, and the envelope of a band such as "8-12"), `same_clock` (both are of
+            one clock), `duration_s`, `permutations`, `seed`, `out` (a folder) and `resolve`.
 
         Returns
         -------
