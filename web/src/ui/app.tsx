@@ -11,9 +11,10 @@ import { Why } from "./why.tsx";
 
 type Page = ComponentType<{ session: Session }>;
 
-const PAGES: Record<"overview" | "history" | "readers", () => Promise<Page>> = {
+const PAGES: Record<"overview" | "history" | "readers" | "maps", () => Promise<Page>> = {
   overview: async () => (await import("../pages/overview.tsx")).Overview,
   history: async () => (await import("../pages/history.tsx")).History,
+  maps: async () => (await import("../pages/maps.tsx")).Maps,
   readers: async () => (await import("../pages/readers.tsx")).Readers,
 };
 

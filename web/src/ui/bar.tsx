@@ -3,7 +3,7 @@ import type { Session } from "../core/session.ts";
 import { percent } from "./dialogs.tsx";
 import { dialog } from "./open.ts";
 
-const PAGES = ["review", "overview", "history", "readers"] as const;
+const PAGES = ["review", "overview", "history", "readers", "maps"] as const;
 
 export function Bar({ session }: { session: Session }) {
   const page = session.route.value.page;

@@ -116,6 +116,7 @@ export function shellCommands(session: Session): Command[] {
     { name: "overview", help: "Overview: sessions, confidence, readers, models", key: "Alt+2", run: page("overview") },
     { name: "history", help: "History: who changed what; revert a range", key: "Alt+3", run: page("history") },
     { name: "readers", help: "Readers: agreement, adjudication, training", key: "Alt+4", run: page("readers") },
+    { name: "maps", help: "Error maps: who predicts whom, what came, why not", key: "Alt+5", run: page("maps") },
   ];
 }
 
