@@ -18,10 +18,12 @@ from typer.testing import CliRunner
 
 import nissl
 from nissl.align.latent.simulate import simulate_day, simulate_subject
+from nissl.align.links import DIFFERENT, LINKED, SAME
+from nissl.align.simulate_reasons import PLANTED
 from nissl.cli import app
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.io.curation import class_set
-from nissl.labels import Author
+from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.project.adding import keep
 from nissl.testing.days import add_day
 
@@ -57,7 +59,7 @@ def test_the_error_map_tells_whom_a_day_predicts(study: SimpleNamespace) -> None
     assert len(rows) == 9
     assert skill["monday", "friday"] > skill["monday", "stranger"]
     facts = json.loads((folder / "facts.json").read_text())
-    assert {r["name"] for r in facts["reasons"]} >= {"noise", "units", "rates", "geometry"}
+    assert {r["name"] for r in facts["reasons"]} == set(PLANTED)
     assert facts["groups"]["n"] == 1
     assert "too few to tell groups" in said.output
     assert "predicted from" in said.output
@@ -92,6 +94,36 @@ def test_noise_is_left_out_and_told(study: SimpleNamespace, tmp_path: Path) -> N
         keep(project.store, class_set(units, {1: "good"}, Author("person", "Zoe")))
 
 
+def test_units_that_links_call_the_same_are_known(study: SimpleNamespace, tmp_path: Path) -> None:
+    with nissl.open(study.path) as project:
+        sources = [project.source(name) for name in NAMES[:2]]
+        sets = [
+            project.store.label_sets(source=s.fingerprint, task="spikes")[0].digest for s in sources
+        ]
+        n = 30
+        columns = {
+            "item": np.arange(n),
+            "label": np.where(np.arange(n) < 25, SAME, DIFFERENT),
+            "a": np.arange(n) + 1,
+            "b": np.arange(n) + 11,
+        }
+        made = Provenance(
+            "links", sources[0].fingerprint, Author("model", "test", "1"), targets=tuple(sets)
+        )
+        keep(project.store, LabelSet.build(Kind.LINKS, columns, LINKED, made))
+        tables = [study.tables[name] for name in NAMES[:2]]
+        found = project.errormap(
+            tables, NAMES[:2], bin_s=0.1, permutations=9, everything=True, out=tmp_path / "a"
+        )
+        facts = json.loads((tmp_path / "a" / "facts.json").read_text())
+        forth, back = facts["same"]
+        assert forth["places"] == back["places"][::-1]
+        assert forth["places"][0] == list(range(25))
+        assert forth["places"][1] == list(range(10, 35))
+        told = next(r for r in found.reasons if r.name == "remapping")
+        assert told.tested
+
+
 def test_fields_that_are_not_known_are_asked_for(study: SimpleNamespace) -> None:
     said = CliRunner().invoke(app, arguments(study, "--group", "colour"))
     assert "a field among" in str(said.exception)
@@ -103,6 +135,7 @@ def test_fields_that_are_not_known_are_asked_for(study: SimpleNamespace) -> None
 SLOW = """
 import sys, time
 from nissl.align import errormap
+from nissl.align.simulate_reasons import PLANTED
 from nissl.cli import app
 inner = errormap.read_row
 def read_row(plan, chunk):

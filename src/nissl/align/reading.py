@@ -184,6 +184,19 @@ def _show(out: Arrays, j: int, fragment: Responses, target: _Target, said: Float
     out["traces"][j, :, : len(chosen)] = (units + target.mean)[:, chosen]
 
 
+def skill_of(source: Responses, target: Responses) -> float:
+    """Skill of one pair by the linear rule: that cell of the map, without its null."""
+    both = np.isfinite(source.first).all(axis=1) & np.isfinite(target.first + target.second).all(
+        axis=1
+    )
+    seen = np.flatnonzero(both)
+    read, predicted = source.take(seen), target.take(seen)
+    fold = np.asarray(np.unique(read.block, return_inverse=True)[1] % N_FOLDS, np.int64)
+    goal = _target(predicted, None, fold)
+    said = _smoothers(_latents(read, N_AXES)[None], fold) @ goal.first
+    return float(1 - _errors(said, goal, fold).sum() / goal.totals.sum())
+
+
 def came(fragment: Responses) -> Floats:
     """The half that is predicted, on the axes that predictions are shown on, (n_rows, 3)."""
     target = _target(fragment, SHOWN_AXES, np.zeros(len(fragment.block), np.int64))

@@ -154,6 +154,13 @@ def halved(one: Windowed, common: Ints, how: str = "turns") -> Responses:
     )
 
 
+def halved_at_random(one: Windowed, common: Ints, rng: np.random.Generator) -> Responses:
+    """As `halved` by turns, of windows in another order."""
+    order = rng.permutation(len(one.condition))
+    other = replace(one, values=one.values[order], condition=one.condition[order])
+    return halved(other, common)
+
+
 def of_windows(
     fragments: Sequence[Fragment], smooth_s: float = 0.06, how: str = "turns"
 ) -> list[Responses]:

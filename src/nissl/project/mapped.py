@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from pyarrow import parquet
 
-from nissl.align.attribution import reasons
+from nissl.align.attribution import reasons_of_windows
 from nissl.align.fragments import About, Ints
-from nissl.align.windowed import Windowed, halved
+from nissl.align.windowed import Windowed
 from nissl.errors import CorruptProjectError, MissingInputError
 from nissl.store import Store
 
@@ -103,9 +103,17 @@ def cell_reasons(store: Store, name: str, read: int, predicted: int) -> list[dic
     _inside(facts, read, predicted)
     laid = [_windowed(folder, facts, k) for k in (read, predicted)]
     common = _common(folder, len(facts["sources"]))
-    parts = [halved(one, common, facts["halves"]) for one in laid]
     rng = np.random.default_rng(facts["seed"])
-    found = reasons(parts[0], parts[1], rng)
+    known = [s for s in facts["same"] if (s["read"], s["predicted"]) == (read, predicted)]
+    same = tuple(np.array(p, np.int64) for p in known[0]["places"]) if known else None
+    found = reasons_of_windows(
+        laid[0],
+        laid[1],
+        common,
+        rng,
+        halves=facts["halves"],
+        same=None if same is None else (same[0], same[1]),
+    )
     return [{k: _plain(v) for k, v in vars(one).items()} for one in found]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from nissl.align.attribution import Reason, reasons
+from nissl.align.attribution import Reason, reasons_of_windows
 from nissl.align.errormap import ErrorMap, error_map
 from nissl.align.grouping import Explained, Groups, embedded, explained, groups, testable
 from nissl.align.reading import came
@@ -21,6 +21,7 @@ from nissl.labels.atomic import make_folder
 from nissl.labels.digest import digest_json
 from nissl.labels.replay import Rule
 from nissl.project.annotating import Resources
+from nissl.project.linked import same_units
 from nissl.project.populations import populations
 from nissl.project.source import Source
 from nissl.project.writing import write_facts, write_table
@@ -100,6 +101,7 @@ def error_map_of(
     laid = windowed(found.fragments, resolutions_s=resolutions)
     common = shared(laid)
     parts = [halved(one, common, halves) for one in laid]
+    same = same_units(store, found.populations, resolve=resolve)
     known = [asdict(p.about) for p in parts]
     subjects = tuple(k["subject"] for k in known)
     kinds = [(by, tuple(k[by] for k in known)) for by in group]
@@ -141,7 +143,9 @@ def error_map_of(
         why_map = tuple(explained(result, *one, subjects, rng) for one in kinds)
         parted = groups(result, rng)
         i, j = worst_pair(result)
-        why = tuple(reasons(parts[i], parts[j], rng))
+        why = tuple(
+            reasons_of_windows(laid[i], laid[j], common, rng, halves=halves, same=same.get((i, j)))
+        )
         table = table_of(result, parted)
         folder = Path(out) if out is not None else store.path / "reports" / "errormap"
         make_folder(folder)
@@ -166,6 +170,10 @@ def error_map_of(
             "explained": [{k: _told(v) for k, v in asdict(one).items()} for one in why_map],
             "worst": {"read": parts[i].name, "predicted": parts[j].name},
             "reasons": [asdict(r) for r in why],
+            "same": [
+                {"read": a, "predicted": b, "places": [s.tolist() for s in places]}
+                for (a, b), places in sorted(same.items())
+            ],
         }
         files = _written(folder, table, told, cells, parts, laid)
         error_map_plot(result, folder / "errormap.png")
