@@ -47,6 +47,8 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         lines += _ca1(results["ca1"])
     if results.get("regions"):
         lines += _regions(results["regions"])
+    if results.get("reasons"):
+        lines += _reasons(results["reasons"])
     if results.get("speed"):
         lines += _speed(results["speed"])
     cpu = results["machine"]
@@ -237,14 +239,36 @@ def _regions(regions: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _reasons(found: Mapping[str, Any]) -> list[str]:
+    named = found["named"]
+    lines = [
+        "## Why a pair is lost (simulated)",
+        "",
+        f"Pairs of fragments that differ in one thing, {found['n']} of each: how often each reason "
+        "is named first.",
+        "",
+        "| planted | " + " | ".join(named) + " |",
+        "|---|" + "---:|" * len(named),
+    ]
+    for what, counts in named.items():
+        lines.append(f"| {what} | " + " | ".join(str(counts[k]) for k in named) + " |")
+    return [*lines, ""]
+
+
 def _speed(speed: Mapping[str, Any]) -> list[str]:
+    more = ""
+    if speed.get("workers_s") is not None:
+        more = f" Two processes: {speed['workers_s']:.0f} s"
+        if speed.get("dask_s") is not None:
+            more += f"; Dask with two workers: {speed['dask_s']:.0f} s"
+        more += " (rates by place on one core, and the start of the processes, among them)."
     return [
         "## Speed",
         "",
         f"Error map of {speed['fragments']} x {speed['fragments']} fragments of "
         f"{speed['minutes']} min and {speed['units']} units, with 99 permutations of each pair: "
         f"{speed['wall_s']:.0f} s on one core, of which {speed['prepare_s']:.0f} s for rates by "
-        "place (aim: 5 min on two cores).",
+        f"place (aim: 5 min on two cores).{more}",
         "",
     ]
 

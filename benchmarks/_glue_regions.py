@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.align.attribution import reasons
+from nissl.align.attribution import reasons, reasons_of_windows
 from nissl.align.errormap import ErrorMap, error_map
 from nissl.align.fragments import About, Fragment
 from nissl.align.responses import Responses, of_tuning
+from nissl.align.simulate_reasons import PLANTED, planted
 from nissl.align.tuning import along_tracks, tuned
+from nissl.run.context import Context
 
 FOLDER = Path("glue") / "ca1_ca3_crossregion"
 ROOMS, SESSIONS = 2, 4
@@ -150,7 +154,7 @@ def speed_part(*, quick: bool) -> dict[str, Any]:
         fragment = Fragment(f"{k}", rng.poisson(rate[place]).astype(float), bin_s, laps)
         parts.append(of_tuning(tuned(fragment, place, along_tracks(n_places // 2, 2))))
     prepared = time.perf_counter() - began
-    error_map(parts, rng)
+    error_map(parts, np.random.default_rng(0))
     took = time.perf_counter() - began
     return {
         "fragments": n,
@@ -158,4 +162,41 @@ def speed_part(*, quick: bool) -> dict[str, Any]:
         "units": units,
         "prepare_s": prepared,
         "wall_s": took,
+        **{f"{name}_s": prepared + _timed(parts, **how) for name, how in ELSEWHERE.items()},
     }
+
+
+ELSEWHERE: dict[str, dict[str, Any]] = {
+    "workers": {"workers": 2},
+    "dask": {"workers": 2, "cluster": "local"},
+}
+
+
+def _timed(parts: list[Responses], **how: Any) -> float:
+    """Seconds of the map on two processes, their start among them; NaN without Dask."""
+    if "cluster" in how and importlib.util.find_spec("distributed") is None:
+        return float("nan")
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        error_map(parts, np.random.default_rng(0), context=Context(Path(folder), **how))
+        return time.perf_counter() - began
+
+
+def reasons_part(*, quick: bool) -> dict[str, Any]:
+    """How often each reason that is planted alone is named first."""
+    n = 2 if quick else 25
+    named: dict[str, dict[str, int]] = {}
+    for what in PLANTED:
+        named[what] = dict.fromkeys(PLANTED, 0)
+        for seed in range(n):
+            made = planted(what, np.random.default_rng(1000 + seed))
+            found = reasons_of_windows(
+                made.source,
+                made.target,
+                made.common,
+                np.random.default_rng(seed),
+                halves=made.halves,
+                same=made.same,
+            )
+            named[what][found[0].name] += 1
+    return {"n": n, "named": named}

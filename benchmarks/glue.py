@@ -21,7 +21,7 @@ from _common import arguments, finite, machine, names
 from _glue_ca1 import ca1_part
 from _glue_days import days_part, drift_part
 from _glue_page import markdown, plot
-from _glue_regions import regions_part, speed_part
+from _glue_regions import reasons_part, regions_part, speed_part
 
 VERSION = 1
 
@@ -34,6 +34,7 @@ def parts(args: Any) -> dict[str, Callable[..., Any]]:
         "ca1": partial(ca1_part, args.test),
         "regions": partial(regions_part, args.test),
         "speed": speed_part,
+        "reasons": reasons_part,
     }
 
 
@@ -56,7 +57,9 @@ def run(args: Any) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
     parser = arguments("glue", (__doc__ or "").split("\n")[0])
-    parser.add_argument("--parts", default="days,drift,ca1,regions,speed", help="a comma list")
+    parser.add_argument(
+        "--parts", default="days,drift,ca1,regions,speed,reasons", help="a comma list"
+    )
     args = parser.parse_args(argv)
     results = run(args)
     args.out.mkdir(parents=True, exist_ok=True)

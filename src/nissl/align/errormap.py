@@ -84,8 +84,12 @@ class ErrorMap:
         """Fragments in an order that puts those together that predict each other."""
         if len(self.names) < 3:
             return np.arange(len(self.names))
-        tree = linkage(squareform(self.distance(), checks=False), "average", optimal_ordering=True)
-        return np.asarray(leaves_list(tree), np.int64)
+        return np.asarray(leaves_list(self.tree()), np.int64)
+
+    def tree(self) -> Floats:
+        """Average linkage of three or more fragments, as SciPy writes it."""
+        distance = squareform(self.distance(), checks=False)
+        return np.asarray(linkage(distance, "average", optimal_ordering=True), float)
 
 
 def error_map(

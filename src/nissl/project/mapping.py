@@ -176,7 +176,7 @@ def error_map_of(
             ],
         }
         files = _written(folder, table, told, cells, parts, laid)
-        error_map_plot(result, folder / "errormap.png")
+        error_map_plot(result, folder / "errormap.png", parted.group.tolist())
         store.finish_run(name, outputs=[], log={"folder": folder.name, "fragments": len(parts)})
     except (NisslError, KeyboardInterrupt) as error:
         store.fail_run(name, str(error) or "interrupted")

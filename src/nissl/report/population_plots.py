@@ -60,8 +60,10 @@ def overlap_plot(
     _save(made, path)
 
 
-def error_map_plot(found: ErrorMap, path: Path) -> None:
+def error_map_plot(found: ErrorMap, path: Path, group: Sequence[int] | None = None) -> None:
     """Relative skill of every pair, fragments that predict each other side by side.
+
+    Above stands the tree that orders them, beside it their embedding, coloured by group.
 
     Pairs that are not significant at a false discovery rate of 5 % are crossed out.
     """
@@ -71,8 +73,11 @@ def error_map_plot(found: ErrorMap, path: Path) -> None:
     n = len(order)
     values = found.relative[np.ix_(order, order)]
     size = float(np.clip(0.32 * n + 3.2, 4.4, 14))
-    made = Figure(figsize=(size + 0.8, size), layout="constrained")
-    panel: Any = made.subplots()
+    made: Any = Figure(figsize=(1.7 * size + 0.8, 1.1 * size), layout="constrained")
+    panel, beside = made.subplots(1, 2, width_ratios=[1.35, 1])
+    if n > 2:
+        _tree(found, panel.inset_axes((0, 1.01, 1, 0.16), sharex=panel))
+    _embedding(found, beside, group)
     drawn = panel.imshow(values, cmap="viridis", vmin=0, vmax=1)
     unsure = (found.q[np.ix_(order, order)] > 0.05) & ~np.eye(n, dtype=bool)
     rows, columns = np.nonzero(unsure)
@@ -93,6 +98,39 @@ def error_map_plot(found: ErrorMap, path: Path) -> None:
     _save(made, path)
 
 
+def _tree(found: ErrorMap, panel: Any) -> None:
+    from scipy.cluster.hierarchy import dendrogram
+
+    drawn = dendrogram(found.tree(), no_plot=True)
+    for across, heights in zip(drawn["icoord"], drawn["dcoord"], strict=True):
+        panel.plot((np.array(across) - 5) / 10, heights, color="0.4", lw=1)
+    panel.set_ylim(bottom=0)
+    panel.set_ylabel("distance", fontsize=8)
+    panel.tick_params(labelbottom=False, bottom=False, labelsize=7)
+    panel.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def _embedding(found: ErrorMap, panel: Any, group: Sequence[int] | None) -> None:
+    from nissl.align.grouping import embedded
+
+    places = embedded(found.distance())
+    colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
+    of = [0] * len(places) if group is None else list(group)
+    panel.scatter(*places.T, c=[colours[g % len(colours)] for g in of], s=30)
+    if len(places) <= _MOST_NAMES:
+        for name, place in zip(found.names, places, strict=True):
+            panel.annotate(name, place, (4, 3), textcoords="offset points", fontsize=7)
+    middle = (places.min(axis=0) + places.max(axis=0)) / 2
+    reach = max(float(np.ptp(places, axis=0).max()) * 0.65, 0.5)  # distances are 0 to 1
+    panel.set(
+        xlim=middle[0] + np.array([-reach, reach]), ylim=middle[1] + np.array([-reach, reach])
+    )
+    panel.set_aspect("equal")
+    panel.set_title("those that predict each other lie close", fontsize=9)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.tick_params(labelsize=7)
+
+
 def _save(made: Any, path: Path) -> None:
     with atomic_write(path) as file:
-        made.savefig(file, format="png", dpi=130)
+        made.savefig(file, format="png", dpi=130, bbox_inches="tight")
