@@ -130,6 +130,22 @@ def test_fields_that_are_not_known_are_asked_for(study: SimpleNamespace) -> None
     said = CliRunner().invoke(app, arguments(study, "--group", "region"))
     assert isinstance(said.exception, BadArgumentError)
     assert "a region of every source" in str(said.exception)
+    table = study.folder / "about.csv"
+    table.write_text("source,region,subject\nmonday,M1,a\nfriday,M1,b\nstranger,V1,c\n")
+    out = str(study.folder / "about")
+    more = ("--group", "region", "--about", str(table), "--permutations", "9", "--out", out)
+    said = CliRunner().invoke(app, arguments(study, *more))
+    assert said.exit_code == 0, said.output
+    assert "not testable, because animals can be exchanged in 3 ways only" in said.output
+    facts = json.loads((study.folder / "about" / "facts.json").read_text())
+    assert facts["explained"][0]["by"] == "region"
+    for text in ("source,colour\nmonday,red\n", "source,region\nsunday,M1\n"):
+        table.write_text(text)
+        said = CliRunner().invoke(app, arguments(study, *more))
+        assert isinstance(said.exception, BadArgumentError)
+    table.unlink()
+    said = CliRunner().invoke(app, arguments(study, *more))
+    assert "a table of sources" in str(said.exception)
 
 
 SLOW = """

@@ -33,6 +33,10 @@ def errormap(
         list[str] | None,
         typer.Option(help="Does it explain the map? region, subject, state, ...; by animal."),
     ] = None,
+    about: Annotated[
+        Path | None,
+        typer.Option(help="Table source,region,... of what files do not tell of sources."),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also units that are called noise.")
     ] = False,
@@ -65,6 +69,7 @@ def errormap(
             rule=rule,
             halves=halves,
             group=tuple(group or ()),
+            about=about,
             everything=everything,
             bin_s=bin_s,
             duration_s=duration,

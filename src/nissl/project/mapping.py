@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,6 +74,7 @@ def error_map_of(
     rule: str = "linear",
     halves: str = "turns",
     group: Sequence[str] = (),
+    about: str | Path | None = None,
     everything: bool = False,
     bin_s: float = 0.05,
     duration_s: float | None = None,
@@ -103,6 +105,9 @@ def error_map_of(
     parts = [halved(one, common, halves) for one in laid]
     same = same_units(store, found.populations, resolve=resolve)
     known = [asdict(p.about) for p in parts]
+    if about is not None:
+        stated = _stated(Path(about), [p.name for p in parts])
+        known = [own | stated.get(p.name, {}) for own, p in zip(known, parts, strict=True)]
     subjects = tuple(k["subject"] for k in known)
     kinds = [(by, tuple(k[by] for k in known)) for by in group]
     for one in kinds:  # before anything is computed
@@ -116,6 +121,7 @@ def error_map_of(
         "rule": rule,
         "halves": halves,
         "group": list(group),
+        "about": known,
         "bin_s": bin_s,
         "duration_s": duration_s,
         "permutations": permutations,
@@ -153,7 +159,6 @@ def error_map_of(
             **job,
             "windows": [Path(w).name for w in windows],
             "sources": [p.name for p in parts],
-            "about": known,
             "units": [p.n_units for p in parts],
             "left_out": dict(found.left_out),
             "conditions": [found.conditions[k] for k in common.tolist()],
@@ -206,6 +211,31 @@ def table_of(found: ErrorMap, parted: Groups) -> pa.Table:
             both = {"group_read": int(parted.group[i]), "group_predicted": int(parted.group[j])}
             rows.append({"read": read, "predicted": predicted, **values, **both})
     return pa.Table.from_pylist(rows)
+
+
+def _stated(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What a table says of sources: its column "source", and any field of `KNOWN`."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+    except OSError as error:
+        raise BadArgumentError(
+            "a table of sources", f"{path.name}: {error.strerror}", "Name a .csv or .tsv."
+        ) from error
+    columns = set(rows[0]) if rows else set()
+    if "source" not in columns or not columns - {"source"} <= set(KNOWN):
+        raise BadArgumentError(
+            f"a table with the column 'source' and columns among {list(KNOWN)}",
+            f"{sorted(str(c) for c in columns)}",
+            "Write a row for each source: source,region",
+        )
+    strange = sorted({row["source"] for row in rows} - set(names))
+    if strange:
+        raise BadArgumentError(
+            f"sources among {list(names)}", ", ".join(strange[:5]), "Correct the table."
+        )
+    filled = {k for k in columns - {"source"}}
+    return {row["source"]: {k: row[k] for k in filled if row[k]} for row in rows}
 
 
 def _written(

@@ -107,9 +107,10 @@ class Relating(Opened):
         sources : sequence of Source or str, optional
             All that have spikes, by default.
         **options
-            `rule` ("linear" or "rotation"), `halves` ("turns" or "time"), `group` (a field of
-            what is known of sources), `everything` (units called noise too), `bin_s`,
-            `duration_s`, `permutations`, `seed`, `out` (a folder), `resolve` and `resources`.
+            `rule` ("linear" or "rotation"), `halves` ("turns" or "time"), `group` (fields of
+            what is known of sources), `about` (a table of that), `everything` (units called
+            noise too), `bin_s`, `duration_s`, `permutations`, `seed`, `out` (a folder),
+            `resolve` and `resources`.
 
         Returns
         -------
