@@ -47,6 +47,7 @@ def test_what_cannot_be_tested_says_why() -> None:
     told = found(made)
     assert not told["remapping"].tested
     assert "which units are the same" in told["remapping"].says
+    assert not told["rates"].tested, "as many units: nothing to choose among"
     assert not told["drift"].tested
     assert "--halves time" in told["drift"].says
     apart = replace(made, target=replace(made.target, state=made.target.state + 1e3))

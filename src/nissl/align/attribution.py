@@ -25,6 +25,7 @@ from nissl.align.windowed import Windowed, halved, halved_at_random
 N_DRAWS = 20
 COARSER = 1.5
 """Times the time between samples of the other, and times the bin, that make a difference."""
+NO_CHOICE = "the predicted population has no units to choose among: all are read."
 NO_WINDOWS = "single windows are not known."
 
 
@@ -154,7 +155,7 @@ def _apart(
         "noise": noise,
         **parts,
         "units": _Part(units, own - fewer),
-        "rates": _Part(rates, fewer.mean() - alike),
+        "rates": _Part(rates, fewer.mean() - alike) if n < target.n_units else _Part(NO_CHOICE),
     }
     rest = alike - skill
     for name in ("sampling", "state"):

@@ -97,6 +97,9 @@ def _tell(found: Compared) -> None:
         say(one.says)
     say(f"The worst pair: {found.worst[1]} predicted from {found.worst[0]}.")
     for reason in found.reasons:
+        if not reason.tested:
+            say(f"  {reason.name}: {reason.says}")
+            continue
         say(
             f"  {reason.name}: {reason.loss:.2f} [{reason.low:.2f}, {reason.high:.2f}] lost. "
             f"{reason.says}"
