@@ -165,7 +165,18 @@ def _matched(a: Session, b: Session) -> dict[str, float]:
         "top_tenth_claimed": float(sure[top].mean()),
         "present": found.present,
         "trust": found.trust,
+        "ece": calibration_error(sure, right),
     }
+
+
+def calibration_error(said: Values, right: npt.NDArray[np.bool_], n_bands: int = 10) -> float:
+    """Expected calibration error over bands of equal width."""
+    band = np.minimum((said * n_bands).astype(int), n_bands - 1)
+    parts = [
+        abs(said[band == k].mean() - right[band == k].mean()) * (band == k).mean()
+        for k in np.unique(band)
+    ]
+    return float(np.sum(parts))
 
 
 def ca1_part(data: Path, *, quick: bool) -> list[dict[str, Any]] | None:

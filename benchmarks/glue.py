@@ -4,7 +4,8 @@
 
 Data: `glue/m1_multiday`, `glue/ca1_multiday` and `glue/ca1_ca3_crossregion` in the data folder.
 Maps and decoders are fitted on calibration parts of the recordings themselves and nothing is learnt
-across data sets, so that --train is not used. Every part is kept in the output folder. Writes
+across data sets, so that --train is not used. CEBRA runs beside, in a process of its own, where
+NISSL_CEBRA_PYTHON names an interpreter that has it. Every part is kept in the output folder. Writes
 results.json, glue.md and glue.png.
 """
 
@@ -21,6 +22,7 @@ from _common import arguments, finite, machine, names
 from _glue_ca1 import ca1_part
 from _glue_days import days_part, drift_part
 from _glue_page import markdown, plot
+from _glue_peer import cebra_part
 from _glue_regions import reasons_part, regions_part, speed_part
 
 VERSION = 1
@@ -30,6 +32,7 @@ def parts(args: Any) -> dict[str, Callable[..., Any]]:
     """What can be computed, by name."""
     return {
         "days": partial(days_part, args.test),
+        "cebra": partial(cebra_part, args.test),
         "drift": drift_part,
         "ca1": partial(ca1_part, args.test),
         "regions": partial(regions_part, args.test),
@@ -49,6 +52,8 @@ def run(args: Any) -> dict[str, Any]:
         elif name in wanted:
             print(name, flush=True)
             found[name] = finite(compute(quick=args.quick))
+            if found[name] is None:
+                continue  # what lacks data or an interpreter today may have it tomorrow
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(json.dumps(found[name], allow_nan=False), encoding="utf-8")
     return {"machine": machine(), "quick": args.quick, **found}
@@ -58,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
     parser = arguments("glue", (__doc__ or "").split("\n")[0])
     parser.add_argument(
-        "--parts", default="days,drift,ca1,regions,speed,reasons", help="a comma list"
+        "--parts", default="days,cebra,drift,ca1,regions,speed,reasons", help="a comma list"
     )
     args = parser.parse_args(argv)
     results = run(args)

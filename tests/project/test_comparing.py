@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from pyarrow import parquet
 from typer.testing import CliRunner
 
@@ -20,6 +21,19 @@ from nissl.testing.days import add_day
 RATE_HZ = 1000.0
 
 
+def behaviour_table(path: Path, day: SimulatedDay) -> Path:
+    """Velocity at the middle of every bin, as `spikes_and_trials` lays bins out."""
+    lines, at = ["time,x,y"], GAP_S
+    for a, b in zip(*runs(day.fragment)[1:], strict=True):
+        for k in range(b - a):
+            x, y = day.fragment.behaviour["velocity"][a + k]
+            lines.append(f"{at + (k + 0.5) * BIN / RATE_HZ:.4f},{x:.3f},{y:.3f}")
+        at += (b - a) * BIN / RATE_HZ + GAP_S
+    path.parent.mkdir()
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("days")
@@ -27,7 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     subject = simulate_subject(rng)
     strange = simulate_subject(np.random.default_rng(77))
     project = nissl.open(folder / "study")
-    tables = {}
+    tables, moved = {}, {}
     how: dict[str, tuple[Subject, int]] = {
         "monday": (subject, 100),
         "friday": (subject, 80),
@@ -36,7 +50,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     for k, (name, (who, n_units)) in enumerate(how.items()):
         day = simulate_day(rng, who, n_units=n_units, n_trials=96)
         tables[name] = add_day(project, folder, day, name, k)
-    return SimpleNamespace(project=project, path=folder / "study", tables=tables, folder=folder)
+        moved[name] = behaviour_table(folder / name / "velocity.csv", day)
+    return SimpleNamespace(
+        project=project, path=folder / "study", tables=tables, folder=folder, moved=moved
+    )
 
 
 def test_two_days_share_a_space_without_labels(study: SimpleNamespace) -> None:
@@ -61,6 +78,79 @@ def test_two_days_share_a_space_without_labels(study: SimpleNamespace) -> None:
         "monday", "friday", windows, labels=False, bin_s=0.1, out=study.folder / "again"
     )
     assert again.sources == found.sources
+
+
+def test_axes_are_links_that_are_kept_with_the_latents(study: SimpleNamespace) -> None:
+    windows = [study.tables["monday"], study.tables["friday"]]
+    found = study.project.overlap(
+        "monday", "friday", windows, method="procrustes", bin_s=0.1, n_axes=5, onnx=True,
+        out=study.folder / "axes",
+    )  # fmt: skip
+    (links,) = found.links
+    assert links.kind is Kind.LINKS
+    assert links.n_rows == 5
+    kept = study.project.store.label_sets(task="links")
+    assert links.digest in {row.digest for row in kept}
+    latents = study.project.source(found.sources[1])
+    assert links.provenance.source == latents.fingerprint
+    sure = np.asarray(links.column("confidence"), float)
+    assert ((sure >= 0.5) & (sure <= 1)).all()
+    assert {"map_a.onnx", "map_b.onnx"} <= {p.name for p in found.files}
+    with np.load(study.folder / "axes" / "maps.npz", allow_pickle=False) as maps:
+        assert_array_equal(latents.recording.signal.metadata["made_from"]["map"]["weights"],
+                           maps["b_weights"])  # fmt: skip
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_latents_are_exported_with_their_map(study: SimpleNamespace, which: int) -> None:
+    pynwb = pytest.importorskip("pynwb")
+    windows = [study.tables["monday"], study.tables["friday"]]
+    found = study.project.overlap(
+        "monday", "friday", windows, method="cca", bin_s=0.1, n_axes=4, out=study.folder / "nwb"
+    )
+    name = found.sources[which]
+    arguments = ["export", str(study.path), str(study.folder / "out"), "--to", "nwb", "--draft"]
+    said = CliRunner().invoke(app, [*arguments, "--task", "links", "--source", name, "--overwrite"])
+    assert said.exit_code == 0, said.output
+    path = study.folder / "out" / f"{name}.links.nwb"
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        module = io.read().processing["latents"]
+        signal = study.project.source(name).recording.signal
+        series = module["latents"]
+        assert_array_equal(series.data[:], signal.read(0, signal.n_samples))
+        assert series.rate == pytest.approx(10.0)
+        about = json.loads(module["map"].description)
+        assert about["method"] == "cca"
+        assert np.stack(module["map"]["weights"][:]).shape == (100 if which == 0 else 80, 4)
+        assert len(module["axis_links"]) == 4
+
+
+def test_three_sources_share_a_space_and_behaviour_is_decoded(study: SimpleNamespace) -> None:
+    names = ("monday", "friday", "stranger")
+    arguments = ["align", str(study.path), *names, "--by", "overlap", "--bin", "0.1"]
+    for name in names:
+        arguments += ["--windows", str(study.tables[name])]
+        arguments += ["--behaviour", str(study.moved[name])]
+    said = CliRunner().invoke(
+        app,
+        [*arguments, "--method", "hyperalignment", "--axes", "5", "--out", str(study.folder / "3")],
+    )
+    assert said.exit_code == 0, said.output
+    assert "source stranger.latents" in said.output
+    assert "fresh" in said.output
+    facts = json.loads((study.folder / "3" / "facts.json").read_text())
+    assert len(facts["likeness"]) == 2
+    monday_friday, _ = facts["decoders"]
+    assert monday_friday["fresh"] > 0.2
+    bad = CliRunner().invoke(app, ["align", str(study.path), *names])
+    assert "two sources" in str(bad.exception)
+    with pytest.raises(BadArgumentError, match="two or more sources"):
+        study.project.overlap("monday", "monday", study.tables["monday"])
+    with pytest.raises(BadArgumentError, match="a channel of"):
+        study.project.overlap(
+            "monday", "friday", [study.tables["monday"], study.tables["friday"]],
+            behaviour=["speed"], bin_s=0.1, method="cca",
+        )  # fmt: skip
 
 
 def test_strangers_are_said_not_to_match(study: SimpleNamespace) -> None:

@@ -24,6 +24,9 @@ def simulate_places(
     laps_per_window: int = 6,
     bin_s: float = 0.1,
     peak_hz: float = 2.0,
+    spread: float = 0.5,
+    untuned: float = 0.0,
+    wander: float = 0.0,
 ) -> list[tuple[Fragment, Tuning]]:
     """Sessions of one animal.
 
@@ -42,6 +45,12 @@ def simulate_places(
     laps_per_window : int
         There and back is a lap.
     peak_hz : float
+    spread : float
+        Standard deviation of the log of peak rates over cells.
+    untuned : float
+        Share of cells that fire anywhere, as often as in a field.
+    wander : float
+        Standard deviation of the step of the log of a cell's rate from session to session.
 
     Returns
     -------
@@ -51,10 +60,15 @@ def simulate_places(
     n_maps = max(max(m) for m in maps) + 1
     centre = rng.uniform(0, TRACK_CM, (max(n_maps, 1), 2, n_cells))
     width = rng.uniform(6, 14, (max(n_maps, 1), 2, n_cells))
-    height = peak_hz * rng.lognormal(0, 0.5, (max(n_maps, 1), 2, n_cells))
+    height = peak_hz * rng.lognormal(0, spread, (max(n_maps, 1), 2, n_cells))
+    anywhere = np.zeros(n_cells, bool)
+    if untuned:
+        anywhere = rng.uniform(size=n_cells) < untuned
     out = []
     for session, follows in enumerate(maps):
         centre = centre + drift_cm * rng.standard_normal(centre.shape) * (session > 0)
+        if wander and session:
+            height = height * rng.lognormal(0, wander, n_cells)
         heard = np.sort(rng.permutation(n_cells)[: round(seen * n_cells)])
         position, velocity, window = _laps(len(follows), laps_per_window, lap_s, bin_s)
         back = (velocity < 0).astype(int)
@@ -68,6 +82,8 @@ def simulate_places(
             rate[here] = height[which, back[here]] * np.exp(
                 -0.5 * (far / width[which, back[here]]) ** 2
             )
+            # A field takes a fifth of the track: as many events, anywhere.
+            rate[np.ix_(here, anywhere)] = height[which, 0, anywhere] / 5
         events = rng.poisson((rate[:, heard] + 0.02) * bin_s).astype(float)
         fragment = Fragment(
             f"session {session + 1}",

@@ -30,8 +30,10 @@ Duration = Annotated[
 
 def align(
     project: ProjectPath,
-    a: Annotated[str, typer.Argument(help="The first day's source.")],
-    b: Annotated[str, typer.Argument(help="The second day's source.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="The first day's source, the second's; of overlap also more."),
+    ],
     by: Annotated[
         str,
         typer.Option(
@@ -49,6 +51,16 @@ def align(
     method: Annotated[
         str, typer.Option(help="Of overlap: transport (needs no labels), procrustes, cca, ...")
     ] = "transport",
+    space: Annotated[
+        str, typer.Option(help="Of overlap: own latents by pca, fa, or gpfa (learns timescales).")
+    ] = "pca",
+    behaviour: Annotated[
+        list[str] | None,
+        typer.Option(help="Of overlap: a channel, or a table time,value each; decoders compared."),
+    ] = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Of overlap: write the maps as ONNX models too.")
+    ] = False,
     hide: Annotated[
         bool, typer.Option("--hide-labels", help="Of overlap: do not use conditions of windows.")
     ] = False,
@@ -62,16 +74,19 @@ def align(
     readers: Readers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Relate two sources: the same cells on two days, or two populations in one space."""
+    """Relate sources: the same cells on two days, or populations in one space."""
     from nissl.project import open_project
 
     if by == "overlap":
         with open_project(project, create=False) as study:
             both = study.overlap(
-                a,
-                b,
+                sources[0],
+                sources[1:],
                 needed(windows),
                 method=method,
+                space=space,
+                behaviour=tuple(behaviour or ()),
+                onnx=onnx,
                 labels=not hide,
                 bin_s=bin_s,
                 n_axes=axes,
@@ -84,6 +99,7 @@ def align(
         return
     from nissl.project.aligning import Alignment
 
+    a, b = _two(sources)
     with open_project(project, create=False) as study:
         found = study.align(a, b, by=by, everything=everything, activity=activity, out=out)
     for finding in found.findings:
@@ -107,6 +123,14 @@ def align(
     show("Aligned", [row], as_json=as_json)
 
 
+def _two(sources: list[str]) -> tuple[str, str]:
+    if len(sources) != 2:
+        raise BadArgumentError(
+            "two sources", f"{len(sources)}", "Name two; more than two go with --by overlap."
+        )
+    return sources[0], sources[1]
+
+
 def needed(windows: list[str] | None) -> list[str]:
     """Windows, which these commands cannot do without."""
     if not windows:
@@ -127,17 +151,25 @@ def _show_overlap(found: Overlap, *, as_json: bool) -> None:
         say(f"source {name}")
     rows = [
         {
+            "source": name,
             "likeness": how,
             "value": round(value.value, 3),
             "chance": round(value.null_mean, 3),
             "p": round(value.p, 4),
         }
-        for how, value in found.likeness.items()
+        for name, likeness in zip(found.sources[1:], found.likenesses, strict=True)
+        for how, value in likeness.items()
     ]
+    for name, links in zip(found.sources[1:], found.links, strict=True):
+        sure = links.column("confidence")
+        known = bool((sure == sure).all())
+        same = int((links.column("label") == 0).sum())
+        told = f"{same} of {links.n_rows}" if known else "unknown, too few conditions"
+        say(f"axes of {name} that are the reference's: {told} (links {links.digest[:12]})")
     sure = found.aligned.facts.get("probability")
     if sure and sure[0] == sure[0]:
         say(f"right turn with probability {sure[0]:.2f}")
-    show("Geometry of conditions in both", rows, as_json=as_json)
+    show("Geometry of conditions beside the reference's", rows, as_json=as_json)
 
 
 def register(app: typer.Typer) -> None:

@@ -45,7 +45,7 @@ def gather(
     digest = store.head(source.fingerprint, task)
     is_draft = digest is None
     if digest is None and draft:
-        digest = current(store, source, task)
+        digest = current(store, source, task) or _pointing_to(store, source, task)
     if digest is None:
         raise nothing_to_show(store, source, task)
     recording = None
@@ -88,6 +88,13 @@ def gather(
         images=images_of(store, outcome.base),
         answers=_answers(store, outcome.base.digest),
     )
+
+
+def _pointing_to(store: Store, source: Source, task: str) -> str | None:
+    """Newest links of another source that end at this one: a reference's latents have no others."""
+    rows = store.label_sets(task=task)
+    ends = [r for r in rows if r.kind == Kind.LINKS.value and source.fingerprint in r.targets]
+    return ends[-1].digest if ends else None
 
 
 def _answers(store: Store, digest: str) -> dict[str, ItemTable]:

@@ -75,6 +75,22 @@ class Population:
 
 
 @dataclass(frozen=True, eq=False)
+class Binned:
+    """Where the bins of a fragment lie.
+
+    Parameters
+    ----------
+    left : ndarray of int, shape (n_bins,)
+        First sample of each.
+    width : int
+        Samples.
+    """
+
+    left: Ints
+    width: int
+
+
+@dataclass(frozen=True, eq=False)
 class Populations:
     """Fragments of several sources over the same kinds of windows.
 
@@ -86,12 +102,15 @@ class Populations:
     populations : tuple of Population
     labels : tuple of tuple of str
         Digests of the sets that each fragment was made from.
+    bins : tuple of Binned
+        Of each fragment.
     """
 
     fragments: tuple[Fragment, ...]
     conditions: tuple[str, ...]
     populations: tuple[Population, ...]
     labels: tuple[tuple[str, ...], ...]
+    bins: tuple[Binned, ...] = ()
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -153,7 +172,7 @@ def populations(
         for p, w in zip(found, each, strict=True)
     ]
     names = tuple(sorted({name for t in told for name in t.stimuli.names}))
-    fragments = []
+    fragments, bins = [], []
     for one, t in zip(found, told, strict=True):
         width = width_of(one.clock, bin_s)
         left, window = bins_of(t.stimuli.start, t.stimuli.stop, width)
@@ -163,6 +182,7 @@ def populations(
                 f"{len(t.stimuli.start)} windows of {len(left)} bins in all",
                 "Ask for shorter bins, or state how long windows last: --duration 1",
             )
+        bins.append(Binned(left, width))
         index = np.array([names.index(name) for name in t.stimuli.names], np.int64)
         condition = index[t.stimuli.which[window]] if len(names) > 1 else None
         fragments.append(
@@ -179,7 +199,7 @@ def populations(
     labels = tuple(
         tuple(d for d in (p.labels, *t.labels) if d) for p, t in zip(found, told, strict=True)
     )
-    return Populations(tuple(fragments), names, tuple(found), labels)
+    return Populations(tuple(fragments), names, tuple(found), labels, tuple(bins))
 
 
 def population(

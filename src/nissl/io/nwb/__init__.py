@@ -8,7 +8,8 @@ space. It cannot hold raw data, probabilities on single spikes or item tables wi
 columns. Two exports of the same labels differ in the object ids and times that HDF5 and
 pynwb put in.
 
-Segmented cells are told in `nissl.io.nwb.regions`, tracked neurons in `nissl.io.nwb.tracks`.
+Segmented cells are told in `nissl.io.nwb.regions`, tracked neurons in `nissl.io.nwb.tracks`,
+aligned latents, which are written and not read, in `nissl.io.nwb.latents`.
 
 A file whose session start is not known says 1970-01-01 and tells so in its notes.
 """

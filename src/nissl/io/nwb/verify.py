@@ -33,6 +33,10 @@ def verify_nwb(dossier: Dossier, path: Path) -> None:
             differences += _regions(dossier, nwbfile, facts)
         elif facts is not None and dossier.labels.kind is Kind.POINTS:
             differences += _tracks(dossier, nwbfile, facts)
+        elif facts is not None and dossier.labels.kind is Kind.LINKS:
+            from nissl.io.nwb.latents import differences as in_latents
+
+            differences += in_latents(dossier, nwbfile)
         elif facts is not None:
             back = our_spikes(nwbfile, facts)
             differences += set_differences("spikes", dossier.labels, back)

@@ -27,6 +27,7 @@ _ABOUT = {
     Kind.EVENTS: ("units", "sorted units", ["spike sorting", "extracellular electrophysiology"]),
     Kind.REGIONS: ("regions", "segmented cells", ["calcium imaging", "segmentation"]),
     Kind.POINTS: ("neurons", "tracked neurons", ["calcium imaging", "tracking"]),
+    Kind.LINKS: ("axes", "aligned latents", ["population activity", "alignment"]),
 }
 _SPACE = uuid.UUID("6f0f1f0e-3d4c-5a57-9a0c-6e6973736c00")
 
@@ -49,6 +50,8 @@ def build(dossier: Dossier, *, session_start: str | None = None) -> Any:
     ExportError
         No spikes, no sampling rate, or columns that NWB cannot hold.
     """
+    if dossier.labels.kind is Kind.LINKS:
+        return _of_latents(dossier, session_start)
     if dossier.labels.kind in (Kind.REGIONS, Kind.POINTS):
         return _of_movie(dossier, session_start)
     labels = spikes_of(dossier)
@@ -78,6 +81,17 @@ def _of_movie(dossier: Dossier, session_start: str | None) -> Any:
     facts |= add(nwbfile, dossier)
     add_classes(nwbfile, dossier.classes)
     add_events(nwbfile, dossier, names)
+    _add_facts(nwbfile, facts)
+    return nwbfile
+
+
+def _of_latents(dossier: Dossier, session_start: str | None) -> Any:
+    """File of aligned latents; see `nissl.io.nwb.latents`."""
+    from nissl.io.nwb.latents import add_latents
+
+    nwbfile = _file(dossier, session_start)
+    facts = {**describe(dossier), "event_names": {}, **describe_columns(dossier.items)}
+    facts |= add_latents(nwbfile, dossier)
     _add_facts(nwbfile, facts)
     return nwbfile
 

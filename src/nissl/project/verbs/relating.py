@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nissl.project import aligning, comparing, mapping, syncing, translating
-from nissl.project import aligning, comparing, syncing, translating, waveforming
-from nissl.project import aligning, carrying, comparing, mapping, syncing, translating
+from nissl.project import (
+    aligning,
+    carrying,
+    comparing,
+    mapping,
+    syncing,
+    translating,
+    waveforming,
+)
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 
@@ -62,35 +68,39 @@ class Relating(Opened):
     def overlap(
         self,
         a: Source | str,
-        b: Source | str,
+        b: Source | str | Sequence[Source | str],
         windows: Sequence[str | Path] | str | Path,
         **options: Any,
     ) -> comparing.Overlap:
-        """Bring the populations of two sources into one space over windows that both have.
+        """Bring the populations of sources into one space over windows that all have.
 
         Parameters
         ----------
-        a, b : Source or str
-            With labels of the task "spikes", as people left them, or derived traces or rates. The
-            first is the reference. No unit has to be the same.
+        a : Source or str
+            The reference, with labels of the task "spikes", as people left them, or derived traces
+            or rates.
+        b : Source, str, or sequence of them
+            One or several others. No unit has to be the same.
         windows : str, Path, or sequence of them
-            Trials, laps or rests: one for both, or one each; a table (.csv, .tsv) with
+            Trials, laps or rests: one for all, or one each; a table (.csv, .tsv) with
             `onset`, `duration` and `stimulus`, or the name of a set of spans.
         **options
             `method` (see `nissl.align.latent.aligners.ALIGNERS`; "transport" needs no labels),
-            `labels` (False hides the conditions of windows from the aligner), `bin_s`, `n_axes`,
-            `smooth_s`, `duration_s` (of windows whose end is not told), `seed`, `out` (a folder)
-            and `resolve`.
+            `space` ("pca", "fa" or "gpfa"), `labels` (False hides the conditions of windows from
+            the aligner), `behaviour` (channels or tables, one for all or one each: decoders are
+            compared), `onnx` (maps as models too), `bin_s`, `n_axes`, `smooth_s`, `duration_s`
+            (of windows whose end is not told), `seed`, `out` (a folder) and `resolve`.
 
         Returns
         -------
         Overlap
-            Latents of both as derived sources, the maps, how alike the geometries are beside
-            chance, and what speaks against the match.
+            Latents of all as derived sources, the maps, which axes are the same ones, how alike
+            the geometries are beside chance, and what speaks against the match.
         """
-        first, second = self.source(a), self.source(b)
+        others = [b] if isinstance(b, Source | str) else list(b)
+        chosen = [self.source(s) for s in (a, *others)]
         given = [windows] if isinstance(windows, str | Path) else windows
-        return comparing.overlap(self.store, first, second, given, **options)
+        return comparing.overlap(self.store, chosen, given, **options)
 
     def errormap(
         self,
