@@ -94,7 +94,7 @@ def _days(part: Mapping[str, Any]) -> list[str]:
                 (str(k), f"{v['read']} to {v['predicted']}", number(v["before"], 2),
                  f"{v['after']:.2f} [{v['low']:.2f}, {v['high']:.2f}]", number(v["everything"], 2),
                  f"{v['null']:.2f}", f"{v['p']:.2f}", f"{r['windows']} of {r['all_windows']}",
-                 "yes" if v["matches"] else "no")
+                 "no" if not v["matches"] else "yes" if v["p"] <= 0.05 and v["after"] > 0 else "not shown")
             )  # fmt: skip
     head = ("cut", "direction", "before", "after", "all windows", "chance", "p",
             "windows used", "matches")  # fmt: skip

@@ -134,8 +134,12 @@ class Outlook:
             more[at] += 1
         return more
 
+    def next_window(self) -> Floats:
+        """Expected gain of one window more, free or not, summed over pairs, shape of `counts`."""
+        return self._next(np.zeros_like(self.counts))
+
     def _next(self, more: Ints) -> Floats:
-        """Expected gain of one window more, summed over pairs, shape of `more`."""
+        """Expected gain of one window beyond `more`, summed over pairs."""
         out = np.zeros(more.shape)
         for pair, loss in self.loss.items():
             rows, usable = list(pair), self.usable(pair)

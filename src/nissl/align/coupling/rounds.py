@@ -320,11 +320,11 @@ def _stranger(
             continue
         usual = float(np.median([v for p, v in value.items() if p != pair] or [HOPED]))
         _, skills = _both(bench, pair, state.how[pair], state)
-        high = value[pair] + 1.64 * float(np.hypot(*(s.error() for s in skills))) / 2
+        own = (skills[0].value + skills[1].value) / 2
+        high = own + 1.64 * float(np.hypot(*(s.error() for s in skills))) / 2
         if high > 0.5 * max(usual, HOPED):
             continue
         null = chance(bench, pair, state.how[pair], state, rng)
-        own = (skills[0].value + skills[1].value) / 2
         p = (1 + int((null >= own).sum())) / (1 + len(null))
         if p > LEVEL:
             says = (

@@ -15,6 +15,7 @@ from nissl.project import (
     translating,
     waveforming,
 )
+from nissl.project import aligning, comparing, coupling, mapping, syncing, translating
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 
@@ -193,6 +194,37 @@ class Relating(Opened):
         first, second = self.source(a), self.source(b)
         given = [windows] if isinstance(windows, str | Path) else windows
         return carrying.carry_sources(self.store, first, second, given, **options)
+    def couple(
+        self,
+        windows: Sequence[str | Path] | str | Path,
+        sources: Sequence[Source | str] | None = None,
+        **options: Any,
+    ) -> coupling.Coupled:
+        """Choose round by round what to refine or which windows to use, until none pays.
+
+        Parameters
+        ----------
+        windows : str, Path, or sequence of them
+            As in `overlap`, with three or more conditions that sources share.
+        sources : sequence of Source or str, optional
+            All that have spikes, by default.
+        **options
+            `bin_s`, `duration_s`, `first` (windows of each condition to begin with), `step`,
+            `budget` (windows), `enough` (part of what all windows are expected to reach), `axes`
+            and `smooth_s` (to begin with), `seed`, `out` (a folder), `resolve`, `progress` and
+            `told` (called with each round).
+
+        Returns
+        -------
+        Coupled
+            Rounds, the skill on a part that no choice has seen, pairs that do not match, and what
+            to record next. The same call goes on where an earlier one was interrupted.
+        """
+        chosen = self.annotated("spikes") if sources is None else sources
+        given = [windows] if isinstance(windows, str | Path) else windows
+        return coupling.couple_sources(
+            self.store, [self.source(s) for s in chosen], given, **options
+        )
 
     def sync(self, a: Source | str, b: Source | str, **options: Any) -> syncing.Synchrony:
         """Match the pulses that two devices share and map their clocks onto each other."""
