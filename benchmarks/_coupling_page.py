@@ -60,30 +60,38 @@ def _simulated(part: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Simulated days with planted reasons",
         "",
-        "Four sources of 40 units and 16 conditions: two days of one subject that begin with settings "
-        "that do not suit them, a third of which five conditions were used with one window each, "
-        "and a stranger whose windows have their conditions in another order. Skill is the mean over "
-        "the three pairs of one subject, both directions, on the sealed part (before: no loop; all "
-        "windows: the settings of the end on all windows of the fit part). *Loop needs* and *random "
-        "needs*: windows from which on the skill stays at 95 % of that. Random choice has the "
-        "same settings tried, pairs set apart and test of settings; only its windows are drawn at "
+        "Four sources of 40 units and 16 conditions: two days of one subject that begin with "
+        "settings that do not suit them, a third of which five conditions were used with one window "
+        "each, and a stranger whose windows have their conditions in another order. Skill is the mean "
+        "over the three pairs of one subject, both directions, on the sealed part (before: no loop; "
+        "all windows: the settings of the end on all windows of the fit part). *Loop needs* and "
+        "*random needs*: windows from which on the skill stays at 95 % of that. Random choice has "
+        "the same settings tried, pairs set apart and test of settings; only its windows are drawn at "
         "random among sources that are not set apart, and it goes on to the last. `None`: never.",
         "",
         table(head, body),
         "",
-        f"At its own stop the loop had 95 % of all windows' skill in {reached} of {len(rows)} seeds; "
-        f"median part {np.median([r['after'] / r['oracle'] for r in rows]):.2f}, lowest "
-        f"{min(r['after'] / r['oracle'] for r in rows):.2f}, with "
-        f"{np.median([r['windows'] / r['oracle_windows'] for r in rows]):.0%} of the windows (median).",
+        f"At its own stop the loop had 95 % of all windows' skill in {reached} of "
+        f"{len(rows)} seeds; median part {np.median([r['after'] / r['oracle'] for r in rows]):.2f}, "
+        f"lowest {min(r['after'] / r['oracle'] for r in rows):.2f}, with "
+        f"{np.median([r['windows'] / r['oracle_windows'] for r in rows]):.0%} of the "
+        "windows (median).",
         "",
     ]
     if found:
         lines += [
-            f"Random choice needs {found[0]:.2f} [{found[1]:.2f}, {found[2]:.2f}] times the windows of "
-            "the loop for the same (median over seeds in which both got there, 90 % interval of it).",
+            f"Random choice needs {found[0]:.2f} [{found[1]:.2f}, {found[2]:.2f}] times the "
+            "windows of the loop for the same (median over seeds in which both got there, 90 % "
+            "interval of it).",
             "",
         ]
     return lines
+
+
+def _matches(one: Mapping[str, Any]) -> str:
+    if not one["matches"]:
+        return "no"
+    return "yes" if one["p"] <= 0.05 and one["after"] > 0 else "not shown"
 
 
 def _days(part: Mapping[str, Any]) -> list[str]:
@@ -94,7 +102,7 @@ def _days(part: Mapping[str, Any]) -> list[str]:
                 (str(k), f"{v['read']} to {v['predicted']}", number(v["before"], 2),
                  f"{v['after']:.2f} [{v['low']:.2f}, {v['high']:.2f}]", number(v["everything"], 2),
                  f"{v['null']:.2f}", f"{v['p']:.2f}", f"{r['windows']} of {r['all_windows']}",
-                 "no" if not v["matches"] else "yes" if v["p"] <= 0.05 and v["after"] > 0 else "not shown")
+                 _matches(v))
             )  # fmt: skip
     head = ("cut", "direction", "before", "after", "all windows", "chance", "p",
             "windows used", "matches")  # fmt: skip
@@ -102,8 +110,9 @@ def _days(part: Mapping[str, Any]) -> list[str]:
     return [
         "## Two days of motor cortex, 77 days apart",
         "",
-        "Reaches to eight targets, other units on each day; the loop begins with one window of each "
-        "target. Sealed part, both directions; several cuts of the same two days in three parts.",
+        "Reaches to eight targets, other units on each day; the loop begins with one window of "
+        "each target. Sealed part, both directions; several cuts of the same two days in three "
+        "parts.",
         "",
         table(head, body),
         "",

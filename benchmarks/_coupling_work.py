@@ -23,7 +23,7 @@ FIRST_SEED = 1000
 
 def simulated_part(*, quick: bool, kept: Callable[..., Any]) -> dict[str, Any]:
     """Loop and random windows on several seeds."""
-    seeds = range(FIRST_SEED, FIRST_SEED + (1 if quick else 6))
+    seeds = range(FIRST_SEED, FIRST_SEED + (1 if quick else 5))
     rows = [kept(f"simulated-{s}", lambda s=s: one_seed(s, quick=quick)) for s in seeds]
     return {"rows": rows, "goal": GOAL}
 
@@ -38,7 +38,7 @@ def one_seed(seed: int, *, quick: bool) -> dict[str, Any]:
     for pick in ("gain", "random"):
         # The loop's own rule stops it; that of random choice goes on to the last window, so
         # that the number it needs is known.
-        options = Options(step=8, enough=0.95 if pick == "gain" else 1.0, pick=pick, seed=seed)
+        options = Options(step=16, enough=0.95 if pick == "gain" else 1.0, pick=pick, seed=seed)
         runs[pick] = list(couple(bench, made.start(bench), options))
     sealed = Bench(parts.fit, parts.test.open("curve of the benchmark"))
     curves = {pick: [(r.n_windows, mean_skill(sealed, r.state, same)) for r in rounds]
@@ -84,7 +84,7 @@ def real_part(data: Path, *, quick: bool, kept: Callable[..., Any]) -> dict[str,
     days = real_days(data)
     if days is None:
         return None
-    seeds = range(1 if quick else 5)
+    seeds = range(1 if quick else 3)
     return {"rows": [kept(f"days-{s}", lambda s=s: one_cut(days, s)) for s in seeds]}
 
 

@@ -2,9 +2,9 @@
 
     python benchmarks/coupling.py [--quick] [--parts NAMES] [--test DATA] [--out DIR] [--page FILE]
 
-Data: `glue/m1_multiday` in the data folder, and simulated days. The loop learns within the recordings
-alone, so that --train is not used. Every seed is kept in the output folder. Writes results.json,
-coupling.md and coupling.png.
+Data: `glue/m1_multiday` in the data folder, and simulated days. The loop learns within the
+recordings alone, so that --train is not used. Every seed is kept in the output folder. Writes
+results.json, coupling.md and coupling.png.
 """
 
 from __future__ import annotations

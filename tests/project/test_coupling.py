@@ -1,4 +1,4 @@
-"""The coupling loop on a study: from the command to tables, a page and the same end after a kill."""
+"""The coupling loop on a study: tables, a page, and the same end after a kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The coupling loop on a study's sources: rounds kept on the disk, a verdict, and what to record."""
+"""The coupling loop on sources: rounds kept on the disk, a verdict, and what to record."""
 
 from __future__ import annotations
 

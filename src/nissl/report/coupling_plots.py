@@ -106,8 +106,8 @@ def coupling_page(
         gain = "" if np.isnan(r.gain) or not r.number else f"{r.gain:+.3f}"
         told = f"{r.expected:+.3f} ± {r.error:.3f}" if r.expected else ""
         lines.append(f"| {r.number} | {r.says} | {told} | {gain} | {r.skill:.3f} | {r.n_windows} |")
-    lines += ["", "Gain and skill are of the choose part. The sealed part was opened after the last "
-              "round.", "", "## Sealed part", ""]  # fmt: skip
+    lines += ["", "Gain and skill are of the choose part; the sealed part was opened after "
+              "the last round.", "", "## Sealed part", ""]  # fmt: skip
     lines += [
         "| read | predicted | before | after | all windows | chance | p | matches |",
         "|:---|:---|---:|---:|---:|---:|---:|:---|",
@@ -123,8 +123,8 @@ def coupling_page(
     if wishes:
         lines += ["", "## Record next", ""]
         lines += [
-            f"- {w.source}, condition {w.condition} ({w.windows} windows in use): one more is expected "
-            f"to bring {w.gain:.4f}."
+            f"- {w.source}, condition {w.condition} ({w.windows} windows in use): one more is "
+            f"expected to bring {w.gain:.4f}."
             for w in wishes
         ]
     write_bytes(path, ("\n".join(lines) + "\n").encode())

@@ -52,7 +52,7 @@ class Options:
     budget : int, optional
         Windows used at most, the first ones not counted.
     enough : float
-        Part of what all windows are expected to reach, 0 to 1.
+        Part of what all windows are expected to reach, 0 to 1; 1 uses all of them.
     pick : {"gain", "random"}
         Random windows are for comparison.
     seed : int
@@ -264,7 +264,7 @@ def _round(bench: Bench, last: Round, options: Options, begun: int, number: int)
     if room <= 0:
         return _stopped(last, number, f"The budget of {options.budget} windows is used up.", reason)
     reach = last.skill + gain
-    if gain <= max((1 - options.enough) * reach, error):
+    if options.enough < 1 and gain <= max((1 - options.enough) * reach, error):
         says = (
             f"All {rest} windows left are expected to bring {gain:.3f} (standard error "
             f"{error:.3f}) to a skill of {last.skill:.2f}: not worth it."

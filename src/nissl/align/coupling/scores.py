@@ -3,8 +3,8 @@
 A map is fitted on the conditions' mean courses of the windows used, one group of conditions left
 out, and predicts the other source's windows of those in another part of its recording. What all
 conditions share, step by step, is taken off: a skill of 0 is the mean course, 1 is all that windows
-repeat of their condition (their signal power; Sahani and Linden 2003, NIPS 15). What is predicted stays the same
-whatever the map's smoothing and axes are, so that settings can be compared.
+repeat of their condition (their signal power; Sahani and Linden 2003, NIPS 15). What is predicted
+stays the same whatever the map's smoothing and axes are, so that settings can be compared.
 """
 
 from __future__ import annotations
