@@ -61,18 +61,20 @@ def _simulated(part: Mapping[str, Any]) -> list[str]:
         "## Simulated days with planted reasons",
         "",
         "Four sources of 40 units and 16 conditions: two days of one subject that begin with "
-        "settings that do not suit them, a third of which five conditions were used with one window "
-        "each, and a stranger whose windows have their conditions in another order. Skill is the mean "
-        "over the three pairs of one subject, both directions, on the sealed part (before: no loop; "
-        "all windows: the settings of the end on all windows of the fit part). *Loop needs* and "
-        "*random needs*: windows from which on the skill stays at 95 % of that. Random choice has "
-        "the same settings tried, pairs set apart and test of settings; only its windows are drawn at "
-        "random among sources that are not set apart, and it goes on to the last. `None`: never.",
+        "settings that do not suit them, a third of which five conditions were used with one "
+        "window each, and a stranger whose windows have their conditions in another order. "
+        "Skill is the mean over the three pairs of one subject, both directions, on the sealed "
+        "part (before: no loop; all windows: the settings of the end on all windows of the fit "
+        "part). *Loop needs* and *random needs*: windows from which on the skill stays at 95 % "
+        "of that. Random choice tries the same settings and sets pairs apart by the same test; "
+        "only its windows are drawn at random, among sources that are not set apart, to the "
+        "last. `None`: never.",
         "",
         table(head, body),
         "",
         f"At its own stop the loop had 95 % of all windows' skill in {reached} of "
-        f"{len(rows)} seeds; median part {np.median([r['after'] / r['oracle'] for r in rows]):.2f}, "
+        f"{len(rows)} seeds; median part "
+        f"{np.median([r['after'] / r['oracle'] for r in rows]):.2f}, "
         f"lowest {min(r['after'] / r['oracle'] for r in rows):.2f}, with "
         f"{np.median([r['windows'] / r['oracle_windows'] for r in rows]):.0%} of the "
         "windows (median).",

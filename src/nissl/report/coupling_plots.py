@@ -44,11 +44,9 @@ def coupling_plot(rounds: Sequence[Round], verdict: Sequence[Verdict], path: Pat
     course.set_ylabel("mean skill of pairs, choose part")
     course.legend(frameon=False, fontsize=8, loc="lower right")
     course.spines[["top", "right"]].set_visible(False)
-    drawn = None
-    for panel, key, title in ((before, "before", "before"), (after, "after", "after the loop")):
-        drawn = _map(panel, verdict, key)
-        panel.set_title(f"sealed part, {title}", fontsize=10)
-    made.colorbar(drawn, ax=[before, after], shrink=0.8, label="skill")
+    _map(before, verdict, "before").set_title("sealed part, before", fontsize=10)
+    _map(after, verdict, "after").set_title("sealed part, after the loop", fontsize=10)
+    made.colorbar(after.images[0], ax=[before, after], shrink=0.8, label="skill")
     with atomic_write(path) as file:
         made.savefig(file, format="png", dpi=130)
 
@@ -58,7 +56,7 @@ def _map(panel: Any, verdict: Sequence[Verdict], key: str) -> Any:
     values = np.full((len(names), len(names)), np.nan)
     for v in verdict:
         values[names.index(v.read), names.index(v.predicted)] = getattr(v, key)
-    drawn = panel.imshow(values, cmap="viridis", vmin=0, vmax=1)
+    panel.imshow(values, cmap="viridis", vmin=0, vmax=1)
     for v in verdict:
         i, j = names.index(v.read), names.index(v.predicted)
         if key == "after" and not v.matches:
@@ -71,7 +69,7 @@ def _map(panel: Any, verdict: Sequence[Verdict], key: str) -> Any:
     panel.set_yticks(range(len(names)), names, fontsize=8)
     panel.set_xlabel("predicted")
     panel.set_ylabel("read from")
-    return drawn
+    return panel
 
 
 def _matches(one: Verdict) -> str:

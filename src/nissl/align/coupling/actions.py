@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nissl.align.coupling.scores import RULES, Bench, How, Used
-from nissl.align.fragments import Floats, Ints
+from nissl.align.fragments import Bools, Floats, Ints
 
 Pair = tuple[int, int]
 SEEN = 2
@@ -112,7 +112,7 @@ class Outlook:
         # A condition counts when both have it: what is filled alone is worth half.
         return share, self.hope[pair] * float(filled.sum()) / float(lacking.sum())
 
-    def usable(self, pair: Pair) -> Floats:
+    def usable(self, pair: Pair) -> Bools:
         """Conditions of which both sources have windows, in use or free, shape (n_conditions,)."""
         both = self.counts[list(pair)] + self.free[list(pair)]
         return np.asarray((both > 0).all(axis=0))

@@ -295,9 +295,9 @@ def _settings(
             for how in others(old, family):
                 _, after = _both(bench, pair, how, state)
                 gain = sum(b.useful - a.useful for a, b in zip(before, after, strict=True)) / 2
-                error = float(np.hypot(*(b.error(a) for a, b in zip(before, after, strict=True))))
+                error = _error([b.error(a) for a, b in zip(before, after, strict=True)])
                 if best is None or gain > best[0]:
-                    best = gain, error / 2, how
+                    best = gain, error, how
             looked = state.looked + len(others(old, family))
             state = replace(state, looked=looked)
             sure = -float(ndtri(LEVEL / max(looked, 1)))
@@ -321,7 +321,7 @@ def _stranger(
         usual = float(np.median([v for p, v in value.items() if p != pair] or [HOPED]))
         _, skills = _both(bench, pair, state.how[pair], state)
         own = (skills[0].value + skills[1].value) / 2
-        high = own + 1.64 * float(np.hypot(*(s.error() for s in skills))) / 2
+        high = own + 1.64 * _error([s.error() for s in skills])
         if high > 0.5 * max(usual, HOPED):
             continue
         null = chance(bench, pair, state.how[pair], state, rng)
@@ -358,6 +358,11 @@ def _both(bench: Bench, pair: Pair, how: How, state: State) -> tuple[float, tupl
     return (skills[0].useful + skills[1].useful) / 2, skills
 
 
+def _error(errors: list[float]) -> float:
+    """Standard error of the mean of both directions."""
+    return float(np.linalg.norm(errors)) / len(errors)
+
+
 def _mean(bench: Bench, state: State) -> float:
     values = [_both(bench, p, h, state)[0] for p, h in state.live.items()]
     return float(np.mean(values)) if values else 0.0
@@ -367,7 +372,8 @@ def _reason(bench: Bench, pair: Pair, state: State, rng: np.random.Generator) ->
     """Largest reason of a pair's loss in the fit part; "windows" where they are too few to say."""
     parts = [bench.fit[s].in_windows(state.used[s]) for s in pair]
     try:
-        found = reasons(*of_windows(parts), rng)
+        read, predicted = of_windows(parts)
+        found = reasons(read, predicted, rng)
     except BadArgumentError:
         return "windows"
     return max(found, key=lambda r: r.loss).name
