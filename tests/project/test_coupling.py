@@ -118,6 +118,7 @@ def test_a_second_run_changes_nothing(study: SimpleNamespace, whole: SimpleNames
     assert whole.log.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_end(
     study: SimpleNamespace, whole: SimpleNamespace
 ) -> None:

@@ -21,6 +21,8 @@ from nissl.align.fragments import Fragment, conditions, runs
 from nissl.errors import BadArgumentError, CorruptProjectError
 
 OPTIONS = Options(step=16, enough=0.8)
+SOME = 6
+"""Rounds that are run again: some of each kind."""
 
 
 @pytest.fixture(scope="module")
@@ -80,27 +82,27 @@ def test_no_choice_depends_on_the_test_part(small: Planted, rounds: list[Round])
         spoilt.append(replace(whole, activity=np.where(hit[:, None], noise, whole.activity)))
     after = split(spoilt, np.random.default_rng(0))
     bench = Bench(after.fit, after.choose)
-    again = list(couple(bench, small.start(bench), OPTIONS))
-    assert told(again) == told(rounds)
+    again = list(islice(couple(bench, small.start(bench), OPTIONS), SOME))
+    assert told(again) == told(rounds[:SOME])
     assert after.test.opened == []
 
 
-def test_an_interrupted_loop_goes_on_to_the_same_end(
+def test_an_interrupted_loop_goes_on_as_it_would_have(
     small: Planted, parts: Parts, rounds: list[Round], tmp_path: Path
 ) -> None:
     bench = Bench(parts.fit, parts.choose)
     start = small.start(bench)
     key = key_of(parts, start, OPTIONS)
     log = Log(tmp_path, key)
-    for one in islice(couple(bench, start, OPTIONS, log.rounds), 4):
+    for one in islice(couple(bench, start, OPTIONS, log.rounds), 3):
         log.append(one)
     fresh = Bench(parts.fit, parts.choose)
     log = Log(tmp_path, key)
-    assert len(log.rounds) == 4
-    for one in couple(fresh, start, OPTIONS, log.rounds):
+    assert len(log.rounds) == 3
+    for one in islice(couple(fresh, start, OPTIONS, log.rounds), SOME - 3):
         log.append(one)
-    assert told(list(Log(tmp_path, key).rounds)) == told(rounds)
-    assert list(couple(fresh, start, OPTIONS, log.rounds)) == []
+    assert told(list(Log(tmp_path, key).rounds)) == told(rounds[:SOME])
+    assert list(couple(fresh, start, OPTIONS, tuple(rounds))) == []
 
 
 def test_the_test_part_is_opened_once_and_says_who_matches(
