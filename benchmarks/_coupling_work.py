@@ -11,10 +11,11 @@ import numpy as np
 
 from _glue_days import real_days
 from nissl.align.coupling.judging import judge
-from nissl.align.coupling.rounds import Options, Round, State, begin, couple
+from nissl.align.coupling.rounds import begin, couple
 from nissl.align.coupling.scores import Bench
 from nissl.align.coupling.simulate import planted
 from nissl.align.coupling.split import Parts, split
+from nissl.align.coupling.state import Options, Round, State
 
 GOAL = 0.95
 FIRST_SEED = 1000

@@ -14,7 +14,7 @@ from nissl.cli.output import say, show
 from nissl.errors import BadArgumentError
 
 if TYPE_CHECKING:
-    from nissl.align.coupling.rounds import Round
+    from nissl.align.coupling.state import Round
 
 
 def couple(

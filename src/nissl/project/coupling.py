@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +12,10 @@ import pyarrow as pa
 from nissl.align.coupling.actions import outlook
 from nissl.align.coupling.judging import Verdict, judge
 from nissl.align.coupling.log import Log, fingerprint, key_of
-from nissl.align.coupling.rounds import Options, Round, begin, couple
+from nissl.align.coupling.rounds import begin, couple
 from nissl.align.coupling.scores import Bench, How
 from nissl.align.coupling.split import Parts, split
+from nissl.align.coupling.state import Options, Round, State
 from nissl.labels.replay import Rule
 from nissl.project.populations import Populations, populations
 from nissl.project.source import Source
@@ -115,7 +115,7 @@ def couple_sources(
 
 def _run(
     bench: Bench,
-    start: Any,
+    start: State,
     options: Options,
     log: Log,
     bar: Progress,

@@ -12,7 +12,7 @@ from nissl.labels.atomic import atomic_write, write_bytes
 
 if TYPE_CHECKING:
     from nissl.align.coupling.judging import Verdict
-    from nissl.align.coupling.rounds import Round
+    from nissl.align.coupling.state import Round
 
 _KINDS = {"windows": "#0072B2", "settings": "#E69F00", "apart": "#D55E00"}
 _WORDS = {"windows": "more windows", "settings": "other settings", "apart": "set apart"}

@@ -13,10 +13,11 @@ import pytest
 from nissl.align.coupling.actions import Outlook, others
 from nissl.align.coupling.judging import judge
 from nissl.align.coupling.log import Log, key_of
-from nissl.align.coupling.rounds import Options, Round, begin, couple
+from nissl.align.coupling.rounds import begin, couple
 from nissl.align.coupling.scores import Bench, How
 from nissl.align.coupling.simulate import Planted, planted
 from nissl.align.coupling.split import Parts, Sealed, split
+from nissl.align.coupling.state import Options, Round
 from nissl.align.fragments import Fragment, conditions, runs
 from nissl.errors import BadArgumentError, CorruptProjectError
 
@@ -168,6 +169,14 @@ def test_too_few_windows_and_no_conditions_are_refused() -> None:
         split([few, few], rng)
     with pytest.raises(BadArgumentError, match="condition for every window"):
         Bench([bare, bare], [bare, bare])
+
+
+def test_options_that_mean_nothing_are_refused(parts: Parts) -> None:
+    for wrong in ({"step": 0}, {"budget": -1}, {"enough": 0.0}, {"enough": 1.1}):
+        with pytest.raises(BadArgumentError, match="step"):
+            Options(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(BadArgumentError, match="begin with"):
+        begin(Bench(parts.fit, parts.choose), per_condition=0)
 
 
 def test_a_start_has_the_first_windows_of_each_condition(parts: Parts) -> None:

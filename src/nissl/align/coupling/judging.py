@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nissl.align.coupling.rounds import N_NULL, Round
+from nissl.align.coupling.rounds import N_NULL
 from nissl.align.coupling.scores import Bench, Skill
 from nissl.align.coupling.split import Parts
+from nissl.align.coupling.state import Round
 
 _Z90 = 1.645
 

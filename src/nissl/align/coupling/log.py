@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from nissl.align.coupling.rounds import Options, Round, State
 from nissl.align.coupling.split import Parts
+from nissl.align.coupling.state import Options, Round, State
 from nissl.align.fragments import Fragment
 from nissl.errors import CorruptProjectError
 from nissl.labels.atomic import make_folder, write_bytes

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nissl.align.coupling.rounds import State, begin
+from nissl.align.coupling.rounds import begin
 from nissl.align.coupling.scores import Bench, How
+from nissl.align.coupling.state import State
 from nissl.align.fragments import Fragment
 from nissl.align.latent.simulate import simulate_day, simulate_subject
 
