@@ -29,7 +29,7 @@ from nissl.align.coupling.actions import (
 from nissl.align.coupling.scores import Bench, How, Skill
 from nissl.align.coupling.state import Options, Round, State
 from nissl.align.fragments import Ints
-from nissl.align.responses import of_windows
+from nissl.align.windowed import of_windows
 from nissl.errors import BadArgumentError
 
 LEVEL = 0.05
