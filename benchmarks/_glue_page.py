@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+import _glue_translate_page as translated
 from _common import COLOURS, MARKERS, number, table
 
+PARTS = {"carried": translated.carried, "rates": translated.rates, "meg": translated.meg}
 CARRIED = ("transport, taught", "transport", "procrustes", "cca", "none")
 FRESH = ("fresh, latents", "fresh, units")
 _WORDS = {
@@ -52,6 +54,9 @@ def markdown(results: Mapping[str, Any], picture: str) -> str:
         lines += _reasons(results["reasons"])
     if results.get("speed"):
         lines += _speed(results["speed"])
+    for name, part in PARTS.items():
+        if results.get(name):
+            lines += part(results[name])
     cpu = results["machine"]
     lines += [f"Machine: {cpu['cpu']}, {cpu['cores']} cores, {cpu['memory_gb']} GB.", ""]
     return "\n".join(lines)

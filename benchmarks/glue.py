@@ -2,11 +2,12 @@
 
     python benchmarks/glue.py [--quick] [--parts NAMES] [--test DATA] [--out DIR] [--page FILE]
 
-Data: `glue/m1_multiday`, `glue/ca1_multiday` and `glue/ca1_ca3_crossregion` in the data folder.
-Maps and decoders are fitted on calibration parts of the recordings themselves and nothing is learnt
-across data sets, so that --train is not used. CEBRA runs beside, in a process of its own, where
-NISSL_CEBRA_PYTHON names an interpreter that has it. Every part is kept in the output folder. Writes
-results.json, glue.md and glue.png.
+Data: `glue/m1_multiday`, `glue/ca1_multiday`, `glue/ca1_ca3_crossregion`, `glue/meg_eeg` and
+`imaging/spike_inference` in the data folder. Maps and decoders are fitted on calibration parts of
+the recordings themselves and nothing is learnt across data sets (but in the part "rates", where
+each set is read by maps of the others), so that --train is not used. CEBRA runs beside, in a process
+of its own, where NISSL_CEBRA_PYTHON names an interpreter that has it. Every part is kept in the
+output folder. Writes results.json, glue.md and glue.png.
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ from _glue_days import days_part, drift_part
 from _glue_page import markdown, plot
 from _glue_peer import cebra_part
 from _glue_regions import reasons_part, regions_part, speed_part
+from _glue_translate import carried_part, meg_part, rates_part
 
 VERSION = 1
+PARTS = (
+    "days", "cebra", "drift", "ca1", "regions", "speed", "reasons", "carried", "rates", "meg",
+)  # fmt: skip
 
 
 def parts(args: Any) -> dict[str, Callable[..., Any]]:
@@ -38,6 +43,9 @@ def parts(args: Any) -> dict[str, Callable[..., Any]]:
         "regions": partial(regions_part, args.test),
         "speed": speed_part,
         "reasons": reasons_part,
+        "carried": partial(carried_part, args.test),
+        "rates": partial(rates_part, args.test, args.out / "rates"),
+        "meg": partial(meg_part, args.test),
     }
 
 
@@ -62,9 +70,7 @@ def run(args: Any) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
     parser = arguments("glue", (__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "--parts", default="days,cebra,drift,ca1,regions,speed,reasons", help="a comma list"
-    )
+    parser.add_argument("--parts", default=",".join(PARTS), help="a comma list")
     args = parser.parse_args(argv)
     results = run(args)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -126,3 +126,39 @@ def test_without_data_what_is_simulated_is_told(glue: ModuleType, tmp_path: Path
     assert glue.main(options) == 0
     page = (out / "glue.md").read_text()
     assert "CA1" not in page
+
+
+def test_too_little_is_refused_and_told(glue: ModuleType, tmp_path: Path) -> None:
+    from _glue_translate import EVOKED, MEG
+
+    rng = np.random.default_rng(0)
+    source = np.cumsum(rng.standard_normal((4, 3, 200)), axis=2)
+    held = {"sfreq": 600.0}
+    for name, own in zip(EVOKED, source, strict=True):
+        held[f"{name}_meg"] = rng.standard_normal((8, 3)) @ own
+        held[f"{name}_eeg"] = rng.standard_normal((5, 3)) @ own
+    (tmp_path / MEG).parent.mkdir(parents=True)
+    np.savez(tmp_path / MEG, **held)
+    out = tmp_path / "out"
+    options = ["--test", str(tmp_path), "--out", str(out), "--quick", "--parts", "meg,rates"]
+    assert glue.main(options) == 0
+    page = (out / "glue.md").read_text()
+    assert "record more windows" in page
+    assert "not to be believed" in page
+    assert "Fluorescence" not in page
+
+
+def test_rules_carried_over_make_a_table(glue: ModuleType) -> None:
+    import _glue_translate_page as page
+    from _glue_translate import _row
+    from nissl.align.latent.aligners import Settings
+    from nissl.align.translation.simulate import simulate_population, simulate_system
+    from nissl.align.translation.unpaired import carry
+
+    rng = np.random.default_rng(0)
+    system = simulate_system(rng)
+    pair = [simulate_population(rng, system, name=n, n_windows=24) for n in ("first", "same")]
+    own = _row(carry(*pair, rng, settings=Settings(n_axes=6), n_null=19))
+    text = "\n".join(page.carried({"simulated": [{**own, "kind": "same"}]}))
+    assert "simulated: same system" in text
+    assert "of 1" in text
