@@ -5,9 +5,9 @@
 Data: `glue/m1_multiday`, `glue/ca1_multiday`, `glue/ca1_ca3_crossregion`, `glue/meg_eeg` and
 `imaging/spike_inference` in the data folder. Maps and decoders are fitted on calibration parts of
 the recordings themselves and nothing is learnt across data sets (but in the part "rates", where
-each set is read by maps of the others), so that --train is not used. CEBRA runs beside, in a process
-of its own, where NISSL_CEBRA_PYTHON names an interpreter that has it. Every part is kept in the
-output folder. Writes results.json, glue.md and glue.png.
+each set is read by maps of the others), so that --train is not used. CEBRA runs beside, in a
+process of its own, where NISSL_CEBRA_PYTHON names an interpreter that has it. Every part is kept in
+the output folder. Writes results.json, glue.md and glue.png.
 """
 
 from __future__ import annotations

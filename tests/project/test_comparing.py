@@ -13,12 +13,12 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 import nissl
-from nissl.align.latent.simulate import Subject, simulate_day, simulate_subject
+from nissl.align.fragments import runs
+from nissl.align.latent.simulate import SimulatedDay, Subject, simulate_day, simulate_subject
 from nissl.cli import app
 from nissl.errors import BadArgumentError, MissingInputError
-from nissl.testing.days import add_day
-
-RATE_HZ = 1000.0
+from nissl.labels import Kind
+from nissl.testing.days import BIN, GAP_S, RATE_HZ, add_day
 
 
 def behaviour_table(path: Path, day: SimulatedDay) -> Path:

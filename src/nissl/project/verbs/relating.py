@@ -10,12 +10,12 @@ from nissl.project import (
     aligning,
     carrying,
     comparing,
+    coupling,
     mapping,
     syncing,
     translating,
     waveforming,
 )
-from nissl.project import aligning, comparing, coupling, mapping, syncing, translating
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 
@@ -194,6 +194,7 @@ class Relating(Opened):
         first, second = self.source(a), self.source(b)
         given = [windows] if isinstance(windows, str | Path) else windows
         return carrying.carry_sources(self.store, first, second, given, **options)
+
     def couple(
         self,
         windows: Sequence[str | Path] | str | Path,
