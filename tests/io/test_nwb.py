@@ -40,6 +40,7 @@ SHARED = [HealthCheck.function_scoped_fixture]  # each example replaces what the
 
 class TestContract(SpikeExporterContract):
     name = "nwb"
+    holds_marks = True
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""NWB files of units, segmented cells or tracked neurons: written with pynwb, and read.
+"""NWB files of units, cells, tracked neurons, or spans and instants: written with pynwb, and read.
 
 Written: the units table (spike times in seconds of the stream's clock beside the exact
 samples, templates in volts, electrodes, quality with probabilities, metrics, confidence),
@@ -7,6 +7,9 @@ own in the processing module "nissl", and the provenance of all of it as JSON in
 space. It cannot hold raw data, probabilities on single spikes or item tables with nested
 columns. Two exports of the same labels differ in the object ids and times that HDF5 and
 pynwb put in.
+
+Of spans and instants that are no spikes (stages, events, windows) the labels themselves are such
+TimeIntervals, named as their task; what was measured of each is not in the file.
 
 Segmented cells are told in `nissl.io.nwb.regions`, tracked neurons in `nissl.io.nwb.tracks`,
 aligned latents, which are written and not read, in `nissl.io.nwb.latents`.
@@ -60,7 +63,8 @@ class Nwb:
     def matches(self, path: Path) -> bool:
         """Whether `path` is an HDF5 file named .nwb with spike times, segmented cells or tracks."""
         return _holds(
-            Path(path), lambda file: "units/spike_times" in file or has_segmentation(file)
+            Path(path),
+            lambda file: "units/spike_times" in file or has_segmentation(file) or has_marks(file),
         ) or holds_tracks(Path(path))
 
     def read(
@@ -89,6 +93,12 @@ def has_segmentation(file: Any) -> bool:
     return False
 
 
+def has_marks(file: Any) -> bool:
+    """Whether an open HDF5 file is of spans or instants that nissl wrote."""
+    told = file.get("scratch/nissl_provenance")
+    return told is not None and '"marks"' in told.asstr()[()]
+
+
 def holds_tracks(path: Path) -> bool:
     """Whether `path` is an HDF5 file named .nwb with tracks, see `nissl.io.nwb.tracks`."""
     return _holds(
@@ -106,7 +116,7 @@ def _holds(path: Path, has: Callable[[Any], bool]) -> bool:
 
         with h5py.File(path, "r") as file:
             return has(file)
-    except (ImportError, OSError, RuntimeError, KeyError, ValueError):
+    except (ImportError, OSError, RuntimeError, KeyError, ValueError, TypeError):
         return False
 
 

@@ -19,7 +19,7 @@ from nissl.io.contracts import Imported
 from nissl.io.curation import STATED_NAMES, stated_classes
 from nissl.io.files import corrupt
 from nissl.io.manifest import checked, restore_items, restore_set
-from nissl.io.nwb.tables import read_classes, read_events
+from nissl.io.nwb.tables import read_classes, read_events, read_marks
 from nissl.io.nwb.units import SPIKE_TEXTS, WAVEFORMS
 from nissl.io.rates import MICROSECONDS_HZ, positive_rate
 from nissl.io.spikes import event_columns, fingerprint_of
@@ -81,6 +81,8 @@ def _of_movie(
     """Tracks, or segmented cells of a file without units; None where there are none."""
     from nissl.io.nwb import regions, tracks
 
+    if facts is not None and "marks" in facts:
+        return read_marks(nwbfile, facts)
     if facts is not None:
         readers = {Kind.REGIONS: regions.read_ours, Kind.POINTS: tracks.read_ours}
         reader = readers.get(facts["labels"]["kind"])

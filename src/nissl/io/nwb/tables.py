@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nissl.errors import CorruptSourceError, ExportError
+from nissl.io.contracts import Imported
 from nissl.io.manifest import restore_set
 from nissl.io.spikes import clock_of, nullable
 from nissl.labels import Kind, LabelSet
@@ -45,11 +46,6 @@ def add_events(nwbfile: Any, dossier: Dossier, names: Mapping[str, str]) -> None
     ExportError
         Events of another kind.
     """
-    from pynwb.epoch import TimeIntervals
-
-    if not dossier.events:
-        return
-    clock = clock_of(dossier)
     for name, labels in dossier.events.items():
         if labels.kind not in _PLACES:
             raise ExportError(
@@ -57,27 +53,39 @@ def add_events(nwbfile: Any, dossier: Dossier, names: Mapping[str, str]) -> None
                 f"{name!r} of {labels.kind.value}",
                 "Export them as parquet.",
             )
-        if not labels.n_rows:
-            continue
-        start, stop = (labels.column(c) for c in _PLACES[labels.kind])
-        author = labels.provenance.author
-        by = f"{name} by {author.kind} {author.name}"
-        columns = [
-            _vector("start_time", "seconds", clock.to_seconds(start)),
-            _vector("stop_time", "seconds; half-open", clock.to_seconds(stop)),
-            _vector("start_sample", "sample", start),
-            _vector("stop_sample", "sample; half-open", stop),
-            *_common(labels),
-            *_probabilities(labels),
-            _vector("channel", "index, -1 for none", labels.column("channel")),
-        ]
-        if labels.kind is Kind.EVENTS:
-            columns += _amplitudes(labels)
-        table = TimeIntervals(name=names[name], description=by, columns=columns)
-        if names[name] == "trials":
-            nwbfile.trials = table
-        else:
-            nwbfile.add_time_intervals(table)
+        _add_intervals(nwbfile, dossier, labels, name, names[name])
+
+
+def add_marks(nwbfile: Any, dossier: Dossier, place: str) -> None:
+    """Add the dossier's own spans or instants, as a table of this name."""
+    _add_intervals(nwbfile, dossier, dossier.labels, dossier.labels.provenance.task, place)
+
+
+def _add_intervals(nwbfile: Any, dossier: Dossier, labels: LabelSet, name: str, place: str) -> None:
+    from pynwb.epoch import TimeIntervals
+
+    clock = clock_of(dossier)
+    if not labels.n_rows:
+        return
+    start, stop = (labels.column(c) for c in _PLACES[labels.kind])
+    author = labels.provenance.author
+    by = f"{name} by {author.kind} {author.name}"
+    columns = [
+        _vector("start_time", "seconds", clock.to_seconds(start)),
+        _vector("stop_time", "seconds; half-open", clock.to_seconds(stop)),
+        _vector("start_sample", "sample", start),
+        _vector("stop_sample", "sample; half-open", stop),
+        *_common(labels),
+        *_probabilities(labels),
+        _vector("channel", "index, -1 for none", labels.column("channel")),
+    ]
+    if labels.kind is Kind.EVENTS:
+        columns += _amplitudes(labels)
+    table = TimeIntervals(name=place, description=by, columns=columns)
+    if place == "trials":
+        nwbfile.trials = table
+    else:
+        nwbfile.add_time_intervals(table)
 
 
 def read_classes(nwbfile: Any, facts: Mapping[str, Any]) -> tuple[LabelSet, ...]:
@@ -95,26 +103,46 @@ def read_classes(nwbfile: Any, facts: Mapping[str, Any]) -> tuple[LabelSet, ...]
 
 def read_events(nwbfile: Any, facts: Mapping[str, Any]) -> dict[str, LabelSet]:
     """Sets that `add_events` wrote."""
-    out = {}
-    for name, each in facts["events"].items():
-        first, last = _PLACES[Kind(each["kind"])]
-        if not each["n_rows"]:
-            out[name] = _checked(restore_set(each, _empty({first, last})), each)
-            continue
-        place = facts["event_names"][name]
-        table = nwbfile.trials if place == "trials" else nwbfile.intervals[place]
-        columns = _read_common(table, each)
-        columns |= {first: np.asarray(table["start_sample"][:])}
-        if first != last:
-            columns[last] = np.asarray(table["stop_sample"][:])
-        channel = np.asarray(table["channel"][:], np.int32)
-        columns["channel"] = nullable(channel, channel < 0)
-        if "amplitude" in table.colnames:
-            amplitude = np.asarray(table["amplitude"][:], np.float32)
-            null = np.asarray(table["amplitude_is_null"][:], bool)
-            columns["amplitude"] = nullable(amplitude, null)
-        out[name] = _checked(restore_set(each, columns), each)
-    return out
+    return {
+        name: _read_intervals(nwbfile, each, facts["event_names"][name])
+        for name, each in facts["events"].items()
+    }
+
+
+def read_marks(nwbfile: Any, facts: Mapping[str, Any]) -> Imported:
+    """Spans or instants that `add_marks` wrote, with the session's classes and events."""
+    told = {"clock": facts.get("clock"), "channels": facts["marks"]["channels"]}
+    return Imported(
+        labels=(
+            _read_intervals(nwbfile, facts["labels"], facts["marks"]["place"]),
+            *read_classes(nwbfile, facts),
+        ),
+        what_is_missing=("The file names no raw file; signals cannot be shown.",),
+        format="nwb",
+        fingerprint=str(facts["source"]["fingerprint"]),
+        subject=str(facts["source"]["subject"].get("id", "unknown")),
+        session=str(facts["source"]["session"].get("id", "unknown")),
+        events=read_events(nwbfile, facts),
+        facts={name: value for name, value in told.items() if value},
+    )
+
+
+def _read_intervals(nwbfile: Any, each: Mapping[str, Any], place: str) -> LabelSet:
+    first, last = _PLACES[Kind(each["kind"])]
+    if not each["n_rows"]:
+        return _checked(restore_set(each, _empty({first, last})), each)
+    table = nwbfile.trials if place == "trials" else nwbfile.intervals[place]
+    columns = _read_common(table, each)
+    columns |= {first: np.asarray(table["start_sample"][:])}
+    if first != last:
+        columns[last] = np.asarray(table["stop_sample"][:])
+    channel = np.asarray(table["channel"][:], np.int32)
+    columns["channel"] = nullable(channel, channel < 0)
+    if "amplitude" in table.colnames:
+        amplitude = np.asarray(table["amplitude"][:], np.float32)
+        null = np.asarray(table["amplitude_is_null"][:], bool)
+        columns["amplitude"] = nullable(amplitude, null)
+    return _checked(restore_set(each, columns), each)
 
 
 def _checked(labels: LabelSet, facts: Mapping[str, Any]) -> LabelSet:

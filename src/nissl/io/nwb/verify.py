@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nissl.io.nwb.read import manifest_of, opened, our_items, our_spikes, ragged
-from nissl.io.nwb.tables import read_classes, read_events
+from nissl.io.nwb.tables import read_classes, read_events, read_marks
 from nissl.io.regions import image_differences, signal_differences
 from nissl.io.spikes import channels_of, clock_of, rows_of_units, spread, templates_of, units_of
 from nissl.io.trace_tables import trace_differences
@@ -37,6 +37,8 @@ def verify_nwb(dossier: Dossier, path: Path) -> None:
             from nissl.io.nwb.latents import differences as in_latents
 
             differences += in_latents(dossier, nwbfile)
+        elif facts is not None and "marks" in facts:
+            differences += _marks(dossier, nwbfile, facts)
         elif facts is not None:
             back = our_spikes(nwbfile, facts)
             differences += set_differences("spikes", dossier.labels, back)
@@ -50,6 +52,15 @@ def verify_nwb(dossier: Dossier, path: Path) -> None:
                 if events.get(name) != labels
             ]
     report(differences, path)
+
+
+def _marks(dossier: Dossier, nwbfile: Any, facts: Any) -> list[str]:
+    back = read_marks(nwbfile, facts)
+    return [
+        *set_differences("annotations", dossier.labels, back.labels[0]),
+        *classes_differences(dossier.classes, back.labels[1:]),
+        *(f"events: {n}" for n, each in dossier.events.items() if back.events.get(n) != each),
+    ]
 
 
 def _regions(dossier: Dossier, nwbfile: Any, facts: Any) -> list[str]:

@@ -15,10 +15,10 @@ from nissl.data import ChannelTable
 from nissl.errors import BadArgumentError
 from nissl.io.manifest import describe, describe_columns
 from nissl.io.names import plain_name
-from nissl.io.nwb.tables import add_classes, add_events
+from nissl.io.nwb.tables import add_classes, add_events, add_marks
 from nissl.io.nwb.units import item_columns, units_table
 from nissl.io.spikes import channels_of, check_no_row_probabilities, clock_of, spikes_of, units_of
-from nissl.labels import Kind
+from nissl.labels import Kind, LabelSet
 from nissl.tasks import Dossier
 
 SCRATCH = "nissl_provenance"
@@ -27,6 +27,7 @@ _ABOUT = {
     Kind.EVENTS: ("units", "sorted units", ["spike sorting", "extracellular electrophysiology"]),
     Kind.REGIONS: ("regions", "segmented cells", ["calcium imaging", "segmentation"]),
     Kind.POINTS: ("neurons", "tracked neurons", ["calcium imaging", "tracking"]),
+    Kind.SPANS: ("marks", "marks of what happened when", ["annotation"]),
     Kind.LINKS: ("axes", "aligned latents", ["population activity", "alignment"]),
 }
 _SPACE = uuid.UUID("6f0f1f0e-3d4c-5a57-9a0c-6e6973736c00")
@@ -54,6 +55,8 @@ def build(dossier: Dossier, *, session_start: str | None = None) -> Any:
         return _of_latents(dossier, session_start)
     if dossier.labels.kind in (Kind.REGIONS, Kind.POINTS):
         return _of_movie(dossier, session_start)
+    if are_marks(dossier.labels):
+        return _of_marks(dossier, session_start)
     labels = spikes_of(dossier)
     check_no_row_probabilities(labels)
     clock_of(dossier)
@@ -82,6 +85,28 @@ def _of_movie(dossier: Dossier, session_start: str | None) -> Any:
     add_classes(nwbfile, dossier.classes)
     add_events(nwbfile, dossier, names)
     _add_facts(nwbfile, facts)
+    return nwbfile
+
+
+def are_marks(labels: LabelSet) -> bool:
+    """Whether these are spans or instants, not spikes of units."""
+    spikes = labels.kind is Kind.EVENTS and "unit" in labels.vocabulary.names
+    return labels.kind in (Kind.SPANS, Kind.EVENTS) and not spikes
+
+
+def _of_marks(dossier: Dossier, session_start: str | None) -> Any:
+    """File of spans or instants; see `nissl.io.nwb.tables`."""
+    names = _event_names(dossier)
+    place = plain_name(dossier.labels.provenance.task)
+    while place in names.values():
+        place += "_"
+    channels = channels_of(dossier)
+    marks = {"place": place, "channels": None if channels is None else channels.to_json()}
+    nwbfile = _file(dossier, session_start)
+    add_marks(nwbfile, dossier, place)
+    add_classes(nwbfile, dossier.classes)
+    add_events(nwbfile, dossier, names)
+    _add_facts(nwbfile, {**describe(dossier), "event_names": names, "marks": marks})
     return nwbfile
 
 
@@ -155,7 +180,8 @@ def _file(dossier: Dossier, session_start: str | None) -> Any:
     name = str(session.get("id") or "unknown")
     provenance = dossier.labels.provenance
     author = provenance.author
-    noun, about, keywords = _ABOUT[dossier.labels.kind]
+    kind = Kind.SPANS if are_marks(dossier.labels) else dossier.labels.kind
+    noun, about, keywords = _ABOUT[kind]
     notes = [
         f"{dossier.labels.items.size} {noun} of the task {provenance.task!r} by {author.kind} "
         f"{author.name} {author.version}".strip()
