@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import nissl
-from _common import Cell, arguments, finite, machine, run_cell
+from _common import Cell, arguments, finite, kept_result, machine, run_cell
 from _same_units_page import gathered, markdown, plot
 from nissl.annotators.spikes.hybrid_units import CELLEXPLORER
 
@@ -101,10 +101,14 @@ def _plain(text: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
-    args = arguments("same_units", (__doc__ or "").split("\n")[0]).parse_args(argv)
+    parser = arguments("same_units", (__doc__ or "").split("\n")[0])
+    parser.add_argument("--kept", action="store_true", help="tell of kept cells, compute none")
+    args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     rows = []
     for cell in cells(args):
+        if args.kept and kept_result(cell, args.out / "cells") is None:
+            continue
         told = run_cell(cell, args.out / "cells", timeout_s=args.timeout, fresh=args.fresh)
         rows.append({"key": dict(cell.key), **told})
         print(cell.name, told.get("error", "done"), flush=True)
