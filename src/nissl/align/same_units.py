@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -120,19 +121,20 @@ def simulated(seeds: Iterable[int]) -> tuple[Floats, Bools]:
 def _two_days(rng: np.random.Generator) -> tuple[Tuning, Tuning, bool]:
     """Two days of one animal, or of two, which is told."""
     n_cells, laps = int(np.exp(rng.uniform(np.log(60), np.log(500)))), int(rng.integers(2, 7))
-    settings = {
-        "seen": rng.uniform(0.2, 0.95),
-        "drift_cm": float(np.exp(rng.uniform(0, np.log(25)))),
-        "peak_hz": float(np.exp(rng.uniform(np.log(0.15), np.log(3)))),
-        "spread": rng.uniform(0.5, 1.2),
-        "untuned": rng.uniform(0, 0.8),
-        "wander": rng.uniform(0, 0.8),
-    }
+    animal = partial(
+        simulate_places,
+        rng,
+        n_cells=n_cells,
+        laps_per_window=laps,
+        seen=rng.uniform(0.2, 0.95),
+        drift_cm=float(np.exp(rng.uniform(0, np.log(25)))),
+        peak_hz=float(np.exp(rng.uniform(np.log(0.15), np.log(3)))),
+        spread=rng.uniform(0.5, 1.2),
+        untuned=rng.uniform(0, 0.8),
+        wander=rng.uniform(0, 0.8),
+    )
     strangers = bool(rng.uniform() < STRANGERS)
-    animals = [
-        simulate_places(rng, n_cells=n_cells, laps_per_window=laps, **settings)
-        for _ in range(2 if strangers else 1)
-    ]
+    animals = [animal() for _ in range(2 if strangers else 1)]
     return animals[0][0][1], animals[-1][1][1], strangers
 
 
