@@ -118,10 +118,10 @@ def _days(days: Mapping[str, Any], cebra: Mapping[str, Any] | None) -> list[str]
 def _peer(cebra: Mapping[str, Any] | None) -> str:
     """What CEBRA was given, or that it was not there."""
     if not cebra:
-        return "CEBRA is not installed here and was not run."
+        return "CEBRA was not run for this page (NISSL_CEBRA_PYTHON named no interpreter)."
     return (
         f"CEBRA {cebra['version']} ran in a process of its own on {cebra['splits']} of these "
-        "splits: one model of the reference and of the labelled windows, velocity as its labels, "
+        f"{'splits' if cebra['splits'] > 1 else 'splits alone'}: one model of the reference and of the labelled windows, velocity as its labels, "
         "8 axes, 300 steps of 256 bins, on activity prepared as for our own spaces, read by a "
         f"ridge of both days' embeddings; {cebra['seconds']:.0f} s each on the shared machine. "
         "These settings are small; a longer training may do better. It needs labels of both days "
