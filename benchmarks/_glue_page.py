@@ -119,11 +119,12 @@ def _peer(cebra: Mapping[str, Any] | None) -> str:
     """What CEBRA was given, or that it was not there."""
     if not cebra:
         return "CEBRA was not run for this page (NISSL_CEBRA_PYTHON named no interpreter)."
+    part = "split" if cebra["splits"] == 1 else "splits"
     return (
-        f"CEBRA {cebra['version']} ran in a process of its own on {cebra['splits']} of these "
-        f"{'splits' if cebra['splits'] > 1 else 'splits alone'}: one model of the reference and of the labelled windows, velocity as its labels, "
+        f"CEBRA {cebra['version']} ran in a process of its own on {cebra['splits']} {part} of "
+        "these: one model of the reference and of the labelled windows, velocity as its labels, "
         "8 axes, 300 steps of 256 bins, on activity prepared as for our own spaces, read by a "
-        f"ridge of both days' embeddings; {cebra['seconds']:.0f} s each on the shared machine. "
+        f"ridge of both days' embeddings; {cebra['seconds']:.0f} s each on a shared machine. "
         "These settings are small; a longer training may do better. It needs labels of both days "
         "and has no figure without."
     )

@@ -95,8 +95,8 @@ def overlap(
 ) -> Overlap:
     """Bring populations into one space; see `nissl.project.Project.overlap`."""
     if len({s.fingerprint for s in sources}) < max(len(sources), 2):
-        names = ", ".join(s.name for s in sources)
-        raise BadArgumentError("two or more sources", names, "Name others of the project's.")
+        given = ", ".join(s.name for s in sources)
+        raise BadArgumentError("two or more sources", given, "Name others of the project's.")
     found = populations(
         store, sources, windows, bin_s=bin_s, duration_s=duration_s, resolve=resolve
     )

@@ -138,15 +138,15 @@ def encoders(
                 alike = z[chosen[:, 0]] @ z[chosen[:, 1]].T / TEMPERATURE
                 total = total + torch.nn.functional.cross_entropy(alike, torch.arange(len(chosen)))
             way.zero_grad()
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
             way.step()
         layers = tuple((w.detach().numpy().copy(), o.detach().numpy().copy()) for w, o in held)
     finally:
         torch.set_num_threads(before)
     out = []
-    for fragment, own, read, beside in zip(fragments, aligned.maps, reads, near, strict=True):
+    for fragment, one, read, beside in zip(fragments, aligned.maps, reads, near, strict=True):
         z = _network(read, beside, layers)
-        out.append(Encoder(own, layers, ridge(z, own.prepared(fragment))))
+        out.append(Encoder(one, layers, ridge(z, one.prepared(fragment))))
     return tuple(out)
 
 
