@@ -161,8 +161,8 @@ def _show_overlap(found: Overlap, *, as_json: bool) -> None:
         for how, value in likeness.items()
     ]
     for name, links in zip(found.sources[1:], found.links, strict=True):
-        sure = links.column("confidence")
-        known = bool((sure == sure).all())
+        confidence = links.column("confidence")
+        known = bool((confidence == confidence).all())
         same = int((links.column("label") == 0).sum())
         told = f"{same} of {links.n_rows}" if known else "unknown, too few conditions"
         say(f"axes of {name} that are the reference's: {told} (links {links.digest[:12]})")
