@@ -136,8 +136,10 @@ def meg_part(data: Path, *, quick: bool) -> dict[str, Any] | None:
         np.minimum(np.arange(length) * PIECES // length, PIECES - 1), 4
     )
     cut = [replace(f, window=pieces) for f in whole]
-    found = translate(cut[0], cut[1], np.random.default_rng(0), n_null=9 if quick else 49)
-    x, y = lagged(whole[0], (-2, -1, 0, 1, 2)), whole[1].activity
+    found = translate(
+        cut[0], cut[1], np.random.default_rng(0), lags=(0,), n_null=4 if quick else 19
+    )
+    x, y = lagged(whole[0], (0,)), whole[1].activity
     apart = []
     for k in range(4):
         test, inner = whole[0].windows == k, whole[0].windows == (k + 1) % 4

@@ -260,7 +260,8 @@ class Judge:
 
     def by_unit(self, lost: Floats) -> Floats:
         """Variance explained of each unit over all steps; NaN where it never changes."""
-        total = np.where(np.ptp(self.x, axis=0) > 0, self.total.sum(axis=(0, 1)), np.nan)
+        total = self.total.sum(axis=(0, 1))
+        total = np.where((np.ptp(self.x, axis=0) > 0) & (total > 0), total, np.nan)
         return np.asarray(1 - lost.sum(axis=(0, 1)) / total, float)
 
     def by_window(self, lost: Floats) -> Floats:
