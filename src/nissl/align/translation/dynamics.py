@@ -20,7 +20,7 @@ PENALTIES = (0.1, 1.0, 10.0)
 EVIDENCE = (0.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 """Bins that a rule from elsewhere may count for."""
 USUAL = 300.0
-"""Where one window leaves nothing to choose by; chosen on simulated systems."""
+"""Where one window leaves nothing to choose by; set once, not compared with others."""
 _FOLDS = 4
 
 
