@@ -110,9 +110,9 @@ def test_strangers_are_not_matched_with_confidence() -> None:
     (_, other), _ = simulate_places(np.random.default_rng(99))
     found = same_units(first, other)
     assert found.present < 0.2
-    # The correction errs here: softassign alone claims less of two animals, where nothing is right.
-    assert np.mean(found.confidence) < 0.3
     assert np.mean(found.probability[found.a, found.b]) < 0.1
+    # Right of many days, and so of one animal's more often than of two's, where nothing is right.
+    assert np.mean(found.confidence) < 0.2
 
 
 def test_what_is_claimed_is_right_as_often_on_other_simulated_days() -> None:

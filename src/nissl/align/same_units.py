@@ -30,9 +30,9 @@ MIN_UNITS = 10
 _TRUST = np.linspace(0.05, 1.0, 20)
 _FEW = 0.01
 _LEAST = 1e-6
-CURVE = (0.942, 0.528, 0.703)
-"""Offset, slope over the log odds of softassign, slope over the log of a pair's share of its
-column's odds."""
+CURVE = (-1.737, 0.653, 0.625, 0.569)
+"""Offset; slopes over the log odds of softassign, over the log of a pair's share of its column's
+odds, and over the log of the number of pairs: where few units are, chance finds partners."""
 STRANGERS = 0.2
 """Share of simulated pairs of days that are of two animals."""
 
@@ -89,7 +89,7 @@ def same_units(a: Tuning, b: Tuning) -> SameUnits:
 
 
 def _paired(a: Tuning, b: Tuning) -> tuple[Floats, Ints, Ints, Floats, float, float]:
-    """Softassign, its pairs, two facts of each pair, share of units present, and trust."""
+    """Softassign, its pairs, three facts of each pair, share of units present, and trust."""
     model, null = _learnt(a, b)
     odds = _odds(model, _evidence(a, b, None, None))
     trust, present, scaled = _likeliest(odds, null)
@@ -98,12 +98,13 @@ def _paired(a: Tuning, b: Tuning) -> tuple[Floats, Ints, Ints, Floats, float, fl
     rows, columns = best(p)
     likely = np.clip(p[rows, columns], _LEAST, 1 - _LEAST)
     share = (odds - np.logaddexp.reduce(odds, axis=0))[rows, columns]
-    facts = np.stack([np.log(likely / (1 - likely)), share], axis=1)
+    many = np.full(len(rows), np.log(len(rows)))
+    facts = np.stack([np.log(likely / (1 - likely)), share, many], axis=1)
     return p, rows, columns, facts, present, trust
 
 
 def simulated(seeds: Iterable[int]) -> tuple[Floats, Bools]:
-    """Facts of pairs of simulated days, shape (n, 2), and whether they are one cell.
+    """Facts of pairs of simulated days, shape (n, 3), and whether they are one cell.
 
     Days differ in how many cells there are and fire, how many have a place, how far fields drift
     and rates wander; some are of two animals.
@@ -139,7 +140,7 @@ def _two_days(rng: np.random.Generator) -> tuple[Tuning, Tuning, bool]:
 
 
 def fitted(facts: Floats, right: Bools) -> tuple[float, ...]:
-    """Numbers of the curve: `CURVE` came from seeds 0 to 119."""
+    """Numbers of the curve: `CURVE` came from seeds 0 to 399."""
     curve = LogisticRegression(C=100.0, max_iter=1000).fit(facts, right)
     return (float(curve.intercept_[0]), *curve.coef_[0].tolist())
 

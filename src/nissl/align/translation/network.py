@@ -29,7 +29,7 @@ nn: Any = torch.nn
 KINDS: Mapping[str, Any] = {"tcn": Dilated, "transformer": Attention}
 WIDTH, LAYERS, DROPOUT = 32, 2, 0.2
 RECIPE = Recipe(epochs=60, patience=6, batch=128, rate=1e-3, decay=1e-2, device="cpu")
-"""Chosen on simulated pairs."""
+"""Set once; not compared with others."""
 
 
 class Corrected(nn.Module):
