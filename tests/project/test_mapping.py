@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +24,7 @@ from nissl.align.simulate_reasons import PLANTED
 from nissl.cli import app
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.io.curation import class_set
-from nissl.labels import Author, Kind, LabelSet, Provenance
+from nissl.labels import Author, Edit, EditKind, Kind, LabelSet, Provenance
 from nissl.project.adding import keep
 from nissl.testing.days import add_day
 
@@ -76,17 +77,30 @@ def test_noise_is_left_out_and_told(study: SimpleNamespace, tmp_path: Path) -> N
         source = project.source("monday")
         (row,) = project.store.label_sets(source=source.fingerprint, task="spikes")
         units = project.store.get_labels(row.digest)
+        proposed = class_set(units, {7: "noise", 8: "noise"}, Author("model", "curation/x", "1"))
+        keep(project.store, proposed)
+        accepted = int(proposed.column("item")[proposed.column("target") == 7][0])
+        base = project.store.label_sets(source=source.fingerprint, task="curation")[-1].digest
+        project.store.append(
+            [
+                Edit(
+                    uuid=uuid.uuid4(), group=uuid.uuid4(), reviewer="Ann", role="reviewer",
+                    base=base, kind=EditKind.ACCEPT, items=(accepted,), when_s=1.0, took_s=1.0,
+                )
+            ]
+        )  # fmt: skip
         names = {1: "noise", 2: "noise", 3: "good"}
         keep(project.store, class_set(units, names, Author("person", "Ann")))
         tables = [study.tables[name] for name in NAMES[:2]]
         found = project.errormap(tables, NAMES[:2], bin_s=0.1, permutations=9, out=tmp_path / "a")
-        assert found.left_out == {"monday": 2, "friday": 0}
+        # A proposal that nobody decided on takes no unit away; unit 7 was accepted to be noise.
+        assert found.left_out == {"monday": 3, "friday": 0}
         every = project.errormap(
             tables, NAMES[:2], bin_s=0.1, permutations=9, out=tmp_path / "b", everything=True
         )
         assert every.left_out == {"monday": 0, "friday": 0}
         facts = json.loads((tmp_path / "a" / "facts.json").read_text())
-        assert facts["units"][0] == 98
+        assert facts["units"][0] == 97
         all_noise = {unit: "noise" for unit in units.items.tolist()}
         keep(project.store, class_set(units, all_noise, Author("person", "Eve")))
         with pytest.raises(MissingInputError, match="not called noise"):

@@ -105,14 +105,18 @@ def test_units_called_noise_stay_out(study):
     project, _ = study
     source = project.source("monday")
     (row,) = project.store.label_sets(task="spikes", source=source.fingerprint)
-    about = Provenance(
-        "curation", source.fingerprint, Author("model", "curation/x", "1"), targets=(row.digest,)
-    )
     columns = {"target": np.array([4, 5]), "label": np.array([1, 0], np.int32)}
-    classes = LabelSet.build(Kind.CLASSES, columns, Vocabulary(("good", "noise")), about)
-    keep(project.store, classes)
-    found = project.align("monday", "tuesday", by="waveform")
-    assert 4 not in found.days[0].items
+    for author, is_out in (
+        (Author("model", "curation/x", "1"), False),
+        (Author("person", "Ann"), True),
+    ):
+        about = Provenance("curation", source.fingerprint, author, targets=(row.digest,))
+        keep(
+            project.store,
+            LabelSet.build(Kind.CLASSES, columns, Vocabulary(("good", "noise")), about),
+        )
+        found = project.align("monday", "tuesday", by="waveform")
+        assert (4 not in found.days[0].items) == is_out
     found = project.align("monday", "tuesday", by="waveform", everything=True)
     assert 4 in found.days[0].items
 

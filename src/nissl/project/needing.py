@@ -66,7 +66,15 @@ def windows_needed(
 
     found = populations(store, (a, b), trials, bin_s=bin_s, duration_s=duration_s, resolve=resolve)
     first, second = found.fragments
-    told = need(first, second, np.random.default_rng(seed), measure=measure, goal=goal, power=power)
+    told = need(
+        first,
+        second,
+        np.random.default_rng(seed),
+        measure=measure,
+        goal=goal,
+        power=power,
+        subsets=subsets,
+    )
     findings = (_said(told),)
     folder = Path(out) if out is not None else store.path / "reports" / f"{a.name}~{b.name}.need"
     make_folder(folder)

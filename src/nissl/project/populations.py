@@ -17,15 +17,14 @@ from nissl.data import Signal
 from nissl.data.channels import BRAIN, MOVIE, SPIKING
 from nissl.data.recording import UNKNOWN
 from nissl.errors import BadArgumentError, MissingInputError
-from nissl.io.curation import names_by_target
 from nissl.labels import Kind
 from nissl.labels.replay import Rule
 from nissl.project.annotating import current
 from nissl.project.dossier import gather
+from nissl.project.noise import called_noise
 from nissl.project.source import Source
 from nissl.project.stimulating import find_stimuli
 from nissl.store import Store
-from nissl.tasks.task import Dossier
 
 SPIKES = "spikes"
 MOST_VALUES = 1 << 28
@@ -146,8 +145,7 @@ def populations(
     resolve : callable, optional
         How several readers' decisions are combined.
     everything : bool
-        Also units that are called noise (the newest classes of the task "curation", as people
-        left them).
+        Also units that people call noise (in classes of the task "curation").
     found : sequence of Population, optional
         Of the sources, where they are known already.
 
@@ -227,14 +225,15 @@ def population(
     """
     if stream is not None or band is not None:
         return slow(source, source.stream(stream, BRAIN), band)
-    if current(store, source, SPIKES) is not None:
+    base = current(store, source, SPIKES)
+    if base is not None:
         day = gather(store, source, SPIKES, draft=True, resolve=resolve)
         if day.labels.kind is Kind.EVENTS:
             sample = day.labels.column("sample").astype(np.int64)
             unit = day.labels.column("item").astype(np.int64)
             units = np.unique(unit)
-            noise = np.array([] if everything else _noise(day), np.int64)
-            kept = units[~np.isin(units, noise)]
+            noise = () if everything else called_noise(store, day, base, resolve=resolve)
+            kept = units[~np.isin(units, list(noise))]
             if not len(kept):
                 raise MissingInputError(
                     f"a unit of {source.name!r} that is not called noise",
@@ -319,13 +318,6 @@ def _parts(source: Source, signal: Signal, own: list[int]) -> list[Floats]:
     return [
         np.asarray(signal.read(s.start, s.stop, own), np.float64) for s in signal.clock.segments
     ]
-
-
-def _noise(day: Dossier) -> list[int]:
-    """Units that the newest classes of quality call noise."""
-    quality = next((c for c in reversed(day.classes) if c.provenance.task == "curation"), None)
-    called = {} if quality is None else names_by_target(quality)
-    return [unit for unit, name in called.items() if name == "noise"]
 
 
 def about(source: Source) -> About:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from nissl.labels.atomic import make_folder
 from nissl.project.adding import keep
 from nissl.project.annotating import current
 from nissl.project.dossier import gather
+from nissl.project.noise import called_noise
 from nissl.project.source import Source
 from nissl.project.writing import write_facts
 from nissl.store import Store
@@ -29,7 +30,6 @@ LEAST_FOUND = 0.8
 """Part of a session's units that find themselves in its other half, below which a finding warns."""
 FEW_UNITS = 10
 FAR_UM = 60.0
-_NOISE = "noise"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,11 @@ def align_units(
         Probes or rates differ, or a session has hardly any units.
     """
     dossiers = [gather(store, source, "spikes", draft=True) for source in (a, b)]
-    sets = [_units(dossier, everything) for dossier in dossiers]
+    bases = tuple(str(current(store, source, "spikes")) for source in (a, b))
+    sets = [
+        _units(dossier, () if everything else called_noise(store, dossier, base))
+        for dossier, base in zip(dossiers, bases, strict=True)
+    ]
     signals = [_signal(dossier, source) for dossier, source in zip(dossiers, (a, b), strict=True)]
     days = [
         templates_of(signal, labels, name=source.name)
@@ -108,7 +112,7 @@ def align_units(
         days[0],
         days[1],
         (sets[0], sets[1]),
-        targets=(str(current(store, a, "spikes")), str(current(store, b, "spikes"))),
+        targets=(bases[0], bases[1]),
     )
     findings = (
         *_of_days(days, sets, itself, (a.name, b.name)),
@@ -122,18 +126,12 @@ def align_units(
     return replace(made, files=_written(made, folder, (a, b)))
 
 
-def _units(dossier: Dossier, everything: bool) -> LabelSet:
-    """Spikes as people left them; units called noise stay out unless everything is asked for."""
+def _units(dossier: Dossier, noise: Collection[int]) -> LabelSet:
+    """Spikes as people left them, without units called noise."""
     labels = dossier.labels
     if labels.kind is not Kind.EVENTS:
         raise BadArgumentError("spikes of units", labels.kind.value, "Align by another kind.")
-    noise: set[int] = set()
-    for classes in dossier.classes:
-        if classes.provenance.task == "curation" and _NOISE in classes.vocabulary.names:
-            code = classes.vocabulary.names.index(_NOISE)
-            target, label = classes.column("target"), classes.column("label")
-            noise = set(target[label == code].tolist())  # the newest are last
-    if everything or not noise:
+    if not noise:
         return labels
     rows = np.flatnonzero(~np.isin(labels.column("item"), list(noise)))
     names = [name for name in labels.table.column_names if name != "probabilities"]
