@@ -5,7 +5,9 @@ reasons of its loss suggest; a gain must exceed its standard error by as much as
 settings looked at so far asks for (Bonferroni). Then pairs that do not match are set apart: chance
 does as well although both have seen their conditions. Then windows are used whose expected gain is
 largest. The loop stops when all windows left are expected to bring less than `enough` asks for, or
-less than the standard error of that expectation, or when the budget is used up.
+less than the standard error of that expectation, or when the budget is used up. While no map is
+better than none and conditions have hardly been seen, nothing can be expected: windows are then
+used evenly.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ LEAST_GAIN = 0.01
 """Of a pair's skill, below which settings are left as they are."""
 N_NULL = 99
 MOST_ROUNDS = 200
+TELLING = 4
+"""Windows of a condition that tell what more of them bring, where no map serves yet."""
 _AGAIN = 1.5
 """A pair is looked at anew when its windows have grown by this."""
 
@@ -127,6 +131,15 @@ def _round(bench: Bench, last: Round, options: Options, begun: int, number: int)
         return _stopped(last, number, "All windows are in use.", reason)
     if room <= 0:
         return _stopped(last, number, f"The budget of {options.budget} windows is used up.", reason)
+    n = min(options.step, room)
+    if last.skill <= 0 and _hardly_seen(ahead, state):
+        more = _evenly(ahead, state, n)
+        new = replace(state, used=_taken(bench, state, more))
+        says = (
+            f"Use {int(more.sum())} more windows: so few tell nothing of what more bring: "
+            f"{_words(bench, more)}."
+        )
+        return _after(bench, last, new, number, "windows", says, worst, reason, gain, error)
     reach = last.skill + gain
     if options.enough < 1 and gain <= max((1 - options.enough) * reach, error):
         says = (
@@ -134,7 +147,6 @@ def _round(bench: Bench, last: Round, options: Options, begun: int, number: int)
             f"{error:.3f}) to a skill of {last.skill:.2f}: not worth it."
         )
         return _stopped(last, number, says, reason)
-    n = min(options.step, room)
     more = _random(ahead, state, n, rng) if options.pick == "random" else ahead.best(n)
     if not more.sum():
         return _stopped(last, number, "No window left is expected to bring anything.", reason)
@@ -258,6 +270,28 @@ def _stopped(last: Round, number: int, says: str, reason: str = "") -> Round:
         last, number=number, kind="stop", says=says, pair=None, reason=reason, expected=0.0,
         error=0.0, gain=0.0,
     )  # fmt: skip
+
+
+def _hardly_seen(ahead: Outlook, state: State) -> bool:
+    """Whether a pair has conditions with fewer windows than tell, and more of them to use."""
+    return any(
+        bool(((ahead.counts < TELLING) & (ahead.free > 0))[list(pair)][:, ahead.usable(pair)].any())
+        for pair in state.live
+    )
+
+
+def _evenly(ahead: Outlook, state: State, n: int) -> Ints:
+    """Windows of the conditions that have fewest, one by one."""
+    live = sorted({s for p in state.live for s in p})
+    more = np.zeros_like(ahead.counts)
+    for _ in range(n):
+        open_ = np.zeros(more.shape, bool)
+        open_[live] = (ahead.free > more)[live]
+        if not open_.any():
+            break
+        counts = np.where(open_, ahead.counts + more, np.iinfo(np.int64).max)
+        more[np.unravel_index(int(np.argmin(counts)), counts.shape)] += 1
+    return more
 
 
 def _random(ahead: Outlook, state: State, n: int, rng: np.random.Generator) -> Ints:
