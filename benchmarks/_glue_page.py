@@ -250,7 +250,10 @@ def _regions(regions: Mapping[str, Any]) -> list[str]:
         ("other region", number(s["other_region"])),
     ]
     worst = regions["worst"]
-    why = "; ".join(f"{r['name']} {r['loss']:.2f}" for r in worst["reasons"])
+    tested = [r for r in worst["reasons"] if r.get("tested", True)]
+    why = "; ".join(f"{r['name']} {r['loss']:.2f}" for r in tested)
+    left = [r["name"] for r in worst["reasons"] if r not in tested]
+    why += f" (not testable here: {', '.join(left)})" if left else ""
     return [
         "## CA1 and CA3: who predicts whom",
         "",

@@ -22,8 +22,9 @@ from nissl.run.chunks import Chunk
 from nissl.run.results import Arrays
 
 N_AXES = 8
-PENALTY = 0.05
-"""Relative to the variance of an axis."""
+PENALTIES = (0.05, 0.2, 0.5, 1.0)
+"""Of the linear rule, relative to the variance of an axis; each fold's is the one by which the
+first half of the other folds is predicted best."""
 N_NULL = 99
 N_RESAMPLED = 200
 N_FOLDS = 10
@@ -31,7 +32,7 @@ RULES = ("linear", "rotation")
 SHOWN_AXES = 3
 SHOWN_UNITS = 4
 """Of a prediction: the two that are read best, and the two that are read worst."""
-VERSION = 1
+VERSION = 2
 """Of the numbers: rows of another version are computed anew."""
 
 
@@ -79,7 +80,8 @@ class Plan:
         """What a row needs at its peak."""
         n_orders, n_rows = self.orders.shape
         most = max(f.n_units for f in self.fragments)
-        return int(8 * n_orders * n_rows * (2 * n_rows + 4 * most) + 10**7)
+        each = (len(PENALTIES) + 1) * n_rows + (len(PENALTIES) + 3) * most
+        return int(8 * n_orders * n_rows * each + 10**7)
 
 
 def planned(
@@ -153,7 +155,7 @@ def read_row(plan: Plan, chunk: Chunk) -> Arrays:
         if smoothers is None:
             said = _rotated(latents, target.first, fold)
         else:
-            said = smoothers @ target.first
+            said = _chosen(smoothers, target.first, fold)
         errors = _errors(said, target, fold)
         value = 1 - errors.sum(axis=1) / target.totals.sum()
         out["skill"][j] = value[0]
@@ -193,7 +195,7 @@ def skill_of(source: Responses, target: Responses) -> float:
     read, predicted = source.take(seen), target.take(seen)
     fold = np.asarray(np.unique(read.block, return_inverse=True)[1] % N_FOLDS, np.int64)
     goal = _target(predicted, None, fold)
-    said = _smoothers(_latents(read, N_AXES)[None], fold) @ goal.first
+    said = _chosen(_smoothers(_latents(read, N_AXES)[None], fold), goal.first, fold)
     return float(1 - _errors(said, goal, fold).sum() / goal.totals.sum())
 
 
@@ -270,25 +272,36 @@ def _moved(path: Ints, rng: np.random.Generator) -> Ints:
 
 
 def _smoothers(x: Floats, fold: Ints) -> Floats:
-    """Ridge regression on latents as matrices that act on what is predicted.
+    """Ridge regression on latents as matrices that act on what is predicted, for each penalty.
 
     Row r of the result says how the other folds' rows make the prediction of row r; its own
-    fold's columns are 0. Shape (n_orders, n_rows, n_rows).
+    fold's columns are 0. Shape (n_penalties, n_orders, n_rows, n_rows).
     """
     n_orders, n_rows, k = x.shape
-    out = np.zeros((n_orders, n_rows, n_rows))
+    out = np.zeros((len(PENALTIES), n_orders, n_rows, n_rows))
     for name in np.unique(fold):
         left, rest = np.flatnonzero(fold == name), np.flatnonzero(fold != name)
         mean = x[:, rest].mean(axis=1, keepdims=True)
         known = x[:, rest] - mean
         gram = np.swapaxes(known, 1, 2) @ known
-        damping = PENALTY * np.trace(gram, axis1=1, axis2=2) / k + 1e-12
-        solved = np.linalg.solve(
-            gram + damping[:, None, None] * np.eye(k), np.swapaxes(known, 1, 2)
-        )
-        part = (x[:, left] - mean) @ solved + 1 / len(rest)
-        out[np.ix_(np.arange(n_orders), left, rest)] = part
+        size = np.trace(gram, axis1=1, axis2=2) / k
+        for p, penalty in enumerate(PENALTIES):
+            damped = gram + (penalty * size + 1e-12)[:, None, None] * np.eye(k)
+            solved = np.linalg.solve(damped, np.swapaxes(known, 1, 2))
+            part = (x[:, left] - mean) @ solved + 1 / len(rest)
+            out[p][np.ix_(np.arange(n_orders), left, rest)] = part
     return out
+
+
+def _chosen(smoothers: Floats, y: Floats, fold: Ints) -> Floats:
+    """Predictions of the first half by each fold's penalty, (n_orders, n_rows, n_axes)."""
+    said = smoothers @ y
+    names, of = np.unique(fold, return_inverse=True)
+    errors = ((said - y) ** 2).sum(axis=3) @ (of[:, None] == np.arange(len(names))[None])
+    others = errors.sum(axis=2, keepdims=True) - errors
+    best = others.argmin(axis=0)[:, of]
+    orders, rows = np.indices(best.shape)
+    return np.asarray(said[best, orders, rows], float)
 
 
 def _rotated(x: Floats, y: Floats, fold: Ints) -> Floats:
