@@ -51,7 +51,7 @@ Setting = tuple[str, dict[str, Any], int, str, bool]
 
 def settings(args: Any) -> list[Setting]:
     """Name, setting, seeds, kind and whether the peer runs too, the quick ones first."""
-    seeds = 1 if args.quick else 3
+    seeds = 1 if args.quick else args.seeds
     real = REAL if (args.test / CELLEXPLORER).is_dir() else {}
     found: list[Setting] = []
     for turnover in TURNOVERS[1:2] if args.quick else TURNOVERS:
@@ -102,6 +102,7 @@ def _plain(text: str) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and write its files."""
     parser = arguments("same_units", (__doc__ or "").split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=10, help="of every row; 1 in a quick run")
     parser.add_argument("--kept", action="store_true", help="tell of kept cells, compute none")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
