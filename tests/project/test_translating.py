@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 import nissl
 from nissl.cli import app
 from nissl.errors import BadArgumentError, BadLabelsError, NisslError
+from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.project import together
+from nissl.project.adding import keep
 from nissl.sync import ClockMap
 
 DRIFT = 1.004
@@ -125,3 +127,43 @@ def test_silent_signals_are_refused(study: SimpleNamespace, tmp_path: Path) -> N
     study.project.add(tmp_path / "flat.npz")
     with pytest.raises(BadArgumentError, match="never changes"):
         study.project.translate("flat", "one", study.table, same_clock=True)
+
+
+def test_a_field_tells_of_spikes_and_spikes_of_the_field(tmp_path: Path) -> None:
+    """Units fire more in the troughs of a slow field that two electrodes hear."""
+    rng = np.random.default_rng(5)
+    rate_hz, lasts = 250.0, N_WINDOWS * LASTS_S + 4
+    kernel = np.exp(-0.5 * (np.arange(-50, 51) / 15) ** 2)
+    field = np.convolve(rng.normal(size=int(lasts * rate_hz)), kernel, "same")
+    field /= field.std()
+    mixed = field[:, None] * [1.0, 0.7] + 0.3 * rng.normal(size=(len(field), 2))
+    np.savez(
+        tmp_path / "field.npz",
+        data=mixed.astype(np.float32),
+        rate_hz=rate_hz,
+        channel_ids=np.array(["C3", "C4"]),
+    )
+    raw = rng.normal(size=(len(field) * 4, 2)).astype(np.float32)
+    np.savez(tmp_path / "units.npz", data=raw, rate_hz=4 * rate_hz)
+    project = nissl.open(tmp_path / "study")
+    project.add(tmp_path / "field.npz")
+    source = project.add(tmp_path / "units.npz")
+    fires = rng.random((len(field), 3)) < 0.08 * np.exp(-1.2 * field)[:, None]
+    at, unit = np.nonzero(fires)
+    columns = {"item": unit + 1, "label": np.zeros(len(at), int), "sample": 4 * at}
+    made = Provenance(
+        "spikes",
+        source.fingerprint,
+        Author("model", "simulation", "1"),
+        next(iter(source.row.streams)),
+    )
+    keep(project.store, LabelSet.build(Kind.EVENTS, columns, ("unit",), made))
+    table = tmp_path / "windows.csv"
+    lines = [f"{1 + k * LASTS_S},{LASTS_S},rest" for k in range(N_WINDOWS)]
+    table.write_text("\n".join(["onset,duration,stimulus", *lines]) + "\n")
+    options = {"bin_s": 0.1, "permutations": 9, "lags": (0,), "same_clock": True}
+    for a, b, least in (("field", "units", 0.2), ("units", "field", 0.5)):
+        found = project.translate(a, b, table, out=tmp_path / a, **options)
+        assert found.translation.overall > least
+        assert found.translation.p == pytest.approx(0.1)
+        assert found.translation.overall > found.translation.scrambled.mean() + 0.1
