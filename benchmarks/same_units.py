@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 
 import nissl
 from _common import Cell, arguments, finite, kept_result, machine, run_cell
+from _parts import written
 from _same_units_page import gathered, markdown, plot
 from nissl.annotators.spikes.hybrid_units import CELLEXPLORER
 
@@ -114,15 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows.append({"key": dict(cell.key), **told})
         print(cell.name, told.get("error", "done"), flush=True)
     results = finite({"machine": machine(), "quick": args.quick, "settings": gathered(rows)})
-    text = json.dumps(results, indent=1, sort_keys=True, allow_nan=False)
-    (args.out / "results.json").write_text(text, encoding="utf-8")
-    plot(results, args.out / "same_units.png")
-    (args.out / "same_units.md").write_text(markdown(results, "same_units.png"), encoding="utf-8")
-    if args.page is not None:
-        args.page.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(args.out / "same_units.png", args.page.parent / "same_units.png")
-        shutil.copy(args.out / "results.json", args.page.with_suffix(".results.json"))
-        shutil.copy(args.out / "same_units.md", args.page)
+    written(results, args, "same_units", markdown, plot)
     print(f"{args.out / 'results.json'}, same_units.md and same_units.png")
     return 0
 
