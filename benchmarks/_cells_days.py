@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from _common import arguments, finite, number, table
-from nissl.align.activity import FACTS, facts_of
-from nissl.align.cells import Matches, aligned
-from nissl.align.fields import register, rotation
-from nissl.align.simulate import two_days
+from nissl.align.cells.activity import FACTS, facts_of
+from nissl.align.cells.fields import register, rotation
+from nissl.align.cells.matching import Matches, aligned
+from nissl.align.cells.simulate import two_days
 from nissl.annotators.cells.footprints import Footprints
 from nissl.annotators.cells.method import NISSL
 from nissl.annotators.cells.simulate import simulate

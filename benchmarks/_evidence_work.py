@@ -10,13 +10,13 @@ import numpy as np
 
 from nissl.align.directed.arrows import FIELDS
 from nissl.align.directed.series import directed
+from nissl.align.errormap.responses import Responses
+from nissl.align.errormap.windowed import of_windows
 from nissl.align.evidence.checklist import concluded, of_responses
 from nissl.align.evidence.claim import Claim, Recorded
 from nissl.align.evidence.item import Item, corrected
 from nissl.align.evidence.outside import Driven, Switched, drives, intervention
 from nissl.align.evidence.simulate import simulate_recordings, simulate_windows
-from nissl.align.responses import Responses
-from nissl.align.windowed import of_windows
 
 SHARED = ("shared", "individuals", "conditions", "axes", "geometry")
 WORLDS: Mapping[str, tuple[dict[str, Any], dict[str, bool]]] = {

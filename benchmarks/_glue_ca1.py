@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.align.fragments import About, Fragment
-from nissl.align.remapping import maps_of
-from nissl.align.same_units import same_units
-from nissl.align.tuning import Tuning, along_tracks, decoded, places, summed, tuned
+from nissl.align.places.remapping import maps_of
+from nissl.align.places.same_units import same_units
+from nissl.align.places.tuning import Tuning, along_tracks, decoded, places, summed, tuned
 
 FOLDER = Path("glue") / "ca1_multiday"
 SESSIONS = 8

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.align.attribution import reasons, reasons_of_windows
-from nissl.align.errormap import ErrorMap, error_map
+from nissl.align.errormap.attribution import reasons, reasons_of_windows
+from nissl.align.errormap.maps import ErrorMap, error_map
+from nissl.align.errormap.responses import Responses, of_tuning
+from nissl.align.errormap.simulate import PLANTED, planted
 from nissl.align.fragments import About, Fragment
-from nissl.align.responses import Responses, of_tuning
-from nissl.align.simulate_reasons import PLANTED, planted
-from nissl.align.tuning import along_tracks, tuned
+from nissl.align.places.tuning import along_tracks, tuned
 from nissl.run.context import Context
 
 FOLDER = Path("glue") / "ca1_ca3_crossregion"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nissl.align.latent.simulate import simulate_day, simulate_subject
-from nissl.align.simulate_places import simulate_places
+from nissl.align.places.simulate import simulate_places
 
 
 @pytest.fixture

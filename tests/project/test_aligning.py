@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import nissl
-from nissl.align.simulate import two_days
+from nissl.align.cells.simulate import two_days
 from nissl.cli import app
 from nissl.errors import BadArgumentError
 from nissl.io.pickled import save

@@ -18,9 +18,9 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 import nissl
+from nissl.align.errormap.simulate import PLANTED
 from nissl.align.latent.simulate import simulate_day, simulate_subject
 from nissl.align.links import DIFFERENT, LINKED, SAME
-from nissl.align.simulate_reasons import PLANTED
 from nissl.cli import app
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.io.curation import class_set
@@ -164,8 +164,8 @@ def test_fields_that_are_not_known_are_asked_for(study: SimpleNamespace) -> None
 
 SLOW = """
 import sys, time
-from nissl.align import errormap
-from nissl.align.simulate_reasons import PLANTED
+from nissl.align.errormap import maps as errormap
+from nissl.align.errormap.simulate import PLANTED
 from nissl.cli import app
 inner = errormap.read_row
 def read_row(plan, chunk):
@@ -192,7 +192,7 @@ def test_a_map_that_was_killed_goes_on_where_it_was(study: SimpleNamespace) -> N
     rows = sorted((study.path / "work").glob("*/errormap-*/*.npz"))
     assert len(rows) == 2
     computed: list[int] = []
-    from nissl.align import errormap
+    from nissl.align.errormap import maps as errormap
 
     inner = errormap.read_row
 

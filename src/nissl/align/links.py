@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nissl.align.cells import Matches
-from nissl.align.fields import Registration
+from nissl.align.cells.fields import Registration
+from nissl.align.cells.matching import Matches
 from nissl.annotators.cells.footprints import Footprints
 from nissl.labels import Author, ItemTable, Kind, LabelSet, Provenance, Vocabulary
 

@@ -1,7 +1,7 @@
 """Near pairs as a mixture: one neuron seen twice, neighbours, and what chance laid together.
 
-What different neurons look like is known (see `nissl.align.cells`); what one neuron looks like, and
-how often, is what expectation and maximisation find beside it.
+What different neurons look like is known (see `nissl.align.cells.matching`); what one neuron looks
+like, and how often, is what expectation and maximisation find beside it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def posterior(
         Of the day with fewer.
     alike : ndarray, shape (n, d), float64, optional
         Evidence of pairs that are one neuron, such as halves of a day; together they count as
-        ten pairs do. Without them a usual spread does (of the evidence of `nissl.align.cells`).
+        ten pairs do. Without them a usual spread does (of the evidence of
+        `nissl.align.cells.matching`).
     first : ndarray, shape (n_pairs,), float64, optional
         First guess of the probabilities.
 

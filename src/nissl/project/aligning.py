@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.align.activity import FACTS, facts_of
-from nissl.align.cells import ALIKE, Matches, aligned
-from nissl.align.fields import Registration, register
+from nissl.align.cells.activity import FACTS, facts_of
+from nissl.align.cells.fields import Registration, register
+from nissl.align.cells.matching import ALIKE, Matches, aligned
 from nissl.align.links import links
 from nissl.annotators.cells.footprints import Footprints
 from nissl.errors import BadArgumentError

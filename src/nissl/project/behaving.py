@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from nissl.align.fragments import Floats, Fragment, runs
-from nissl.align.remapping import maps_of
-from nissl.align.tuning import along_tracks, places, tuned
+from nissl.align.places.remapping import maps_of
+from nissl.align.places.tuning import along_tracks, places, tuned
 from nissl.errors import BadArgumentError, BadLabelsError, SourceNotFoundError
 from nissl.io.files import read_table
 from nissl.project.populations import MOST_VALUES, Binned, Population

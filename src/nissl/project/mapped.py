@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from pyarrow import parquet
 
-from nissl.align.attribution import reasons_of_windows
+from nissl.align.errormap.attribution import reasons_of_windows
+from nissl.align.errormap.windowed import Windowed
 from nissl.align.fragments import About, Ints
-from nissl.align.windowed import Windowed
 from nissl.errors import CorruptProjectError, MissingInputError
 from nissl.store import Store
 

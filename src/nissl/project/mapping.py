@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from nissl.align.attribution import Reason, reasons_of_windows
-from nissl.align.errormap import ErrorMap, error_map
-from nissl.align.grouping import Explained, Groups, embedded, explained, groups, testable
-from nissl.align.reading import came
-from nissl.align.responses import Responses
-from nissl.align.windowed import Windowed, halved, shared, windowed
+from nissl.align.errormap.attribution import Reason, reasons_of_windows
+from nissl.align.errormap.grouping import Explained, Groups, embedded, explained, groups, testable
+from nissl.align.errormap.maps import ErrorMap, error_map
+from nissl.align.errormap.reading import came
+from nissl.align.errormap.responses import Responses
+from nissl.align.errormap.windowed import Windowed, halved, shared, windowed
 from nissl.errors import BadArgumentError, NisslError
 from nissl.labels.atomic import make_folder
 from nissl.labels.digest import digest_json

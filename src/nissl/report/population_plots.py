@@ -11,7 +11,7 @@ import numpy as np
 from nissl.labels.atomic import atomic_write
 
 if TYPE_CHECKING:
-    from nissl.align.errormap import ErrorMap
+    from nissl.align.errormap.maps import ErrorMap
     from nissl.align.fragments import Fragment
     from nissl.align.latent.maps import Aligned
 
@@ -111,7 +111,7 @@ def _tree(found: ErrorMap, panel: Any) -> None:
 
 
 def _embedding(found: ErrorMap, panel: Any, group: Sequence[int] | None) -> None:
-    from nissl.align.grouping import embedded
+    from nissl.align.errormap.grouping import embedded
 
     places = embedded(found.distance())
     colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nissl.align.errormap.windowed import of_windows
 from nissl.align.evidence import checks
 from nissl.align.evidence.checklist import Checklist, checklist, summary
 from nissl.align.evidence.claim import Claim, Drive, Intervention, Recorded, of_json
@@ -13,7 +14,6 @@ from nissl.align.evidence.outside import Basis, Driven, Switched, basis, drives,
 from nissl.align.evidence.simulate import simulate_recordings, simulate_windows
 from nissl.align.evidence.transfer import Halves, halves, transfers
 from nissl.align.fragments import About
-from nissl.align.windowed import of_windows
 from nissl.errors import BadArgumentError
 
 

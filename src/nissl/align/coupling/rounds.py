@@ -18,7 +18,6 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import ndtri
 
-from nissl.align.attribution import reasons
 from nissl.align.coupling.actions import (
     FAMILIES,
     HOPED,
@@ -30,8 +29,9 @@ from nissl.align.coupling.actions import (
 )
 from nissl.align.coupling.scores import Bench, How, Skill
 from nissl.align.coupling.state import Options, Round, State
+from nissl.align.errormap.attribution import reasons
+from nissl.align.errormap.windowed import of_windows
 from nissl.align.fragments import Ints
-from nissl.align.windowed import of_windows
 from nissl.errors import BadArgumentError
 
 LEVEL = 0.05

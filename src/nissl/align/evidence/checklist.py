@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from nissl.align.errormap.responses import Responses
+from nissl.align.errormap.windowed import of_windows
 from nissl.align.evidence import checks, outside
 from nissl.align.evidence.claim import Claim
 from nissl.align.evidence.item import ALPHA, Item, corrected
 from nissl.align.evidence.transfer import halves, transfers
 from nissl.align.fragments import Fragment, conditions, runs
-from nissl.align.responses import Responses
-from nissl.align.windowed import of_windows
 from nissl.run.progress import Progress
 
 N_NULL = 199

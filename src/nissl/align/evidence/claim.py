@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from nissl.align.errormap.reading import RULES
 from nissl.align.fragments import About
-from nissl.align.reading import RULES
 from nissl.errors import BadArgumentError
 
 PREDICTIONS = ("higher", "lower")

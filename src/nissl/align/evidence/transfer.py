@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nissl.align.errormap.responses import Responses
 from nissl.align.fragments import Floats, Ints
 from nissl.align.latent.spaces import principal
-from nissl.align.responses import Responses
 from nissl.errors import BadArgumentError
 from nissl.run.progress import Progress, Silent
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nissl.align.fragments import About, Floats, Fragment, Ints
-from nissl.align.tuning import Tuning, along_tracks, places, tuned
+from nissl.align.places.tuning import Tuning, along_tracks, places, tuned
 
 TRACK_CM = 100.0
 BINS = 20

@@ -10,10 +10,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nissl.align.fragments import Fragment
-from nissl.align.remapping import maps_of
-from nissl.align.same_units import CURVE, fitted, same_units, simulated
-from nissl.align.simulate_places import BINS, TRACK_CM, simulate_places
-from nissl.align.tuning import Tuning, along_tracks, decoded, places, summed, tuned
+from nissl.align.places.remapping import maps_of
+from nissl.align.places.same_units import CURVE, fitted, same_units, simulated
+from nissl.align.places.simulate import BINS, TRACK_CM, simulate_places
+from nissl.align.places.tuning import Tuning, along_tracks, decoded, places, summed, tuned
 from nissl.errors import BadArgumentError
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nissl.align.fragments import About, Bools, Floats, Ints
-from nissl.align.tuning import Tuning
+from nissl.align.places.tuning import Tuning
 from nissl.errors import BadArgumentError
 
 

@@ -9,7 +9,7 @@ which there are as many as chance lays. The evidence of one neuron, and its shar
 expectation and maximisation find beside those two; in fields that have nothing in common it finds
 next to nothing. A cell may have no partner; the probabilities of its
 partners and of having none sum to 1. Activity may be given as further evidence
-(`nissl.align.activity`).
+(`nissl.align.cells.activity`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.align.activity import log_ratio, normal_scores
 from nissl.align.assignment import one_to_one, with_rivals
-from nissl.align.fields import Registration
+from nissl.align.cells.activity import log_ratio, normal_scores
+from nissl.align.cells.fields import Registration
 from nissl.align.mixture import FLOOR, posterior, told_more
 from nissl.annotators.cells.footprints import Footprints
 from nissl.errors import BadArgumentError

@@ -18,9 +18,9 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from nissl.align.errormap.reading import N_AXES, N_NULL, Plan, planned, read_row
+from nissl.align.errormap.responses import Responses
 from nissl.align.fragments import Floats, Ints
-from nissl.align.reading import N_AXES, N_NULL, Plan, planned, read_row
-from nissl.align.responses import Responses
 from nissl.run.chunks import Chunk
 from nissl.run.context import Context
 from nissl.run.execute import run_chunks

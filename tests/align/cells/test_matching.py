@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from nissl.align.cells import aligned, match, moved, near_pairs
-from nissl.align.fields import Registration, register
+from nissl.align.cells.fields import Registration, register
+from nissl.align.cells.matching import aligned, match, moved, near_pairs
+from nissl.align.cells.simulate import two_days
 from nissl.align.links import LINKED, links
 from nissl.align.mixture import posterior
-from nissl.align.simulate import two_days
 from nissl.annotators.cells.footprints import Footprints
 from nissl.errors import BadArgumentError
 from nissl.labels import Author, Kind, Provenance

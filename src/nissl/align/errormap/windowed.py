@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from nissl.align.errormap.responses import Responses
 from nissl.align.fragments import About, Floats, Fragment, Ints, runs
 from nissl.align.latent.smoothing import smoothed
 from nissl.align.latent.trajectories import n_steps, trajectories
-from nissl.align.responses import Responses
 from nissl.errors import BadArgumentError
 
 HALVES = ("turns", "time")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 
-from nissl.align.errormap import ErrorMap
+from nissl.align.errormap.maps import ErrorMap
 from nissl.align.fragments import Floats, Ints
 from nissl.errors import BadArgumentError
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nissl.align.errormap import error_map
+from nissl.align.errormap.maps import error_map
+from nissl.align.errormap.matching import matched_states, turnover
+from nissl.align.errormap.reading import skill_of
+from nissl.align.errormap.responses import Responses
+from nissl.align.errormap.windowed import Windowed, halved, halved_at_random
 from nissl.align.fragments import Floats, Ints
-from nissl.align.matching import matched_states, turnover
-from nissl.align.reading import skill_of
-from nissl.align.responses import Responses
-from nissl.align.windowed import Windowed, halved, halved_at_random
 
 N_DRAWS = 20
 COARSER = 1.5

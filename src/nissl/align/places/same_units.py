@@ -21,8 +21,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from nissl.align.fragments import Bools, Floats, Ints
-from nissl.align.simulate_places import simulate_places
-from nissl.align.tuning import Tuning
+from nissl.align.places.simulate import simulate_places
+from nissl.align.places.tuning import Tuning
 from nissl.annotators.names.transport import assigned, best
 from nissl.errors import BadArgumentError
 

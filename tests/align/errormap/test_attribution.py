@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from nissl.align.attribution import Reason, reasons_of_windows
-from nissl.align.reading import skill_of
-from nissl.align.simulate_reasons import PLANTED, Planted, planted
-from nissl.align.windowed import halved
+from nissl.align.errormap.attribution import Reason, reasons_of_windows
+from nissl.align.errormap.reading import skill_of
+from nissl.align.errormap.simulate import PLANTED, Planted, planted
+from nissl.align.errormap.windowed import halved
 from nissl.errors import BadArgumentError
 
 

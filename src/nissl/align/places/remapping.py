@@ -16,7 +16,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from nissl.align.fragments import Bools, Floats, Ints
-from nissl.align.tuning import Tuning
+from nissl.align.places.tuning import Tuning
 from nissl.errors import BadArgumentError
 
 MIN_UNITS = 10

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nissl.align.errormap.windowed import Windowed
 from nissl.align.fragments import Floats, Ints
-from nissl.align.windowed import Windowed
 from nissl.errors import BadArgumentError
 
 PLANTED = ("noise", "drift", "units", "rates", "sampling", "state", "remapping", "geometry")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.align.fields import grid_of, rotation
+from nissl.align.cells.fields import grid_of, rotation
 from nissl.annotators.cells.footprints import Footprints
 
 

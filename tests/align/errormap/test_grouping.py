@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import pdist, squareform
 
-from nissl.align.errormap import ErrorMap
-from nissl.align.grouping import embedded, explained, groups
+from nissl.align.errormap.grouping import embedded, explained, groups
+from nissl.align.errormap.maps import ErrorMap
 from nissl.errors import BadArgumentError
 
 

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nissl.align.attribution import reasons
-from nissl.align.errormap import ErrorMap, error_map
+from nissl.align.errormap.attribution import reasons
+from nissl.align.errormap.maps import ErrorMap, error_map
+from nissl.align.errormap.responses import Responses, of_tuning
+from nissl.align.errormap.windowed import of_windows
 from nissl.align.fragments import About, Fragment
 from nissl.align.latent.simulate import simulate_day, simulate_subject
-from nissl.align.responses import Responses, of_tuning
-from nissl.align.simulate_places import simulate_places
-from nissl.align.windowed import of_windows
+from nissl.align.places.simulate import simulate_places
 from nissl.errors import BadArgumentError
 from nissl.run.context import Context
 from nissl.run.progress import Recorder

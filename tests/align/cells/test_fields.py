@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from nissl.align.fields import phase_shift, register, resampled, rotation
-from nissl.align.simulate import two_days
+from nissl.align.cells.fields import phase_shift, register, resampled, rotation
+from nissl.align.cells.simulate import two_days
 from nissl.errors import BadArgumentError
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from nissl.align.errormap.reading import skill_of
+from nissl.align.errormap.responses import Responses
+from nissl.align.errormap.windowed import Windowed
 from nissl.align.fragments import Bools, Floats, Ints
-from nissl.align.reading import skill_of
-from nissl.align.responses import Responses
-from nissl.align.windowed import Windowed
 
 CALIPER = 0.25
 """Of the standard deviation of states: windows further apart are not of one state."""

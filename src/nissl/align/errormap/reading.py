@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.align.errormap.responses import Responses
 from nissl.align.fragments import Floats, Ints
 from nissl.align.latent.spaces import principal
-from nissl.align.responses import Responses
 from nissl.errors import BadArgumentError
 from nissl.run.chunks import Chunk
 from nissl.run.results import Arrays

@@ -1,0 +1,1 @@
+"""Who predicts whom: maps of skill among fragments, their reasons and groups."""

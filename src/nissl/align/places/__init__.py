@@ -1,0 +1,1 @@
+"""Place codes: tuning, remapping, and which unit is which by what it does."""
