@@ -5,8 +5,8 @@ one small temporal network, the same for all sessions, adds to that what makes b
 other alike and bins of other windows unlike (InfoNCE: van den Oord, Li and Vinyals 2018,
 arXiv:1807.03748). Neither behaviour nor conditions choose what is compared with what: sessions
 are brought together by the aligner, and contrast is of time within a session. Sampling by
-behaviour is what CEBRA (Schneider, Lee and Mathis 2023, Nature 617:360-368) does; its authors state
-a patent application, and the core of nissl stays clear of it.
+behaviour is what CEBRA (Schneider, Lee and Mathis 2023, Nature 617:360-368) does; its authors
+call it patented, and the core of nissl stays clear of it.
 
 Training needs PyTorch; reading does not (`Encoder.transform`).
 
