@@ -27,6 +27,7 @@ from nissl.align.fragments import Floats, Fragment, Ints
 from nissl.align.latent.decoding import ridge
 from nissl.align.latent.maps import Aligned, Map
 from nissl.errors import BadArgumentError, MissingDependencyError
+from nissl.nets.backend import one_thread
 
 REACH = 1
 """Bins on either side that a layer sees."""
@@ -111,9 +112,7 @@ def encoders(
                 "Ask for shorter bins.",
             )
     n_axes = aligned.maps[0].n_axes
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         shapes = ((n_axes, HIDDEN), (HIDDEN, n_axes))
         width = 2 * REACH + 1
         held = []
@@ -141,8 +140,6 @@ def encoders(
             total.backward()
             way.step()
         layers = tuple((w.detach().numpy().copy(), o.detach().numpy().copy()) for w, o in held)
-    finally:
-        torch.set_num_threads(before)
     out = []
     for fragment, one, read, beside in zip(fragments, aligned.maps, reads, near, strict=True):
         z = _network(read, beside, layers)
