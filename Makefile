@@ -13,8 +13,9 @@ export NISSL_DATA ?= ../shared/data
 demo: $(VENV)/.demo
 	$(BIN)/nissl demo spikes --out $(STUDY)
 
+# each worker has one core: threads of PyTorch that share it cost tests several times their time
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile -m "not slow" --durations 40 --durations-min 5
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile -m "not slow" --durations 40 --durations-min 5
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks
