@@ -183,13 +183,13 @@ def _timed(parts: list[Responses], **how: Any) -> float:
 
 
 def reasons_part(*, quick: bool) -> dict[str, Any]:
-    """How often each reason that is planted alone is named first."""
+    """How often each reason that is planted alone is named first; seeds that set no rule."""
     n = 2 if quick else 25
     named: dict[str, dict[str, int]] = {}
     for what in PLANTED:
         named[what] = dict.fromkeys(PLANTED, 0)
         for seed in range(n):
-            made = planted(what, np.random.default_rng(1000 + seed))
+            made = planted(what, np.random.default_rng(5000 + seed))
             found = reasons_of_windows(
                 made.source,
                 made.target,

@@ -31,7 +31,22 @@ def with_rivals(pairs: tuple[Rows, Rows], p: Values, n_a: int, n_b: int) -> Valu
 
 
 def one_to_one(pairs: tuple[Rows, Rows], same: Values, n_a: int, n_b: int) -> Rows:
-    """Pairs of the assignment of greatest summed log odds, all above even."""
+    """Pairs of the assignment of greatest summed log odds, all above even.
+
+    Parameters
+    ----------
+    pairs : tuple of ndarray, shape (n_pairs,), int64
+        Rows of the first and of the second day.
+    same : ndarray, shape (n_pairs,), float64
+        Probability of each pair.
+    n_a, n_b : int
+        Items of each day.
+
+    Returns
+    -------
+    ndarray, shape (n_chosen,), int64
+        Which pairs, increasing.
+    """
     from scipy.optimize import linear_sum_assignment
 
     good = np.flatnonzero(same > 0.5)

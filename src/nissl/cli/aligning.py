@@ -9,11 +9,11 @@ import typer
 
 from nissl.cli.adding import AsJson, ProjectPath
 from nissl.cli.exporting import Readers, rule_of
-from nissl.cli.output import say, show
+from nissl.cli.output import say, show, tell
 from nissl.errors import BadArgumentError
 
 if TYPE_CHECKING:
-    from nissl.project.comparing import Overlap
+    from nissl.project.relating.comparing import Overlap
 
 Windows = Annotated[
     list[str] | None,
@@ -97,7 +97,7 @@ def align(
             )
         _show_overlap(both, as_json=as_json)
         return
-    from nissl.project.aligning import Alignment
+    from nissl.project.relating.aligning import Alignment
 
     a, b = _two(sources)
     with open_project(project, create=False) as study:
@@ -143,10 +143,7 @@ def needed(windows: list[str] | None) -> list[str]:
 
 
 def _show_overlap(found: Overlap, *, as_json: bool) -> None:
-    for finding in found.findings:
-        say(finding.sentence)
-    for path in found.files:
-        say(f"wrote {path}")
+    tell(found)
     for name in found.sources:
         say(f"source {name}")
     rows = [

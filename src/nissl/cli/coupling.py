@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from nissl.cli.adding import AsJson, ProjectPath
+from nissl.cli.aligning import BinSeconds, Duration, Windows, needed
 from nissl.cli.exporting import Readers, rule_of
 from nissl.cli.output import say, show
-from nissl.errors import BadArgumentError
 
 if TYPE_CHECKING:
     from nissl.align.coupling.state import Round
@@ -22,24 +22,19 @@ def couple(
     sources: Annotated[
         list[str] | None, typer.Argument(help="Sources; all that have spikes by default.")
     ] = None,
-    windows: Annotated[
-        list[str] | None,
-        typer.Option("--windows", help="A set of spans, or a table onset,duration,stimulus each."),
-    ] = None,
+    windows: Windows = None,
     first: Annotated[int, typer.Option(help="Windows of each condition to begin with.")] = 2,
     step: Annotated[int, typer.Option(help="Windows used at a time.")] = 4,
     budget: Annotated[int | None, typer.Option(help="Windows used at most.")] = None,
     enough: Annotated[
         float, typer.Option(help="Part of what all windows are expected to reach, then stop.")
     ] = 0.95,
-    bin_s: Annotated[float, typer.Option("--bin", help="Seconds per bin.")] = 0.05,
+    bin_s: BinSeconds = 0.05,
     axes: Annotated[int, typer.Option(help="Of the common space, to begin with.")] = 8,
     smooth_s: Annotated[
         float, typer.Option("--smooth", help="Seconds of smoothing, to begin with.")
     ] = 0.06,
-    duration: Annotated[
-        float | None, typer.Option(help="Seconds that windows last whose end is not told.")
-    ] = None,
+    duration: Duration = None,
     seed: Annotated[int, typer.Option(help="Of the cut in parts and of the nulls.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder; reports/coupling by default.")] = None,
     readers: Readers = None,
@@ -49,15 +44,9 @@ def couple(
     from nissl.project import open_project
     from nissl.run.progress import RichProgress
 
-    if not windows:
-        raise BadArgumentError(
-            "windows that the sources share",
-            "none",
-            "Name a set of spans, or tables: --windows trials, or --windows A.csv --windows B.csv",
-        )
     with RichProgress() as progress, open_project(project, create=False) as study:
         found = study.couple(
-            windows,
+            needed(windows),
             sources or None,
             first=first,
             step=step,
@@ -96,7 +85,7 @@ class _Teller:
         self._sum = 0.0
 
     def __call__(self, one: Round) -> None:
-        gain = 0.0 if np.isnan(one.gain) else one.gain
+        gain = 0.0 if math.isnan(one.gain) else one.gain
         self._sum += gain
         told = f" gain {gain:+.3f}, in all {self._sum:+.3f};" if one.number else ""
         say(f"round {one.number}: {one.says}{told} skill {one.skill:.3f}")

@@ -14,7 +14,7 @@ from nissl.cli.exporting import Readers, rule_of
 from nissl.cli.output import say, show
 
 if TYPE_CHECKING:
-    from nissl.project.mapping import Compared
+    from nissl.project.relating.mapping import Compared
 
 
 def errormap(

@@ -7,11 +7,15 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from nissl.tasks import Finding
 
 _WHOLE = 24  # cells up to this width are never cut
 
@@ -21,6 +25,26 @@ notes = Console(stderr=True, highlight=False)
 def say(text: str) -> None:
     """Tell the user something; on standard error, so that `--json` stays clean."""
     notes.print(text, soft_wrap=True, markup=False)
+
+
+class Told(Protocol):
+    """What a command did: what is doubtful, and what it wrote."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Sentences to read."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """What was written."""
+
+
+def tell(done: Told) -> None:
+    """Say what is doubtful about a result, and which files it lies in."""
+    for finding in done.findings:
+        say(finding.sentence)
+    for path in done.files:
+        say(f"wrote {path}")
 
 
 def show(title: str, rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:

@@ -10,11 +10,11 @@ import typer
 from nissl.cli.adding import AsJson, ProjectPath
 from nissl.cli.aligning import BinSeconds, Duration, Windows, needed
 from nissl.cli.exporting import Readers, rule_of
-from nissl.cli.output import say, show
+from nissl.cli.output import show, tell
 from nissl.errors import BadArgumentError
 
 if TYPE_CHECKING:
-    from nissl.project.carrying import CarriedOver
+    from nissl.project.relating.carrying import CarriedOver
 
 
 def translate(
@@ -92,10 +92,7 @@ def translate(
             same_clock=same_clock,
             **shared,
         )
-    for finding in found.findings:
-        say(finding.sentence)
-    for path in found.files:
-        say(f"wrote {path}")
+    tell(found)
     told = found.translation
     columns = (told.skill, told.shuffled.mean(axis=0), told.scrambled.mean(axis=0), told.precision)
     rows = [
@@ -107,10 +104,7 @@ def translate(
 
 
 def _show_carried(found: CarriedOver, *, as_json: bool) -> None:
-    for finding in found.findings:
-        say(finding.sentence)
-    for path in found.files:
-        say(f"wrote {path}")
+    tell(found)
     rows = [
         {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
         for row in found.table.to_pylist()

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from nissl.cli.adding import AsJson, ProjectPath
+from nissl.cli.aligning import BinSeconds, Duration
 from nissl.cli.exporting import Readers, rule_of
-from nissl.cli.output import say, show
+from nissl.cli.output import say, show, tell
 
 windows = typer.Typer(
     help="Windows by which recordings can be compared.", no_args_is_help=True, rich_markup_mode=None
@@ -20,11 +21,7 @@ Trials = Annotated[
         "--trials", help="A set of spans, or a table onset,duration,stimulus; one, or one each."
     ),
 ]
-Duration = Annotated[
-    float | None, typer.Option(help="Seconds that trials last whose end is not told.")
-]
 Out = Annotated[Path | None, typer.Option(help="Folder; below reports/ by default.")]
-BinSeconds = Annotated[float, typer.Option("--bin", help="Seconds per bin.")]
 
 
 @windows.command("find")
@@ -80,10 +77,7 @@ def find(
                 f"{overlap.kind}: {100 * overlap.completeness:.0f} % of the metadata is known; "
                 f"least of {name}, of which {', '.join(missing)} is missing."
             )
-    for finding in found.findings:
-        say(finding.sentence)
-    for path in found.files:
-        say(f"wrote {path}")
+    tell(found)
     show("Windows", found.table.to_pylist(), as_json=as_json)
 
 
@@ -128,10 +122,7 @@ def need(
             out=out,
             resolve=rule_of(readers),
         )
-    for finding in found.findings:
-        say(finding.sentence)
-    for path in found.files:
-        say(f"wrote {path}")
+    tell(found)
     told = found.need
     row = {
         "measure": told.measure,
@@ -175,10 +166,7 @@ def held(
             out=out,
             resolve=rule_of(readers),
         )
-    for finding in found.findings:
-        say(finding.sentence)
-    for path in found.files:
-        say(f"wrote {path}")
+    tell(found)
     rows = [{k: round(v, 3) for k, v in row.items()} for row in found.table.to_pylist()]
     show(f"{source} against its first piece", rows, as_json=as_json)
 

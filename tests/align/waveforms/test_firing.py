@@ -7,7 +7,7 @@ import numpy as np
 from nissl.align.waveforms.firing import LEAST, autocorrelograms, firing_check
 from nissl.align.waveforms.matching import Itself, match
 from nissl.align.waveforms.simulate import simulate_days
-from nissl.project.waveforming import _of_days, _of_matches
+from nissl.project.relating.waveforming import _of_days, _of_matches
 
 RATE_HZ = 30_000.0
 

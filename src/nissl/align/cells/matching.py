@@ -142,6 +142,11 @@ def moved(cells: Footprints, registration: Registration) -> tuple[Footprints, Ro
         Those that half or more of lies within it.
     rows : ndarray, int64
         Which they are.
+
+    Raises
+    ------
+    BadArgumentError
+        Of cells of several planes.
     """
     if cells.shape[0] != 1:
         raise BadArgumentError(
@@ -164,7 +169,17 @@ def moved(cells: Footprints, registration: Registration) -> tuple[Footprints, Ro
 
 
 def near_pairs(a: Footprints, b: Footprints, reach_px: float, *, within: bool = False) -> Pairs:
-    """Pairs whose centres are within reach; of one and the same set, each pair once."""
+    """Pairs whose centres are within reach; of one and the same set, each pair once.
+
+    Parameters
+    ----------
+    a, b : Footprints
+        On one grid.
+    reach_px : float
+        Pixels between centres, at most.
+    within : bool
+        Whether `a` and `b` are one set.
+    """
     from scipy.spatial import cKDTree
 
     centres = [cells.centres() for cells in (a, b)]
@@ -308,7 +323,22 @@ def _inside(cells: Footprints, registration: Registration, shape: tuple[int, int
 
 
 def by_chance(a: Footprints, b: Footprints, reach_px: float) -> tuple[Values, float]:
-    """Evidence of near pairs when the second day is moved aside, and how many a copy has."""
+    """Evidence of near pairs when the second day is moved aside, and how many a copy has.
+
+    Parameters
+    ----------
+    a, b : Footprints
+        On one grid.
+    reach_px : float
+        Pixels between centres, at most.
+
+    Returns
+    -------
+    evidence : ndarray, shape (n_pairs, 3)
+        Of all copies together, as `Pairs.evidence`.
+    n : float
+        Near pairs of one copy.
+    """
     evidence, seen, n = [np.zeros((0, 3))], 0, 0.0
     for k in range(_COPIES):
         angle, length = 2 * np.pi * k / _COPIES, (3 + k % 3) * reach_px

@@ -27,7 +27,15 @@ VERSION = 1
 
 
 def key_of(parts: Parts, start: State, options: Options) -> str:
-    """Hex digest of all that the rounds follow from."""
+    """Hex digest of all that the rounds follow from.
+
+    Parameters
+    ----------
+    parts : Parts
+        Of which the sealed one is not read.
+    start : State
+    options : Options
+    """
     out = hashlib.sha256(str(VERSION).encode())
     for fragment in (*parts.fit, *parts.choose):
         out.update(fingerprint(fragment).encode())

@@ -54,6 +54,11 @@ def begin(bench: Bench, *, per_condition: int = 2, how: How | None = None) -> St
     per_condition : int
     how : How, optional
         Of all pairs.
+
+    Raises
+    ------
+    BadArgumentError
+        Of fewer than one window of each condition.
     """
     if per_condition < 1:
         raise BadArgumentError(
@@ -216,7 +221,19 @@ def _stranger(
 def chance(
     bench: Bench, pair: Pair, how: How, state: State, rng: np.random.Generator, n_null: int = N_NULL
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Skill of a pair, mean of both directions, with conditions in other orders, (n_null,)."""
+    """Skill of a pair, mean of both directions, with conditions in other orders, (n_null,).
+
+    Parameters
+    ----------
+    bench : Bench
+    pair : tuple of int
+        Two sources.
+    how : How
+    state : State
+        Whose windows are in use.
+    rng : numpy.random.Generator
+    n_null : int
+    """
     orders = [rng.permutation(len(bench.names)) for _ in range(n_null)]
     i, j = pair
     used = state.windows

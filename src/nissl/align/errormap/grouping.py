@@ -185,7 +185,17 @@ def explained(
 def testable(
     names: tuple[str, ...], by: str, kind: tuple[str, ...], animal: tuple[str, ...]
 ) -> None:
-    """Raise `BadArgumentError` where a kind or an animal is not known, or all are of one kind."""
+    """Raise `BadArgumentError` where a kind or an animal is not known, or all are of one kind.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the sources.
+    by : str
+        Name of what is asked about.
+    kind, animal : tuple of str
+        Of each source, empty where not known.
+    """
     for name, told in ((by, kind), ("subject", animal)):
         missing = [f for f, value in zip(names, told, strict=True) if not value]
         if missing:

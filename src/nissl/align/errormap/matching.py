@@ -25,6 +25,19 @@ def matched_states(
     """Windows of both paired by state, as many at random, and the conditions that have some.
 
     None where fewer than three conditions have two pairs.
+
+    Parameters
+    ----------
+    source, target : Windowed
+    common : ndarray of int
+        Conditions that both have.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    matched, random : tuple of Windowed
+        Source and target of either choice of windows.
+    conditions : ndarray of int
     """
     apart = CALIPER * float(np.std(np.concatenate([source.state, target.state])))
     matched: list[tuple[Ints, Ints]] = []

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.align.errormap.chance import reordered
 from nissl.align.errormap.responses import Responses
 from nissl.align.fragments import Floats, Ints
 from nissl.align.latent.spaces import principal
@@ -92,7 +93,24 @@ def planned(
     n_axes: int = N_AXES,
     n_null: int = N_NULL,
 ) -> Plan:
-    """Check fragments, and draw what chance decides; arguments as of `error_map`."""
+    """Check fragments, and draw what chance decides; arguments as of `error_map`.
+
+    Parameters
+    ----------
+    fragments : sequence of Responses
+    rng : numpy.random.Generator
+    rule : {"linear", "rotation"}
+    n_axes : int
+        Of the population that is read.
+    n_null : int
+        Orders that chance gives.
+
+    Raises
+    ------
+    BadArgumentError
+        Of one fragment, of rows that are not the same, of an unknown rule, or of fewer than three
+        blocks that all visited.
+    """
     if len(fragments) < 2:
         raise BadArgumentError("two or more fragments", f"{len(fragments)}", "Name another one.")
     shapes = sorted({len(f.first) for f in fragments})
@@ -243,32 +261,10 @@ def _orders(fragment: Responses, n_null: int, rng: np.random.Generator) -> Ints:
     own = np.arange(len(fragment.block))
     orders = [own]
     while len(orders) < 1 + n_null:
-        path = fragment.path
-        other = _permuted(fragment.block, rng) if path is None else _moved(path, rng)
+        other = reordered(fragment.block, fragment.path, rng)
         if (other != own).any():
             orders.append(other)
     return np.array(orders)
-
-
-def _permuted(block: Ints, rng: np.random.Generator) -> Ints:
-    """Rows with whole blocks in another order."""
-    names = np.unique(block)
-    rows = [np.flatnonzero(block == k) for k in names]
-    order = np.empty(len(block), np.int64)
-    for here, k in zip(rows, rng.permutation(len(names)), strict=True):
-        # Blocks may differ in length where some rows were never visited.
-        order[here] = np.resize(rows[k], len(here))
-    return order
-
-
-def _moved(path: Ints, rng: np.random.Generator) -> Ints:
-    """Rows with each path shifted around and perhaps turned, so that neighbours stay neighbours."""
-    order = np.empty(len(path), np.int64)
-    for name in np.unique(path):
-        rows = np.flatnonzero(path == name)
-        moved = np.roll(rows, int(rng.integers(len(rows))))
-        order[rows] = moved[::-1] if rng.random() < 0.5 else moved
-    return order
 
 
 def _smoothers(x: Floats, fold: Ints) -> Floats:

@@ -75,6 +75,11 @@ def of_tuning(tuning: Tuning, n_paths: int = 2, about: About | None = None) -> R
     n_paths : int
         Tracks or directions that the places lie on, one after the other.
     about : About, optional
+
+    Raises
+    ------
+    BadArgumentError
+        Of one window only.
     """
     if len(tuning.windows) < 2:
         raise BadArgumentError(

@@ -46,6 +46,11 @@ def planted(reason: str, rng: np.random.Generator, n_units: int = 50) -> Planted
     rng : numpy.random.Generator
     n_units : int
         Of fragments that are not short of units.
+
+    Raises
+    ------
+    BadArgumentError
+        Of an unknown reason.
     """
     if reason not in PLANTED:
         raise BadArgumentError(f"a reason among {list(PLANTED)}", repr(reason), "Choose one.")

@@ -138,6 +138,11 @@ def halved(one: Windowed, common: Ints, how: str = "turns") -> Responses:
         Conditions, two or more windows of each.
     how : {"turns", "time"}
         Windows by turns, or early and late ones: then what drifts within the fragment is lost.
+
+    Raises
+    ------
+    BadArgumentError
+        Of another way of halving.
     """
     if how not in HALVES:
         raise BadArgumentError(f"halves among {list(HALVES)}", repr(how), "Choose one.")
@@ -155,7 +160,15 @@ def halved(one: Windowed, common: Ints, how: str = "turns") -> Responses:
 
 
 def halved_at_random(one: Windowed, common: Ints, rng: np.random.Generator) -> Responses:
-    """As `halved` by turns, of windows in another order."""
+    """As `halved` by turns, of windows in another order.
+
+    Parameters
+    ----------
+    one : Windowed
+    common : ndarray of int
+        Conditions, two or more windows of each.
+    rng : numpy.random.Generator
+    """
     order = rng.permutation(len(one.condition))
     other = replace(one, values=one.values[order], condition=one.condition[order])
     return halved(other, common)
@@ -170,6 +183,15 @@ def of_windows(
     ------
     BadArgumentError
         Where fewer than three conditions are shared by all with two windows each.
+
+    Parameters
+    ----------
+    fragments : sequence of Fragment
+        With conditions, of bins of one length.
+    smooth_s : float
+        Standard deviation of the Gaussian over activity, s.
+    how : {"turns", "time"}
+        As of `halved`.
     """
     found = windowed(fragments, smooth_s)
     common = shared(found)

@@ -135,7 +135,25 @@ def of_responses(
     permutations: int = N_NULL,
     progress: Progress | None = None,
 ) -> list[Item]:
-    """Items about the shared code, not yet corrected for their number."""
+    """Items about the shared code, not yet corrected for their number.
+
+    Parameters
+    ----------
+    claim : Claim
+    parts : sequence of Responses
+        One for each recording of the claim, in its order.
+    rng : numpy.random.Generator
+    names : sequence of str
+        Of the conditions, for sentences.
+    permutations : int
+        Of conditions, for every test.
+    progress : Progress, optional
+
+    Raises
+    ------
+    BadArgumentError
+        Of rows that are not the same, or of fewer than five conditions.
+    """
     data = halves(parts)
     options: dict[str, Any] = {"rule": claim.rule, "n_null": permutations, "progress": progress}
     together = transfers(data, rng, **options)

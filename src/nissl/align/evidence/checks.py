@@ -292,7 +292,15 @@ def ceilings(data: Halves, rule: str = "linear") -> Floats:
 
 
 def geometry(data: Halves, rng: np.random.Generator, n_null: int = 199) -> Item:
-    """Item: whether conditions lie alike, by representational similarity beside its ceiling."""
+    """Item: whether conditions lie alike, by representational similarity beside its ceiling.
+
+    Parameters
+    ----------
+    data : Halves
+    rng : numpy.random.Generator
+    n_null : int
+        Orders of conditions.
+    """
     asks = "Are the same relations between conditions re-expressed (RSA)?"
     n, n_blocks = len(data.names), int(data.block.max()) + 1
     first, second = (

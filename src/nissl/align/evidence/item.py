@@ -153,7 +153,17 @@ def exceeds(value: float, null: Floats) -> float:
 
 
 def untestable(name: str, asks: str, says: str, needs: str, **more: Any) -> Item:
-    """An item that these data cannot answer."""
+    """An item that these data cannot answer.
+
+    Parameters
+    ----------
+    name, asks, says : str
+        Of the item, its question, and why it has no answer.
+    needs : str
+        What would help.
+    **more
+        Other fields of `Item`.
+    """
     return Item(name, asks, "not testable", says, needs, **more)
 
 

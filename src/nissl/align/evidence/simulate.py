@@ -42,6 +42,11 @@ def simulate_recordings(
     n_units : int
     depth : float
         Standard deviation of log rate that each axis gives.
+
+    Raises
+    ------
+    BadArgumentError
+        Of another word for who shares.
     """
     if shared not in SHARED:
         raise BadArgumentError(f"one of {list(SHARED)}", repr(shared), "Choose one.")

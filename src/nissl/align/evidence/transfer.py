@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nissl.align.errormap.chance import reordered
 from nissl.align.errormap.responses import Responses
 from nissl.align.fragments import Floats, Ints
 from nissl.align.latent.spaces import principal
@@ -117,23 +118,16 @@ def _without_course(x: Floats, step: Ints) -> Floats:
 
 
 def shuffles(data: Halves, n: int, rng: np.random.Generator) -> Ints:
-    """Orders of rows that chance might give, shape (n, n_rows); conditions stay whole."""
-    own = np.arange(len(data.block))
-    out: list[Ints] = []
-    rows = [np.flatnonzero(data.block == k) for k in range(int(data.block.max()) + 1)]
-    while len(out) < n:
-        if data.path is None:
-            other = np.empty_like(own)
-            for here, k in zip(rows, rng.permutation(len(rows)), strict=True):
-                other[here] = np.resize(rows[k], len(here))
-        else:
-            other = own.copy()
-            for name in np.unique(data.path):
-                along = np.flatnonzero(data.path == name)
-                moved = np.roll(along, int(rng.integers(len(along))))
-                other[along] = moved[::-1] if rng.random() < 0.5 else moved
-        out.append(other)
-    return np.array(out, np.int64).reshape(n, len(own))
+    """Orders of rows that chance might give, shape (n, n_rows); conditions stay whole.
+
+    Parameters
+    ----------
+    data : Halves
+    n : int
+    rng : numpy.random.Generator
+    """
+    out = [reordered(data.block, data.path, rng) for _ in range(n)]
+    return np.array(out, np.int64).reshape(n, len(data.block))
 
 
 @dataclass(frozen=True, eq=False)

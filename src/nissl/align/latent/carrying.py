@@ -74,6 +74,11 @@ def carried(
         Of the behaviour.
     rng : numpy.random.Generator
     settings : Settings
+
+    Raises
+    ------
+    BadArgumentError
+        Of fewer than four windows of the other.
     """
     number, _, _ = runs(other)
     if len(number) < 4:

@@ -109,7 +109,17 @@ def learnt(course: Course, order: int, penalty: float) -> Dynamics:
 
 
 def best(course: Course, n_steps: int, rng: np.random.Generator) -> Dynamics:
-    """Fit a rule whose order and penalty predict left-out windows best, all steps alike."""
+    """Fit a rule whose order and penalty predict left-out windows best, all steps alike.
+
+    Parameters
+    ----------
+    course : Course
+        Of the windows to learn from.
+    n_steps : int
+        Bins ahead, at most.
+    rng : numpy.random.Generator
+        Of the windows left out.
+    """
     fold = rng.permutation(np.arange(len(course.start)) % min(_FOLDS, len(course.start)))
     longest = int((course.stop - course.start).max()) - 1
     orders = [o for o in ORDERS if o <= max(longest, 1)]
@@ -146,7 +156,16 @@ def adapted(rule: Dynamics, course: Course, n_steps: int) -> tuple[Dynamics, flo
 
 
 def error(rule: Dynamics, course: Course, n_steps: int) -> float:
-    """Squared error of latents, each step in parts of what is there."""
+    """Squared error of latents, each step in parts of what is there.
+
+    Parameters
+    ----------
+    rule : Dynamics
+    course : Course
+        Of windows that the rule was not fitted to.
+    n_steps : int
+        Bins ahead, at most.
+    """
     said, out = rule.ahead(course, n_steps), 0.0
     for k in range(n_steps):
         rows, _ = course.steps(k + 1)

@@ -20,7 +20,15 @@ def skill(y: Floats, said: Floats) -> Floats:
 
 
 def within(y: Floats, said: Floats, window: Ints) -> Floats:
-    """Variance explained in each window, about the mean over all, shape (n_windows,)."""
+    """Variance explained in each window, about the mean over all, shape (n_windows,).
+
+    Parameters
+    ----------
+    y, said : ndarray, shape (n_bins, n_y)
+        What came, and what was predicted.
+    window : ndarray of int, shape (n_bins,)
+        Number of the window of each bin.
+    """
     left = np.bincount(window, weights=((y - said) ** 2).sum(axis=1))
     total = np.bincount(window, weights=((y - y.mean(axis=0)) ** 2).sum(axis=1))
     return np.asarray(1 - left / np.maximum(total, 1e-12), float)

@@ -35,7 +35,16 @@ def simulate_system(
     planes: int = 3,
     turns_hz: tuple[float, float] = (0.5, 2.5),
 ) -> System:
-    """Draw a system: planes that turn so many times a second and decay within seconds."""
+    """Draw a system: planes that turn so many times a second and decay within seconds.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    bin_s : float
+    planes : int
+    turns_hz : tuple of float
+        Slowest and fastest, turns per second.
+    """
     pace = 2 * np.pi * bin_s * rng.uniform(*turns_hz, planes) * rng.choice([-1, 1], planes)
     decay = np.exp(-bin_s / rng.uniform(0.8, 3.0, planes))
     step = np.zeros((2 * planes, 2 * planes))

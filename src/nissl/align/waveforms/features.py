@@ -133,14 +133,37 @@ def _path(
 
 
 def distances(a: Looks, b: Looks, i: Rows, j: Rows) -> Floats:
-    """Micrometres between the places of pairs; 0 without geometry."""
+    """Micrometres between the places of pairs; 0 without geometry.
+
+    Parameters
+    ----------
+    a, b : Looks
+    i, j : ndarray, shape (n_pairs,), int64
+        Rows of `a` and of `b`.
+
+    Returns
+    -------
+    ndarray, shape (n_pairs,)
+    """
     if not np.isfinite(a.place_um).all() or not np.isfinite(b.place_um).all():
         return np.zeros(i.size)
     return np.asarray(np.linalg.norm(a.place_um[i] - b.place_um[j], axis=1), np.float64)
 
 
 def near_pairs(a: Looks, b: Looks, reach_um: float) -> tuple[Rows, Rows]:
-    """Pairs within reach on one shank, in order of the first and then of the second."""
+    """Pairs within reach on one shank, in order of the first and then of the second.
+
+    Parameters
+    ----------
+    a, b : Looks
+    reach_um : float
+        Micrometres, at most.
+
+    Returns
+    -------
+    i, j : ndarray, shape (n_pairs,), int64
+        Rows of `a` and of `b`.
+    """
     far = a.shank[:, None] != b.shank[None]
     if np.isfinite(a.place_um).all() and np.isfinite(b.place_um).all():
         away = np.linalg.norm(a.place_um[:, None] - b.place_um[None], axis=2)

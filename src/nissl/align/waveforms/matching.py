@@ -320,7 +320,14 @@ def _first_drift(
 
 
 def compared_anywhere(a: Looks, b: Looks, i: Rows, j: Rows) -> Floats:
-    """Evidence that does not ask where units lie: strongest waveform and size, (n_pairs, 2)."""
+    """Evidence that does not ask where units lie: strongest waveform and size, (n_pairs, 2).
+
+    Parameters
+    ----------
+    a, b : Looks
+    i, j : ndarray, shape (n_pairs,), int64
+        Rows of `a` and of `b`.
+    """
     product = np.full((len(a), len(b)), -1.0)
     n = a.peak.shape[1]
     for lag in range(-4, 5):

@@ -95,6 +95,11 @@ def simulate_days(
         Copies of the probe, each a shank of its own without known places if it has four channels.
     spikes : tuple of int
         Fewest and most spikes of a unit, log-uniform.
+
+    Raises
+    ------
+    BadArgumentError
+        Of a turnover outside 0 to 1, of one day, or of no unit.
     """
     if not 0 <= turnover <= 1 or n_days < 2 or n_units < 1:
         raise BadArgumentError(

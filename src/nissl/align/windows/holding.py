@@ -169,6 +169,11 @@ def cut(fragment: Fragment, start_s: Floats, minutes: float) -> tuple[list[Fragm
     start_s : ndarray, shape (n_bins,)
         Beginning of every bin.
     minutes : float
+
+    Raises
+    ------
+    BadArgumentError
+        Of pieces of no length.
     """
     if not minutes > 0:
         raise BadArgumentError("pieces longer than nothing", f"{minutes:g} min", "--minutes 10")

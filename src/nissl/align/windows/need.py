@@ -130,6 +130,19 @@ def carried(a: Fragment, b: Fragment, test: Fragment, rng: Generator) -> tuple[f
     One minus the squared distance between the conditions' means over the variance between b's. Both
     are freed of what single windows of the test scatter (the unbiased variance within conditions is
     subtracted), so that few of them make no lower skill.
+
+    Parameters
+    ----------
+    a, b : Fragment
+        Windows that the alignment is fitted on.
+    test : Fragment
+        Other windows of b.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    lost, whole : float
+        Squared distance, and variance between conditions; the skill is one minus their ratio.
     """
     maps = align((a, b), "procrustes", rng=rng, settings=SETTINGS).maps
     steps = n_steps(a, b)
@@ -156,6 +169,8 @@ def turned_right(a: Fragment, b: Fragment, test: Fragment, rng: Generator) -> tu
 
     Right is a cosine of the conditions' means above one half, as in
     `nissl.align.latent.confidence`.
+
+    Parameters and returns are as of `carried`; what is lost is 0 or 1 of 1.
     """
     hidden = [f.without_conditions() for f in (a, b)]
     maps = align(hidden, "transport", rng=rng, settings=SETTINGS).maps
@@ -166,7 +181,10 @@ def turned_right(a: Fragment, b: Fragment, test: Fragment, rng: Generator) -> tu
 
 
 def detected(a: Fragment, b: Fragment, test: Fragment, rng: Generator) -> tuple[float, float]:
-    """How far the likeness of shapes exceeds chance's 95th percentile; above 0 is detected."""
+    """How far the likeness of shapes exceeds chance's 95th percentile; above 0 is detected.
+
+    Parameters and returns are as of `carried`; what is lost is one minus the excess, of 1.
+    """
     maps = align((a, b), "procrustes", rng=rng, settings=SETTINGS).maps
     means = _means((a, b), maps)
     found = compared(means[0], means[1], "shape", rng, n_null=49)

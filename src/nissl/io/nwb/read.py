@@ -19,7 +19,7 @@ from nissl.io.contracts import Imported
 from nissl.io.curation import STATED_NAMES, stated_classes
 from nissl.io.files import corrupt
 from nissl.io.manifest import checked, restore_items, restore_set
-from nissl.io.nwb.tables import read_classes, read_events, read_marks
+from nissl.io.nwb.tables import of_source, read_classes, read_events, read_marks
 from nissl.io.nwb.units import SPIKE_TEXTS, WAVEFORMS
 from nissl.io.rates import MICROSECONDS_HZ, positive_rate
 from nissl.io.spikes import event_columns, fingerprint_of
@@ -175,9 +175,7 @@ def _ours(nwbfile: Any, facts: Mapping[str, Any]) -> Imported:
         items=() if items is None else (items,),
         what_is_missing=("The file names no raw file; traces cannot be shown.",),
         format="nwb",
-        fingerprint=str(facts["source"]["fingerprint"]),
-        subject=str(facts["source"]["subject"].get("id", "unknown")),
-        session=str(facts["source"]["session"].get("id", "unknown")),
+        **of_source(facts),
         events=read_events(nwbfile, facts),
         facts={"clock": facts["clock"], "rate_hz": Clock.from_json(facts["clock"]).rate_hz},
     )

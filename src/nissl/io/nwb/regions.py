@@ -22,7 +22,7 @@ from nissl.errors import CorruptSourceError, ExportError
 from nissl.io.columns import to_plain
 from nissl.io.contracts import Imported
 from nissl.io.manifest import restore_items, restore_set
-from nissl.io.nwb.tables import MODULE, read_classes, read_events
+from nissl.io.nwb.tables import MODULE, of_source, read_classes, read_events
 from nissl.io.regions import (
     DECONVOLVED,
     DFF,
@@ -306,9 +306,7 @@ def read_ours(nwbfile: Any, facts: Mapping[str, Any]) -> Imported:
         items=() if items is None else (items,),
         what_is_missing=("The file names no raw file; the movie cannot be shown.",),
         format="nwb",
-        fingerprint=str(facts["source"]["fingerprint"]),
-        subject=str(facts["source"]["subject"].get("id", "unknown")),
-        session=str(facts["source"]["session"].get("id", "unknown")),
+        **of_source(facts),
         events=read_events(nwbfile, facts),
         facts={"clock": clock} if clock else {},
         signals=our_traces(nwbfile, facts, labels),

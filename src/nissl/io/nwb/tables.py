@@ -119,12 +119,20 @@ def read_marks(nwbfile: Any, facts: Mapping[str, Any]) -> Imported:
         ),
         what_is_missing=("The file names no raw file; signals cannot be shown.",),
         format="nwb",
-        fingerprint=str(facts["source"]["fingerprint"]),
-        subject=str(facts["source"]["subject"].get("id", "unknown")),
-        session=str(facts["source"]["session"].get("id", "unknown")),
+        **of_source(facts),
         events=read_events(nwbfile, facts),
         facts={name: value for name, value in told.items() if value},
     )
+
+
+def of_source(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Fingerprint, subject and session that a file of ours was written from."""
+    source = facts["source"]
+    return {
+        "fingerprint": str(source["fingerprint"]),
+        "subject": str(source["subject"].get("id", "unknown")),
+        "session": str(source["session"].get("id", "unknown")),
+    }
 
 
 def _read_intervals(nwbfile: Any, each: Mapping[str, Any], place: str) -> LabelSet:

@@ -24,7 +24,7 @@ from nissl.io.columns import to_plain
 from nissl.io.contracts import Imported
 from nissl.io.manifest import restore_items, restore_set
 from nissl.io.names import plain_name
-from nissl.io.nwb.tables import read_classes, read_events
+from nissl.io.nwb.tables import of_source, read_classes, read_events
 from nissl.io.points import points_of
 from nissl.io.regions import traces_of
 from nissl.io.spikes import clock_of, units_of
@@ -375,9 +375,7 @@ def read_ours(nwbfile: Any, facts: Mapping[str, Any]) -> Imported:
         items=() if items is None else (items,),
         what_is_missing=("The file names no raw file; the movie cannot be shown.",),
         format="nwb",
-        fingerprint=str(facts["source"]["fingerprint"]),
-        subject=str(facts["source"]["subject"].get("id", "unknown")),
-        session=str(facts["source"]["session"].get("id", "unknown")),
+        **of_source(facts),
         events=read_events(nwbfile, facts),
         facts={name: value for name, value in told.items() if value},
         signals=our_traces(nwbfile, facts),

@@ -8,8 +8,8 @@ from typing import Any
 
 from nissl.align.evidence.claim import Claim, Recorded
 from nissl.errors import BadArgumentError
-from nissl.project import directing, evidencing
-from nissl.project.series import TABLES
+from nissl.project.relating import directing, evidencing
+from nissl.project.relating.series import TABLES
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nissl.project import (
+from nissl.project import syncing
+from nissl.project.relating import (
     aligning,
     carrying,
     comparing,
     coupling,
     mapping,
-    syncing,
     translating,
     waveforming,
 )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nissl.project import needing
-from nissl.project import windowing as finding
+from nissl.project.relating import needing
+from nissl.project.relating import windowing as finding
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
 

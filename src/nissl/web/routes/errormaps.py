@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from nissl.project import mapped
+from nissl.project.relating import mapped
 from nissl.web.depends import InRoom
 
 router = APIRouter()

@@ -22,8 +22,8 @@ from nissl.labels.atomic import make_folder
 from nissl.labels.digest import digest_json
 from nissl.labels.replay import Rule
 from nissl.project.annotating import Resources
-from nissl.project.linked import same_units
-from nissl.project.populations import populations
+from nissl.project.relating.linked import same_units
+from nissl.project.relating.populations import populations
 from nissl.project.source import Source
 from nissl.project.writing import write_facts, write_table
 from nissl.run.results import Arrays, write_arrays

@@ -18,9 +18,9 @@ from nissl.errors import BadArgumentError
 from nissl.labels import Author, LabelSet
 from nissl.labels.atomic import make_folder
 from nissl.labels.replay import Rule
-from nissl.project.populations import population, populations
+from nissl.project.relating.populations import population, populations
+from nissl.project.relating.windowing import FRAGMENT, Place, keep_windows, place
 from nissl.project.source import Source
-from nissl.project.windowing import FRAGMENT, Place, keep_windows, place
 from nissl.project.writing import write_facts, write_table
 from nissl.store import Store
 from nissl.tasks import Finding

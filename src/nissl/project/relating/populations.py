@@ -21,7 +21,7 @@ from nissl.labels import Kind
 from nissl.labels.replay import Rule
 from nissl.project.annotating import current
 from nissl.project.dossier import gather
-from nissl.project.noise import called_noise
+from nissl.project.relating.noise import called_noise
 from nissl.project.source import Source
 from nissl.project.stimulating import find_stimuli
 from nissl.store import Store

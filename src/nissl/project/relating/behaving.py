@@ -13,7 +13,7 @@ from nissl.align.places.remapping import maps_of
 from nissl.align.places.tuning import along_tracks, places, tuned
 from nissl.errors import BadArgumentError, BadLabelsError, SourceNotFoundError
 from nissl.io.files import read_table
-from nissl.project.populations import MOST_VALUES, Binned, Population
+from nissl.project.relating.populations import MOST_VALUES, Binned, Population
 from nissl.tasks import Finding
 
 TIMES = ("time", "time_s", "t")

@@ -29,10 +29,10 @@ from nissl.labels import Author, LabelSet, Provenance
 from nissl.labels.atomic import make_folder
 from nissl.labels.replay import Rule, replay
 from nissl.project.adding import keep
-from nissl.project.populations import about, population
-from nissl.project.resting import states_of, timed
+from nissl.project.relating.populations import about, population
+from nissl.project.relating.resting import states_of, timed
+from nissl.project.relating.simultaneous import shared_time
 from nissl.project.reviewing import follow
-from nissl.project.simultaneous import shared_time
 from nissl.project.source import Source
 from nissl.project.stimulating import find_stimuli
 from nissl.project.writing import write_facts, write_table

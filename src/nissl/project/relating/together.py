@@ -18,8 +18,14 @@ from nissl.align.fragments import Bools, Fragment, Ints
 from nissl.clock import Clock
 from nissl.errors import BadArgumentError
 from nissl.labels.replay import Rule
-from nissl.project.populations import Population, Populations, about, population, populations
-from nissl.project.simultaneous import clock_between
+from nissl.project.relating.populations import (
+    Population,
+    Populations,
+    about,
+    population,
+    populations,
+)
+from nissl.project.relating.simultaneous import clock_between
 from nissl.project.source import Source
 from nissl.project.stimulating import find_stimuli
 from nissl.store import Store

@@ -15,8 +15,8 @@ from nissl.annotators.rates.traces import HIGH, LOW
 from nissl.errors import BadArgumentError, SourceNotFoundError
 from nissl.labels.replay import Rule
 from nissl.project.annotating import current
-from nissl.project.populations import MOST_VALUES, population
-from nissl.project.populations import SPIKES as SPIKE_TASK
+from nissl.project.relating.populations import MOST_VALUES, population
+from nissl.project.relating.populations import SPIKES as SPIKE_TASK
 from nissl.project.source import Source
 from nissl.store import Store
 

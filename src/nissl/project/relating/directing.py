@@ -17,7 +17,7 @@ from nissl.align.fragments import Floats
 from nissl.errors import BadArgumentError
 from nissl.labels.atomic import make_folder
 from nissl.labels.replay import Rule
-from nissl.project.series import Series, series_of, table_of
+from nissl.project.relating.series import Series, series_of, table_of
 from nissl.project.source import Source
 from nissl.project.writing import write_facts, write_table
 from nissl.run.progress import Progress, Silent

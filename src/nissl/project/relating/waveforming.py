@@ -20,7 +20,7 @@ from nissl.labels.atomic import make_folder
 from nissl.project.adding import keep
 from nissl.project.annotating import current
 from nissl.project.dossier import gather
-from nissl.project.noise import called_noise
+from nissl.project.relating.noise import called_noise
 from nissl.project.source import Source
 from nissl.project.writing import write_facts
 from nissl.store import Store

@@ -16,8 +16,8 @@ from nissl.align.translation.linear import Linear
 from nissl.align.translation.paired import Translation, translate
 from nissl.labels.atomic import atomic_write, make_folder, write_bytes
 from nissl.labels.replay import Rule
+from nissl.project.relating.together import simultaneous
 from nissl.project.source import Source
-from nissl.project.together import simultaneous
 from nissl.project.writing import write_facts
 from nissl.store import Store
 from nissl.tasks import Finding

@@ -21,8 +21,8 @@ from nissl.labels import ItemTable, Kind, LabelSet
 from nissl.project.adding import keep
 from nissl.project.annotating import current
 from nissl.project.dossier import gather
+from nissl.project.relating.waveforming import UnitAlignment, align_units
 from nissl.project.source import Source
-from nissl.project.waveforming import UnitAlignment, align_units
 from nissl.store import Store
 from nissl.tasks import Dossier, Finding
 

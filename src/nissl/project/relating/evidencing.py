@@ -22,10 +22,10 @@ from nissl.errors import BadArgumentError, MissingDependencyError, SourceNotFoun
 from nissl.labels.atomic import make_folder, write_bytes
 from nissl.labels.replay import Rule
 from nissl.project.annotating import current
-from nissl.project.directing import arrows_of
 from nissl.project.dossier import gather
-from nissl.project.populations import SPIKES, about, population, populations
-from nissl.project.series import TABLES, series_of
+from nissl.project.relating.directing import arrows_of
+from nissl.project.relating.populations import SPIKES, about, population, populations
+from nissl.project.relating.series import TABLES, series_of
 from nissl.project.source import Source
 from nissl.project.stimulating import find_stimuli
 from nissl.project.writing import write_table

@@ -7,9 +7,9 @@ import pytest
 
 from nissl.clock import Clock
 from nissl.errors import BadArgumentError, BadMetadataError
-from nissl.project import simultaneous
-from nissl.project.resting import timed
-from nissl.project.simultaneous import clock_between, shared_time
+from nissl.project.relating import simultaneous
+from nissl.project.relating.resting import timed
+from nissl.project.relating.simultaneous import clock_between, shared_time
 from nissl.sync import ClockMap
 
 STORE = SimpleNamespace(path="study")

@@ -15,7 +15,7 @@ from nissl.align.translation.unpaired import ADAPTED, COURSE, FEW, OWN, WAYS, ZE
 from nissl.errors import BadArgumentError
 from nissl.labels.atomic import atomic_write, make_folder
 from nissl.labels.replay import Rule
-from nissl.project.populations import populations
+from nissl.project.relating.populations import populations
 from nissl.project.source import Source
 from nissl.project.writing import write_facts, write_table
 from nissl.store import Store

@@ -14,8 +14,8 @@ import nissl
 from nissl.cli import app
 from nissl.errors import BadArgumentError, BadLabelsError, NisslError
 from nissl.labels import Author, Kind, LabelSet, Provenance
-from nissl.project import together
 from nissl.project.adding import keep
+from nissl.project.relating import together
 from nissl.sync import ClockMap
 
 DRIFT = 1.004

@@ -20,8 +20,8 @@ from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels.replay import Rule, replay
 from nissl.project.annotating import current
 from nissl.project.deriving import lineage
-from nissl.project.populations import population
-from nissl.project.simultaneous import clock_between
+from nissl.project.relating.populations import population
+from nissl.project.relating.simultaneous import clock_between
 from nissl.project.source import Source
 from nissl.project.stimulating import find_stimuli
 from nissl.store import Store

@@ -11,7 +11,7 @@ from nissl.align.links import LINKED, SAME
 from nissl.labels import Kind
 from nissl.labels.replay import Rule, replay
 from nissl.project.annotating import current
-from nissl.project.populations import SPIKES, Population
+from nissl.project.relating.populations import SPIKES, Population
 from nissl.store import Store
 
 Places = tuple[Ints, Ints]

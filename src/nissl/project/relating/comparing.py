@@ -29,9 +29,9 @@ from nissl.labels.atomic import atomic_write, make_folder, write_bytes
 from nissl.labels.digest import plain_json
 from nissl.labels.replay import Rule
 from nissl.project.adding import keep
-from nissl.project.behaving import remapped_windows, with_behaviour
 from nissl.project.deriving import keep_derived
-from nissl.project.populations import Population, Populations, populations
+from nissl.project.relating.behaving import remapped_windows, with_behaviour
+from nissl.project.relating.populations import Population, Populations, populations
 from nissl.project.source import Source
 from nissl.project.writing import write_facts
 from nissl.store import Store

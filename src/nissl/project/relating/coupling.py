@@ -17,7 +17,7 @@ from nissl.align.coupling.scores import Bench, How
 from nissl.align.coupling.split import Parts, split
 from nissl.align.coupling.state import Options, Round, State
 from nissl.labels.replay import Rule
-from nissl.project.populations import Populations, populations
+from nissl.project.relating.populations import Populations, populations
 from nissl.project.source import Source
 from nissl.project.writing import write_facts, write_table
 from nissl.run.progress import Progress, Silent

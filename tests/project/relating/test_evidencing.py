@@ -122,7 +122,7 @@ def test_from_a_new_claim_to_a_page(study: SimpleNamespace) -> None:
 def test_interventions_and_arrows_stand_beside_the_code(
     study: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nissl.project.evidencing.MOST_SERIES", 2)  # only the named units
+    monkeypatch.setattr("nissl.project.relating.evidencing.MOST_SERIES", 2)  # only the named units
 
     def windows(name: str, word: str) -> str:
         return str(study.folder / f"{name}_{word}.csv")
