@@ -72,7 +72,7 @@ class Claim:
     Parameters
     ----------
     start, stop : int
-        Samples, half-open.
+        Samples, half-open; of a point event, its sample and the one after.
     label : str
         A class of the method's vocabulary.
     known_at : int
@@ -83,6 +83,12 @@ class Claim:
         Calibrated probability that the label is right; NaN where the method has none.
     probabilities : tuple of float
         Over the vocabulary; empty where the method has none.
+    unit : int, optional
+        Which thing it is of: the unit of a spike.
+    amplitude : float
+        uV; NaN where the method has none.
+    position : tuple of float
+        Where on the probe it came from, x and y, um; empty where the method does not say.
     """
 
     start: int
@@ -92,9 +98,17 @@ class Claim:
     channel: int | None = None
     confidence: float = math.nan
     probabilities: tuple[float, ...] = ()
+    unit: int | None = None
+    amplitude: float = math.nan
+    position: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; a confidence that is not known is null."""
+        """Plain values; a confidence that is not known is null, what only events have left out."""
+        more: dict[str, Any] = {} if self.unit is None else {"unit": self.unit}
+        if not math.isnan(self.amplitude):
+            more["amplitude"] = self.amplitude
+        if self.position:
+            more["position"] = list(self.position)
         return {
             "start": self.start,
             "stop": self.stop,
@@ -103,13 +117,14 @@ class Claim:
             "confidence": None if math.isnan(self.confidence) else self.confidence,
             "probabilities": list(self.probabilities),
             "known_at": self.known_at,
+            **more,
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Claim:
         """Inverse of `to_json`; KeyError, TypeError or ValueError where it is not one."""
         confidence = value["confidence"]
-        channel = value["channel"]
+        channel, unit = value["channel"], value.get("unit")
         return cls(
             int(value["start"]),
             int(value["stop"]),
@@ -118,6 +133,9 @@ class Claim:
             None if channel is None else int(channel),
             math.nan if confidence is None else float(confidence),
             tuple(float(p) for p in value["probabilities"]),
+            None if unit is None else int(unit),
+            float(value.get("amplitude", math.nan)),
+            tuple(float(p) for p in value.get("position", ())),
         )
 
 
@@ -143,7 +161,7 @@ class LiveMethod(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """Kind of its labels: SPANS."""
+        """Kind of its labels: SPANS, or EVENTS, each of which is one sample long."""
 
     @property
     def vocabulary(self) -> Vocabulary:

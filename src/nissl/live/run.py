@@ -11,7 +11,7 @@ from typing import Any
 
 from nissl.live.contract import Claim, LiveMethod, check_fits
 from nissl.live.recorder import Recorder
-from nissl.live.sinks import Sink
+from nissl.live.sinks import Prompt, Sink
 from nissl.live.sources import Chunk, Source
 
 
@@ -53,7 +53,8 @@ def run(
         Set up for the stream.
     sinks : sequence of Sink
         Each is given claims when the one before it has acknowledged them, so what the second
-        tells the first has kept.
+        tells the first has kept. Those that are `Prompt` come before all others, and before
+        the disk: they are shown each chunk, and told what it says at once.
     recorder : Recorder, optional
     announced : callable, optional
         Onsets of trials, asked for before each chunk; the method takes them by `onset`.
@@ -66,6 +67,9 @@ def run(
         The stream is not the one that the method was set up for.
     """
     check_fits(method, source.info)
+    prompt = [each for each in sinks if isinstance(each, Prompt)]
+    ordered = sorted(sinks, key=lambda each: not isinstance(each, Prompt))
+    calm = ordered[len(prompt) :]
     n_claims = n_gaps = seen = 0
     with _told_to_end() as ending, ExitStack() as closing:
         for each in (recorder, *reversed(sinks), source):
@@ -75,11 +79,15 @@ def run(
             n_gaps += _gap(chunk, method, sinks)
             for onset in announced() if announced is not None else ():
                 method.onset(onset)  # type: ignore[attr-defined]  # of decoders alone
-            if recorder is not None:
-                recorder.add(chunk)
+            for each in prompt:
+                each.arrived(chunk)
             claims = method.push(chunk.samples, chunk.first_sample)
             if claims:
-                _hand_on(claims, sinks, recorder)
+                _hand_on(claims, ordered[: len(prompt)], None)
+            if recorder is not None:
+                recorder.add(chunk)
+            if claims:
+                _hand_on(claims, calm, recorder)
             n_claims += len(claims)
             seen = chunk.first_sample + len(chunk.samples)
             if ending.is_set() or (samples is not None and seen >= samples):

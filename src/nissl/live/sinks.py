@@ -10,16 +10,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 from nissl.errors import CorruptSourceError
 from nissl.labels.atomic import make_folder, refusal
 from nissl.live.contract import Claim, LiveMethod
+from nissl.live.sources import Chunk
 
 FORMAT = 1
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A sink for which every millisecond counts: it is served before all that keep to a disk."""
+
+    def arrived(self, chunk: Chunk) -> None:
+        """Take note of a chunk before it is looked at."""
 
 
 class Sink(Protocol):
@@ -33,6 +42,29 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Nothing more will come."""
+
+
+class Callback:
+    """Claims as calls of a function.
+
+    Parameters
+    ----------
+    call : callable
+        Takes the claims of a chunk; what it raises ends the run.
+    """
+
+    def __init__(self, call: Callable[[Sequence[Claim]], object]) -> None:
+        self._call = call
+
+    def write(self, claims: Sequence[Claim]) -> None:
+        """Call it."""
+        self._call(claims)
+
+    def gap(self, first_sample: int, lost_s: float) -> None:
+        """A gap is no claim."""
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class Lines:
@@ -178,6 +210,7 @@ def head_of(method: LiveMethod, source: Mapping[str, Any]) -> dict[str, Any]:
         "method": method.name,
         "version": method.version,
         "weights": method.weights,
+        "kind": method.kind.value,
         "classes": list(method.vocabulary.names),
         "colours": list(method.vocabulary.colours),
         "parameters": dict(method.parameters),
@@ -187,4 +220,4 @@ def head_of(method: LiveMethod, source: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-__all__ = ["Journal", "Kept", "Lines", "Sink", "head_of", "read_journal"]
+__all__ = ["Callback", "Journal", "Kept", "Lines", "Prompt", "Sink", "head_of", "read_journal"]

@@ -31,11 +31,15 @@ class Chunk:
         Number of the first, by arrival.
     lost_s : float, optional
         Seconds that are missing before it: it begins a new segment. None where it goes on.
+    arrived_s : float, optional
+        Time of `time.monotonic` from which its last sample was there to be had. None where the
+        source does not say.
     """
 
     samples: Samples
     first_sample: int
     lost_s: float | None = None
+    arrived_s: float | None = None
 
 
 class Source(Protocol):
@@ -95,10 +99,12 @@ class Replay:
             before = segment.end_s
             for a in range(segment.start, segment.stop, self._size):
                 b = min(a + self._size, segment.stop)
-                late = begun + b / rate / self.speed - self._now()
+                samples = self.signal.read(a, b)
+                due = begun + b / rate / self.speed
+                late = due - self._now()
                 if late > 0:
                     self._wait(late)
-                yield Chunk(self.signal.read(a, b), a, lost)
+                yield Chunk(samples, a, lost, due if math.isfinite(self.speed) else self._now())
                 lost = None
 
     def close(self) -> None:

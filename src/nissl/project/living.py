@@ -179,23 +179,32 @@ def task_of(kept: Kept) -> str:
 
 
 def labels_of(kept: Kept, fingerprint: str, stream: str) -> LabelSet:
-    """SPANS of what was claimed."""
+    """SPANS of what was claimed, or EVENTS: each at its sample, its unit as the item."""
     head = kept.head
+    kind = Kind(head.get("kind", Kind.SPANS))
     claims = sorted(
         kept.claims, key=lambda c: (c.start, c.stop, -1 if c.channel is None else c.channel)
     )
     classes = tuple(head["classes"])
     columns: dict[str, Any] = {
-        "start": np.asarray([c.start for c in claims], np.int64),
-        "stop": np.asarray([c.stop for c in claims], np.int64),
         "label": np.asarray([classes.index(c.label) for c in claims], np.int32),
         "channel": [c.channel for c in claims],
         "confidence": np.asarray([c.confidence for c in claims], np.float32),
     }
+    if kind is Kind.EVENTS:
+        columns["sample"] = np.asarray([c.start for c in claims], np.int64)
+        columns["amplitude"] = np.asarray([c.amplitude for c in claims], np.float32)
+        if any(c.unit is not None for c in claims):
+            columns["item"] = np.asarray(
+                [-1 if c.unit is None else c.unit for c in claims], np.int64
+            )
+    else:
+        columns["start"] = np.asarray([c.start for c in claims], np.int64)
+        columns["stop"] = np.asarray([c.stop for c in claims], np.int64)
     if any(c.probabilities for c in claims):
         columns["probabilities"] = _probabilities(claims, len(classes))
     return LabelSet.build(
-        Kind.SPANS,
+        kind,
         columns,
         Vocabulary(classes, tuple(head["colours"])),
         Provenance(
