@@ -13,6 +13,7 @@ import typer
 
 from nissl.cli.annotating import parameters_of
 from nissl.cli.output import say
+from nissl.cli.triggering import Triggering, publisher, socket_source
 from nissl.errors import BadArgumentError
 
 if TYPE_CHECKING:
@@ -27,7 +28,13 @@ _LSL = "lsl:"
 def live(
     project: Annotated[Path, typer.Argument(help="Project folder; created when absent.")],
     task: Annotated[str, typer.Option(help="Task or method: sleep, events/spindles, ...")],
-    from_: Annotated[str, typer.Option("--from", help="lsl:NAME, or a recording to replay.")],
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="lsl:NAME, zmq:tcp://HOST:PORT, openephys:tcp://HOST:PORT, or a recording.",
+        ),
+    ],
     speed: Annotated[
         float, typer.Option(help="Of a replay: 1 is real time, inf does not wait.")
     ] = 1.0,
@@ -48,7 +55,25 @@ def live(
     mark_to: Annotated[
         str | None, typer.Option(help="Also send what is said as an LSL stream of this name.")
     ] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to look for the LSL stream.")] = 10.0,
+    publish: Annotated[
+        str | None,
+        typer.Option(help="Also send what is said to a ZeroMQ PUB socket: tcp://*:PORT."),
+    ] = None,
+    trigger: Annotated[
+        str | None, typer.Option(help="Send triggers: serial:PORT, or zmq:tcp://*:PORT.")
+    ] = None,
+    trigger_on: Annotated[
+        str | None, typer.Option(help="Labels or unit=N that fire, with commas; all by default.")
+    ] = None,
+    refractory: Annotated[float, typer.Option(help="Least seconds between two triggers.")] = 0.0,
+    max_rate: Annotated[float, typer.Option(help="Most triggers within a second.")] = math.inf,
+    kill_file: Annotated[
+        Path | None, typer.Option(help="No trigger is sent once this file has appeared.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(help="ZeroMQ address that takes kill and arm: tcp://*:PORT.")
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to look for the stream.")] = 10.0,
     idle: Annotated[float, typer.Option(help="End when nothing came for so many seconds.")] = 60.0,
 ) -> None:
     """Label a stream as it comes: JSON lines on standard output, label sets in the project.
@@ -70,12 +95,15 @@ def live(
             came = LslSource.open(from_.removeprefix(_LSL), wait_s=wait, idle_s=idle)
             if markers is not None:
                 announced = LslMarkers(markers, came, wait_s=wait)
+        elif (socket := socket_source(from_, wait_s=wait, idle_s=idle)) is not None:
+            came = socket
         else:
             source = study.add(from_)
             came = Replay(source.recording[_stream(source, stream, task)], speed=speed)
         method, announced = _method(study, task, came.info, parameters, teach, source, announced)
+        wanted = Triggering(trigger, trigger_on, refractory, max_rate, kill_file, control)
         try:
-            _session(study, came, method, source, announced, seconds, mark_to)
+            _session(study, came, method, source, announced, seconds, mark_to, publish, wanted)
         except BrokenPipeError:  # nobody reads what is printed any more
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         finally:
@@ -90,6 +118,8 @@ def _session(
     announced: Callable[[], list[int]] | None,
     seconds: float | None,
     mark_to: str | None,
+    publish: str | None,
+    wanted: Triggering,
 ) -> None:
     from nissl.live import run
     from nissl.live.lsl import MarkerSink
@@ -109,6 +139,11 @@ def _session(
     sinks: list[Sink] = [Journal(path, head_of(method, told)), Lines(sys.stdout, rate)]
     if mark_to is not None:
         sinks.append(MarkerSink(mark_to))
+    if publish is not None:
+        sinks.append(publisher(publish))
+    trigger = wanted.sink(path.with_suffix(".triggers"))
+    if trigger is not None:
+        sinks.append(trigger)
     say(
         f"{method.name} on {came.info.name!r}: {came.info.n_channels} channels at {rate:g} Hz; "
         f"known {method.latency_s:.2f} s after it ends, at the latest. Ctrl-C ends."
@@ -123,6 +158,11 @@ def _session(
     )
     end = "ended by you" if outcome.interrupted else "ended"
     say(f"{end} after {outcome.samples / rate:.1f} s: {outcome.claims} labels, {outcome.gaps} gaps")
+    if trigger is not None:
+        say(
+            f"{trigger.sent} triggers, {trigger.held_back} held back; "
+            f"killed at the end: {'yes' if trigger.was_killed else 'no'}"
+        )
 
 
 def _method(
