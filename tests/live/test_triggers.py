@@ -139,11 +139,13 @@ def test_a_switch_that_cannot_be_read_counts_as_killed(tmp_path):
     assert KillSwitch(tmp_path / "file" / "stop").killed
 
     def broken():
-        raise OSError
+        raise OSError("the socket is gone")
 
     switch = KillSwitch(control=broken)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="gone"):
         _ = switch.killed
+    switch._control = None
+    assert switch.killed
 
 
 def test_limits_that_mean_nothing_are_refused():
