@@ -34,6 +34,7 @@ from nissl.cli import (
     showing,
     tagging,
     translating,
+    verifying,
     windowing,
 )
 from nissl.cli import demo as demonstrating
@@ -84,6 +85,7 @@ for module in (
     directing,
     evidencing,
     living,
+    verifying,
     showing,
     doctor,
 ):

@@ -25,6 +25,8 @@ SAMPLE_READERS: Registry[Any] = Registry(
         "MontageReader": "nissl.data.remontage:MontageReader",
         "ChainReader": "nissl.data.chain:ChainReader",
         "ColumnsReader": "nissl.data.signal:ColumnsReader",
+        "AddedReader": "nissl.data.added:AddedReader",
+        "PartReader": "nissl.data.added:PartReader",
     },
 )
 

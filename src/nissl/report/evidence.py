@@ -68,8 +68,8 @@ def json_of(found: Checklist, made: Mapping[str, Any]) -> dict[str, Any]:
         "windows": found.split,
         "made": dict(made),
     }
-    plain: dict[str, Any] = _plain(told)
-    return plain
+    values: dict[str, Any] = plain(told)
+    return values
 
 
 def html(found: Checklist, pictures: Mapping[str, str], told: Mapping[str, Any]) -> str:
@@ -172,12 +172,13 @@ def _save(figure: Figure, path: Path) -> None:
         figure.savefig(file, format="png", dpi=130, facecolor="white", transparent=False)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """JSON values; numbers that JSON does not have (NaN, infinity) become None."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-__all__ = ["html", "json_of", "markdown", "write_evidence"]
+__all__ = ["html", "json_of", "markdown", "plain", "write_evidence"]

@@ -144,7 +144,7 @@ def footprint(
     ranks = _ranked(source, best)
     size = np.max(np.abs(source[:, ranks]), axis=0)
     decay = _fitted_decay(size)
-    shapes, n_before = _shifted(source[:, ranks] / size, centre, unit.rate_hz, rate_hz)
+    shapes, n_before = phased(source[:, ranks] / size, centre, unit.rate_hz, rate_hz)
     distance = np.sqrt(np.sum((position_um - place_um[:2]) ** 2, axis=1) + place_um[2] ** 2)
     nearest = np.argsort(distance, kind="stable")
     beyond = distance - distance[nearest[0]]
@@ -177,10 +177,25 @@ def _fitted_decay(size: npt.NDArray[np.float64]) -> float:
     return float(np.clip((distance @ distance) / (distance @ fall), *_DECAY_UM))
 
 
-def _shifted(
+def phased(
     source: npt.NDArray[np.float64], centre: float, source_hz: float, rate_hz: float
 ) -> tuple[npt.NDArray[np.float64], int]:
-    """Waveforms at the new rate, at each phase: (N_PHASES, n_samples, n_channels)."""
+    """Waveforms at the new rate, at each phase.
+
+    Parameters
+    ----------
+    source : ndarray, shape (n_samples, n_channels)
+        0 at both ends; see `tapered`.
+    centre : float
+        Position of the spike, samples.
+    source_hz, rate_hz : float
+
+    Returns
+    -------
+    waveforms : ndarray, shape (N_PHASES, n, n_channels)
+    n_before : int
+        Samples before the spike's sample.
+    """
     n_before = int(np.ceil(centre / source_hz * rate_hz)) + 1
     n_after = int(np.ceil((source.shape[0] - centre) / source_hz * rate_hz)) + 1
     grid = np.arange(-n_before, n_after, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""`Project.arrows` and `Project.evidence`: what drives what, and what speaks for a claim."""
+"""`Project.arrows`, `evidence`, `verify_sorting`: what drives what, and what can be believed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nissl.align.evidence.claim import Claim, Recorded
+from nissl.annotators.spikes.verifying.verdict import Verdict
 from nissl.errors import BadArgumentError
+from nissl.project import sortings
 from nissl.project.relating import directing, evidencing
 from nissl.project.relating.series import TABLES
 from nissl.project.source import Source
@@ -106,3 +108,22 @@ class Judging(Opened):
         if isinstance(given, Source):
             return given
         return Path(given) if Path(given).suffix.lower() in TABLES else self.source(str(given))
+
+    def verify_sorting(
+        self, source: Source | str, method: str = "spikes", **options: Any
+    ) -> sortings.Verified:
+        """Add known units to a recording, sort it again, and keep what that says of the method.
+
+        Parameters
+        ----------
+        source : Source or str
+        method : str
+            "spikes", or "spikes/tridesclous2".
+        **options
+            `stream`, `out` (a folder), `options` (`nissl.project.sortings.Options`), `resources`.
+        """
+        return sortings.verify_source(self.store, self.source(source), method, **options)
+
+    def calibration_of(self, source: Source | str, method: str, **options: Any) -> Verdict:
+        """Tell whether a method's confidence of single spikes is a probability on a source."""
+        return sortings.calibration_of(self.store, self.source(source), method, **options)
