@@ -29,7 +29,7 @@ def test_every_command_is_in_the_manual(command):
 
 def test_the_manual_names_no_command_that_is_not_there():
     inner = "spikes|session|cells|build|show|merge|import-[a-z0-9]+|find|need|held"
-    named = set(re.findall(rf"^\| `nissl ([a-z]+(?: (?:{inner}))?)", CLI, flags=re.M))
+    named = set(re.findall(rf"^\| `nissl ([a-z]+(?:-[a-z]+)*(?: (?:{inner}))?)", CLI, flags=re.M))
     assert named == set(_commands())
 
 

@@ -75,7 +75,7 @@ def test_methods_of_other_tasks_are_refused(raw, tmp_path):
 
 def test_the_command_reports_on_a_file_and_keeps_verdicts_of_sources(raw, tmp_path, threshold):
     quick = ["--method", threshold.name, "--snr", "16", "--rounds", "1", "--units-per-round", "1",
-             "--no-halves", "--json"]  # fmt: skip
+             "--no-halves", "--workers", "1", "--json"]  # fmt: skip
     options = raw_options(raw)
     alone = CliRunner().invoke(
         app,

@@ -28,8 +28,9 @@ METHODS = (
     f"is called calibrated where at least {LEAST_UNITS} added units and {LEAST_SPIKES} spikes "
     f"could be judged, its debiased calibration error is at most {MOST_ECE:g}, and its "
     "Brier skill over the base rate is above 0 overall and in no band of size below it, by the "
-    "95 % intervals."
+    "95 % intervals and wherever 10 spikes or more are wrong."
 )
+RELIABILITY = ("band", "spikes", "mean confidence", "share right", "ECE", "Brier skill")
 _BANDS = {
     "by_snr": "signal-to-noise ratio", "by_depth": "depth (um)",
     "by_amplitude": "amplitude (uV)", "by_origin": "waveform",
@@ -85,11 +86,13 @@ def html(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         figures=[(sorting_plots.FIGURES[name][0], Markup(svg)) for name, svg in pictures.items()],
         tables=[(title, band_rows(told[key])) for key, title in _BANDS.items()],
         lost=[u for u in told["units"] if u["fate"] != "found"],
+        reliabilities=reliability_rows(told["confidence"]),
         counts=told["confidence"]["counts"],
         notes=told["notes"],
         methods=METHODS,
         parameters=json.dumps(told["facts"]["parameters"], indent=2, sort_keys=True),
         version=__version__,
+        columns=RELIABILITY,
         number=number,
     )
 
@@ -136,6 +139,11 @@ def markdown(told: Mapping[str, Any], figures: Mapping[str, str]) -> str:
     if lost:
         lines += ["", "## Added units that were not found", ""]
         lines += [f"- {lost_sentence(u)}" for u in lost]
+    rows = reliability_rows(told["confidence"])
+    if rows:
+        lines += ["", "## Confidence of single spikes", "", f"| {' | '.join(RELIABILITY)} |",
+                  "|:--|--:|--:|:--|--:|:--|"]  # fmt: skip
+        lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += ["", "## Judged spikes", ""]
     lines += [f"- {name}: {n}" for name, n in told["confidence"]["counts"].items()]
     lines += ["", "## Methods", "", METHODS, "", f"Written by nissl {__version__}.", ""]
@@ -168,6 +176,26 @@ def band_rows(bands: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
             ", ".join(f"{n} {fate}" for fate, n in b["fates"].items()),
         )
         for b in bands
+    ]
+
+
+def reliability_rows(confidence: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Cells of a table of reliabilities, columns `RELIABILITY`; none without confidences."""
+    if confidence["overall"] is None:
+        return []
+    named = [("all", confidence["overall"])]
+    for key, title in (("by_snr", "SNR"), ("by_depth", "depth"), ("by_amplitude", "amplitude")):
+        named += [(f"{title} {name}", each) for name, each in confidence[key].items()]
+    return [
+        (
+            name,
+            str(each["n"]),
+            number(each["mean_confidence"]),
+            interval(each["accuracy"]),
+            f"{each['ece']:.3f}",
+            interval(each["brier_skill"]),
+        )
+        for name, each in named
     ]
 
 

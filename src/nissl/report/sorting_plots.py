@@ -72,7 +72,7 @@ def _bars(axes: Axes, at: Any, intervals: list[Found], colour: str, name: str) -
 
 def _from_0_to_1(axes: Axes) -> None:
     axes.set_ylim(-0.04, 1.04)
-    axes.grid(axis="y", linewidth=0.6)
+    axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.legend(loc="lower right", fontsize=8)
 
@@ -87,7 +87,7 @@ def _by_depth(axes: Axes, found: Found) -> None:
                 s=size, color=colour, alpha=0.8, label=fate, edgecolors="none",
             )  # fmt: skip
     axes.set_xlim(-0.06, 1.06)
-    axes.grid(linewidth=0.6)
+    axes.grid(color=MUTED, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel("recall (area: signal-to-noise ratio)")
     axes.set_ylabel("depth along the probe (um)")

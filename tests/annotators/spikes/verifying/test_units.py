@@ -132,6 +132,8 @@ def test_plans_keep_apart_from_each_other_and_from_home_and_within_the_budget():
             if unit.name.startswith("own"):
                 home = bed.position_um[int(unit.name.split()[-1])]
                 assert np.linalg.norm(unit.place_um - home) > 0
+    deepest = [min(made, key=lambda u: u.place_um[1]).snr for made in rounds]
+    assert len(set(deepest)) == 3
     counts = [sum(u.snr == s for made in rounds for u in made) for s in design.snr]
     assert max(counts) - min(counts) <= 1
 

@@ -132,21 +132,23 @@ def planned(
     Returns
     -------
     list of lists of Added
-        One list per round. Depths are stratified within a round, sizes over all units.
+        One list per round. Depths are stratified within a round; sizes are balanced over all units
+        and, as far as rounds allow, within a stratum.
     """
     if not units:
         raise BadArgumentError("at least one unit to add", "none", "Add --units library.")
     per_round, n_spikes = _budget(bed, clock, n_first, design)
     total = per_round * design.rounds
-    order = np.concatenate([rng.permutation(len(units)) for _ in range(-(-total // len(units)))])[
-        :total
-    ]
-    snr = rng.permutation(np.resize(np.asarray(design.snr), total))
+    order = np.concatenate([rng.permutation(len(units)) for _ in range(-(-total // len(units)))])
+    levels = rng.permutation(np.asarray(design.snr)).tolist()
     rounds = []
     for r in range(design.rounds):
         chosen = [units[k] for k in order[r * per_round : (r + 1) * per_round].tolist()]
-        sizes = snr[r * per_round : (r + 1) * per_round].tolist()
-        targets = _targets(chosen, bed, rng)
+        strata = rng.permutation(per_round).tolist()
+        # a stratum of depth gets another size in each round, and sizes are shared out evenly
+        first = r * per_round + (r if per_round % len(levels) == 0 else 0)
+        sizes = [levels[(first + k) % len(levels)] for k in strata]
+        targets = _targets(chosen, strata, bed, rng)
         rounds.append(
             [
                 _added(unit, to, size, r, n_spikes, bed, clock, rng)
@@ -173,14 +175,17 @@ def _budget(bed: Bed, clock: Clock, n_first: int, design: Design) -> tuple[int, 
 
 
 def _targets(
-    units: Sequence[OwnUnit | HybridUnit], bed: Bed, rng: np.random.Generator
+    units: Sequence[OwnUnit | HybridUnit],
+    order: Sequence[int],
+    bed: Bed,
+    rng: np.random.Generator,
 ) -> list[int]:
     """Best channel of each unit: a stratum of depth each, far from the others and its source."""
     depth = bed.position_um[bed.good, 1] + 1e-6 * bed.position_um[bed.good, 0]
     ranked = bed.good[np.argsort(depth, kind="stable")]
     strata = np.array_split(ranked, len(units)) if len(units) <= len(ranked) else None
     taken: list[int] = []
-    for unit, k in zip(units, rng.permutation(len(units)).tolist(), strict=True):
+    for unit, k in zip(units, order, strict=True):
         pool = ranked if strata is None else strata[k]
         taken.append(_best_of(unit, pool, taken, bed, rng))
     return taken

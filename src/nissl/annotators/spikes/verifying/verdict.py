@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nissl.annotators.spikes.verifying.judged import Judged
 from nissl.errors import BadLabelsError
-from nissl.trust.reliability import Reliability, reliability
+from nissl.trust.bands import quantile_edges
+from nissl.trust.reliability import Reliability, bands, reliability
 
 STATES = ("calibrated", "not calibrated", "unknown", "no confidence", "not verified")
 MOST_ECE = 0.05
 LEAST_UNITS = 8
 LEAST_SPIKES = 300
+N_BANDS = 4
 _LEAST_WRONG = 10
 
 
@@ -96,13 +99,16 @@ class Confidence:
     ----------
     overall : Reliability or None
         None where the sorter gives no confidence, or no spike can be judged.
-    by_snr : dict of str to Reliability
+    by_snr, by_depth, by_amplitude : dict of str to Reliability
+        In bands of the added unit that a spike is about.
     counts : dict of str to int
         Judged spikes of each kind.
     """
 
     overall: Reliability | None
     by_snr: dict[str, Reliability]
+    by_depth: dict[str, Reliability]
+    by_amplitude: dict[str, Reliability]
     counts: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
@@ -110,7 +116,10 @@ class Confidence:
         return {
             "counts": self.counts,
             "overall": None if self.overall is None else self.overall.to_json(),
-            "by_snr": {name: each.to_json() for name, each in self.by_snr.items()},
+            **{
+                bands: {name: each.to_json() for name, each in getattr(self, bands).items()}
+                for bands in ("by_snr", "by_depth", "by_amplitude")
+            },
         }
 
 
@@ -118,14 +127,24 @@ def confidence_of(spikes: Judged, rng: np.random.Generator) -> Confidence:
     """Reliability of judged spikes; intervals resample whole added units."""
     known = np.isfinite(spikes.confidence)
     if not known.any():
-        return Confidence(None, {}, spikes.counts())
+        return Confidence(None, {}, {}, {}, spikes.counts())
     p, right, unit = (x[known] for x in (spikes.confidence, spikes.right, spikes.unit))
     snr = spikes.snr[known]
     parts = {}
     for level in np.unique(snr).tolist():
         inside = snr == level
         parts[f"{level:g}"] = reliability(p[inside], right[inside], groups=unit[inside], rng=rng)
-    return Confidence(reliability(p, right, groups=unit, rng=rng), parts, spikes.counts())
+    depth, amplitude = (
+        bands(p, right, x, edges=edges_of(x), groups=unit, rng=rng)
+        for x in (spikes.depth_um[known], spikes.amplitude_uv[known])
+    )
+    whole = reliability(p, right, groups=unit, rng=rng)
+    return Confidence(whole, parts, depth, amplitude, spikes.counts())
+
+
+def edges_of(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    """Round inner edges that cut values (n,) into at most four bands of about equal numbers."""
+    return tuple(sorted({float(round(edge)) for edge in quantile_edges(values, N_BANDS)}))
 
 
 def judge(found: Confidence, n_units: int, *, method: str, source: str, stream: str) -> Verdict:
@@ -133,8 +152,8 @@ def judge(found: Confidence, n_units: int, *, method: str, source: str, stream: 
 
     They are where at least 8 added units and 300 spikes could be judged, the debiased
     calibration error is at most 0.05, the Brier skill over the base rate is above 0 with its
-    whole interval (not asked for where fewer than 10 spikes are wrong), and in no band of size
-    wholly below 0.
+    whole interval, and in no band of size wholly below 0. Where fewer than 10 spikes are wrong,
+    the base rate leaves no room for skill, and none is asked for.
 
     Parameters
     ----------
@@ -155,7 +174,7 @@ def judge(found: Confidence, n_units: int, *, method: str, source: str, stream: 
         )
         return Verdict(state, method, source, stream, why, n_units, none)
     ece, skill = whole.ece_debiased.estimate, whole.brier_skill
-    n_wrong = round(whole.n * (1 - whole.accuracy.estimate))
+    n_wrong = _wrong(whole)
     facts = (n_units, whole.n, float(ece), _number(skill.estimate))
     of = f"{whole.n} spikes of {n_units} added units"
     if n_units < LEAST_UNITS or whole.n < LEAST_SPIKES:
@@ -167,7 +186,7 @@ def judge(found: Confidence, n_units: int, *, method: str, source: str, stream: 
     poor = [
         name
         for name, each in found.by_snr.items()
-        if np.isfinite(each.brier_skill.high) and each.brier_skill.high < 0
+        if each.brier_skill.high < 0 and _wrong(each) >= _LEAST_WRONG
     ]
     skilled = n_wrong < _LEAST_WRONG or skill.low > 0
     if ece <= MOST_ECE and skilled and not poor:
@@ -187,6 +206,10 @@ def judge(found: Confidence, n_units: int, *, method: str, source: str, stream: 
         f"Confidence of {method} is not calibrated on this recording: {'; '.join(reasons)} ({of})."
     )
     return Verdict("not calibrated", method, source, stream, say, *facts)
+
+
+def _wrong(spikes: Reliability) -> int:
+    return round(spikes.n * (1 - spikes.accuracy.estimate))
 
 
 def _number(value: float) -> float | None:

@@ -25,7 +25,13 @@ from nissl.annotators.spikes.verifying.outcome import Band, Outcome, band, bande
 from nissl.annotators.spikes.verifying.own import OwnUnit, own_units
 from nissl.annotators.spikes.verifying.placing import Design, planned
 from nissl.annotators.spikes.verifying.sortings import Sorter, Sorting, require_long
-from nissl.annotators.spikes.verifying.verdict import Confidence, Verdict, confidence_of, judge
+from nissl.annotators.spikes.verifying.verdict import (
+    Confidence,
+    Verdict,
+    confidence_of,
+    edges_of,
+    judge,
+)
 from nissl.data import Recording
 from nissl.data.added import part_of
 from nissl.errors import BadArgumentError
@@ -33,12 +39,10 @@ from nissl.labels.atomic import make_folder
 from nissl.labels.digest import digest_json
 from nissl.run.context import Context
 from nissl.tasks import Annotator
-from nissl.trust.bands import quantile_edges
 
 UNITS = ("both", "own", "library")
 LEAST_S = 10.0
 _BUILT_IN = 40
-_DEPTH_BANDS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,8 +269,8 @@ def _told(
             band([u for u in units if u.snr == level], f"{level:g}", rng)
             for level in sorted({u.snr for u in units})
         ),
-        banded(units, depth, rng, quantile_edges(depth, _DEPTH_BANDS)),
-        banded(units, size, rng, quantile_edges(size, _DEPTH_BANDS)),
+        banded(units, depth, rng, edges_of(np.asarray(depth))),
+        banded(units, size, rng, edges_of(np.asarray(size))),
         banded(units, origin, rng),
         confidence,
         halves,
