@@ -17,7 +17,7 @@ from nissl.clock import Clock, Segment
 from nissl.data.signal import SampleReader, Signal
 from nissl.errors import BadArgumentError, CorruptSourceError
 
-_ARRAYS = ("shapes", "onset", "shape", "factor", "low", "high")
+_ARRAYS = ("shapes", "columns", "onset", "shape", "factor", "low", "high")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +26,10 @@ class Additions:
 
     Parameters
     ----------
-    shapes : ndarray, shape (n_shapes, n_samples, n_channels), float32, stored steps
-        uV over the gain of each channel.
+    shapes : ndarray, shape (n_shapes, n_samples, n_local), float32, stored steps
+        uV over the gain of each channel, on the channels that a waveform reaches.
+    columns : ndarray, shape (n_shapes, n_local), int64
+        These channels, each once; -1 for those of a shape that reaches fewer than others.
     onset : ndarray, shape (n_events,), int64, increasing
         Sample at which a waveform's first sample goes; may lie before the recording's start.
     shape : ndarray, shape (n_events,), int64
@@ -40,6 +42,7 @@ class Additions:
     """
 
     shapes: npt.NDArray[np.float32]
+    columns: npt.NDArray[np.int64]
     onset: npt.NDArray[np.int64]
     shape: npt.NDArray[np.int64]
     factor: npt.NDArray[np.float32]
@@ -57,18 +60,23 @@ class Additions:
 
         The same, to the last bit, however the recording is cut into intervals.
         """
-        out = np.zeros((stop - start, len(channels)), np.float32)
+        wanted, back = np.unique(channels, return_inverse=True)
+        place = np.full(len(self.low) + 1, -1)  # one more: the place of column -1
+        place[wanted] = np.arange(wanted.size)
+        out = np.zeros((stop - start, wanted.size), np.float32)
         width = self.shapes.shape[1]
         first, last = np.searchsorted(self.onset, [start - width + 1, stop])
         for k in range(int(first), int(last)):
-            a = int(self.onset[k])
+            a, row = int(self.onset[k]), int(self.shape[k])
             left, right = max(a, start), min(a + width, stop)
-            part = self.shapes[self.shape[k], left - a : right - a]
-            out[left - start : right - start] += part[:, channels] * self.factor[k]
-        return out
+            to = place[self.columns[row]]
+            seen = to >= 0
+            part = self.shapes[row, left - a : right - a]
+            out[left - start : right - start, to[seen]] += part[:, seen] * self.factor[k]
+        return np.asarray(out[:, back.reshape(-1)])
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _stored(path: str) -> Additions:
     try:
         with np.load(path, allow_pickle=False) as file:

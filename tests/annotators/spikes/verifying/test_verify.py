@@ -143,3 +143,13 @@ def test_one_channel_is_enough(tmp_path):
     )
     assert any("One channel" in note for note in found.notes)
     assert found.units[0].recall > 0.9
+
+
+def test_a_sorter_that_finds_nothing_gets_a_result_that_says_so(recording, tmp_path):
+    design = Design(snr=(20.0,), rounds=1, units_per_round=1)
+    request = replace(_request(recording, ThresholdSorter(), design=design), parameters={"sd": 1e6})
+    found = verify(request, tmp_path, _context(tmp_path))
+    assert found.units[0].fate == "missed"
+    assert found.overall.recall.estimate == 0.0
+    assert found.verdict.state == "unknown"
+    assert len(write_sorting(found, tmp_path / "out")) == 3

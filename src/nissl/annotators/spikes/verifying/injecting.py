@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from nissl.data.added import AddedReader, Additions
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.labels.atomic import atomic_write
 from nissl.labels.digest import digest_json
+
+_LEAST = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,8 @@ def additions(units: Sequence[Added], signal: Signal, bed: Bed) -> Additions:
     """Waveforms of units in stored steps, one for each sub-sample position.
 
     Channels that a multiplexed probe samples later within a sample period get the waveform
-    that much later.
+    that much later. Channels on which a unit has less than a thousandth of its largest deflection
+    are left as they are.
 
     Parameters
     ----------
@@ -50,17 +54,27 @@ def additions(units: Sequence[Added], signal: Signal, bed: Bed) -> Additions:
     bed : Bed
     """
     width = max(u.print_uv.waveforms_uv.shape[1] for u in units)
-    shapes = np.zeros((len(units), N_PHASES, width, signal.n_channels), np.float32)
-    for row, unit in zip(shapes, units, strict=True):
-        wave = _delayed(unit.print_uv.waveforms_uv, signal.channels.phase)
-        row[:, : wave.shape[1]] = wave * np.float32(unit.scale)
-    shapes /= signal.channels.gain_uv.astype(np.float32)
+    gain = signal.channels.gain_uv.astype(np.float32)
+    waves, reached = [], []
+    for unit in units:
+        wave = _delayed(unit.print_uv.waveforms_uv, signal.channels.phase) * np.float32(unit.scale)
+        size = np.abs(wave).max(axis=(0, 1))
+        local = np.flatnonzero(size >= _LEAST * size.max())
+        waves.append(wave[:, :, local] / gain[local])
+        reached.append(local)
+    n_local = max(local.size for local in reached)
+    shapes = np.zeros((len(units), N_PHASES, width, n_local), np.float32)
+    columns = np.full((len(units), N_PHASES, n_local), -1, np.int64)
+    for k, (wave, local) in enumerate(zip(waves, reached, strict=True)):
+        shapes[k, :, : wave.shape[1], : local.size] = wave
+        columns[k, :, : local.size] = local
     onset = np.concatenate([u.sample - u.print_uv.n_before for u in units])
     shape = np.concatenate([k * N_PHASES + u.phase for k, u in enumerate(units)])
     factor = np.concatenate([u.factor for u in units])
     order = np.lexsort((shape, onset))
     return Additions(
-        shapes.reshape(-1, width, signal.n_channels),
+        shapes.reshape(-1, width, n_local),
+        columns.reshape(-1, n_local),
         onset[order].astype(np.int64),
         shape[order].astype(np.int64),
         factor[order].astype(np.float32),
@@ -98,14 +112,10 @@ def inject(
     """
     signal = recording[stream]
     made = additions(units, signal, bed)
-    about = {
-        "source": recording.fingerprint,
-        "stream": stream,
-        "units": [[u.name, u.channel, u.scale, u.snr, u.round] for u in units],
-        "onset": made.onset.tolist(),
-        "factor": made.factor.tolist(),
-        "rails": [np.isfinite(made.low).tolist(), np.isfinite(made.high).tolist()],
-    }
+    content = hashlib.sha256()
+    for field in fields(made):
+        content.update(np.ascontiguousarray(getattr(made, field.name)).data)
+    about = {"source": recording.fingerprint, "stream": stream, "added": content.hexdigest()}
     fingerprint = digest_json(about)
     path = folder / f"added-{fingerprint[:16]}.npz"
     if not path.exists():
