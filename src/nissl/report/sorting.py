@@ -104,7 +104,6 @@ def summary(told: Mapping[str, Any]) -> list[str]:
     out = [
         f"{facts['method']} found {found} of {whole['units']} added units; mean recall "
         f"{interval(whole['recall'])}, precision of those found {interval(whole['precision'])}.",
-        told["verdict"]["sentence"],
     ]
     for name, say in (("halves", "Halves of the time"), ("sorters", "Two sorters")):
         each = told[name]
@@ -120,13 +119,14 @@ def summary(told: Mapping[str, Any]) -> list[str]:
 def markdown(told: Mapping[str, Any], figures: Mapping[str, str]) -> str:
     """The report as Markdown; figures are named by their files."""
     facts = told["facts"]
+    sentences = (told["verdict"]["sentence"], *summary(told), *told["notes"])
     lines = [
         f"# Sorting verified: {facts['method']}",
         "",
         f"{facts['channels']} channels, {facts['duration_s']:.0f} s, noise {facts['noise_uv']:.1f} "
         f"uV; the first sorting found {facts['units_first']} units.",
         "",
-        *(f"- {sentence}" for sentence in (*summary(told), *told["notes"])),
+        *(f"- {sentence}" for sentence in sentences),
     ]
     for name, path in figures.items():
         title = sorting_plots.FIGURES[name][0]

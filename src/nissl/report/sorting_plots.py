@@ -74,7 +74,7 @@ def _from_0_to_1(axes: Axes) -> None:
     axes.set_ylim(-0.04, 1.04)
     axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
 
 
 def _by_depth(axes: Axes, found: Found) -> None:
@@ -112,7 +112,6 @@ def _reliability(axes: Axes, found: Found) -> None:
     axes.set_xlabel("confidence of a spike")
     axes.set_ylabel("share that is right, 95 % interval")
     _from_0_to_1(axes)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
 
 
 _SHADES = (RED, ORANGE, GREEN, PURPLE, MUTED)
@@ -120,8 +119,8 @@ _SHADES = (RED, ORANGE, GREEN, PURPLE, MUTED)
 
 def _agreement(axes: Axes, found: Found) -> None:
     for name, colour, label in (
-        ("halves", BLUE, "halves of the time: cosine of templates"),
-        ("sorters", ORANGE, "two sorters: spikes in common"),
+        ("halves", BLUE, "halves:\ncosine of templates"),
+        ("sorters", ORANGE, "two sorters:\nspikes in common"),
     ):
         told = found[name]
         rows = [u for u in (told or {"units": []})["units"] if u["snr"] is not None]

@@ -127,3 +127,14 @@ def test_samples_in_memory_are_copied_for_the_process(tmp_path, dtype):
     described = signal_to_json(in_files(signal, tmp_path / "samples"))
     again = signal_from_json(json.loads(json.dumps(described)))
     assert np.array_equal(again.read(), signal.read())
+
+
+def test_contacts_of_unknown_places_are_put_on_a_line():
+    from spikeinterface.core import NumpyRecording
+
+    from nissl.annotators.spikes.sorting_process import with_positions
+
+    bare = NumpyRecording([np.zeros((100, 3), np.int16)], 30_000.0)
+    placed = with_positions(bare)
+    np.testing.assert_allclose(placed.get_channel_locations()[:, 1], [0.0, 20.0, 40.0])
+    assert with_positions(placed) is placed

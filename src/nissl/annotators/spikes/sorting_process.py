@@ -66,7 +66,8 @@ def with_positions(recording: Any) -> Any:
     n = recording.get_num_channels()
     probe = generate_linear_probe(num_elec=n, ypitch=20.0)
     probe.set_device_channel_indices(np.arange(n))
-    return recording.set_probe(probe)
+    recording.set_probe(probe)  # in place, and gives nothing
+    return recording
 
 
 def write_result(folder: Path, sample: npt.NDArray[Any], unit: npt.NDArray[Any]) -> None:
