@@ -615,6 +615,7 @@ def test_the_error_budget_is_named_by_command_and_in_the_overview(own: Study, br
     assert budget() == 0.2
     card.get_by_text("would be accepted without a look").wait_for()
     press(page, "Alt+1")
+    ready(page)
     command(page, "budget much")
     says(page, ".status", "Expected a share in percent")
 

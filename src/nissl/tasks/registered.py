@@ -58,6 +58,7 @@ ANNOTATORS: Registry[Annotator] = Registry(
         for name in ("lupin", "tridesclous2", "spykingcircus2", "mountainsort5", "kilosort4")
     }
     | {
+        "spikes/nissl": "nissl.annotators.spikes.adapters:NISSL",
         "curation/nissl": "nissl.annotators.curation.learner:LEARNER",
         "curation/thresholds": "nissl.annotators.curation.thresholds:THRESHOLDS",
         "celltypes/nissl": "nissl.annotators.celltypes.learner:LEARNER",

@@ -2,6 +2,7 @@
 
 from nissl.annotators.spikes.adapter import SorterAdapter
 from nissl.annotators.spikes.kilosort4 import Kilosort4
+from nissl.annotators.spikes.own.method import NisslSorter
 from nissl.annotators.spikes.sorters import KILOSORT, SORTERS
 
 LUPIN = SorterAdapter(SORTERS["lupin"])
@@ -9,3 +10,4 @@ TRIDESCLOUS2 = SorterAdapter(SORTERS["tridesclous2"])
 SPYKINGCIRCUS2 = SorterAdapter(SORTERS["spykingcircus2"])
 MOUNTAINSORT5 = SorterAdapter(SORTERS["mountainsort5"])
 KILOSORT4 = Kilosort4(KILOSORT)
+NISSL = NisslSorter()

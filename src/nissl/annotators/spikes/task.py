@@ -31,6 +31,7 @@ SPIKES = Task(
         "spikes/spykingcircus2",
         "spikes/mountainsort5",
         "spikes/kilosort4",
+        "spikes/nissl",
     ),
     describe=describe,
     update=update,

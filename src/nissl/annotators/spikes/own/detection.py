@@ -1,0 +1,172 @@
+"""Events in white samples: crossings of one channel, and matched detection by prototypes.
+
+Matched detection scores every sample and channel with a few temporal prototypes times
+footprints that fall off exponentially with distance; each score has unit variance in noise.
+What it gives are local extremes in time and over the channels within a radius.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.spikes.own.projection import project
+from nissl.annotators.spikes.own.whitening import neighbours
+
+Samples = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+APART_S = 0.5e-3
+APART_UM = 75.0
+SIZES_UM = (12.0, 25.0, 50.0)
+BLOCK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Detected:
+    """Events.
+
+    Parameters
+    ----------
+    at : ndarray, shape (n,), int64
+        Samples.
+    channel : ndarray, shape (n,), int64
+    score : ndarray, shape (n,), float32
+        Noise SDs.
+    """
+
+    at: Ints
+    channel: Ints
+    score: Samples
+
+
+def crossings(z: Samples, position_um: Values, threshold: float, rate_hz: float) -> Detected:
+    """Local extremes of single channels beyond a threshold, in noise SDs."""
+    near = neighbours(position_um, APART_UM)
+    reach = max(1, round(APART_S * rate_hz))
+    return _peaks(np.abs(z), near, threshold, reach, 0)
+
+
+def footprints(position_um: Values) -> Samples:
+    """Unit-norm footprints around each channel, shape (n_sizes, n_channels, n_channels).
+
+    Row c of each is the footprint whose centre lies at channel c.
+    """
+    apart = np.linalg.norm(position_um[:, None] - position_um[None], axis=2)
+    if np.isnan(apart).any():
+        return np.eye(len(apart), dtype=np.float32)[None]
+    prints = [np.where(apart <= 3 * size, np.exp(-apart / size), 0) for size in SIZES_UM]
+    out = np.stack([p / np.linalg.norm(p, axis=1, keepdims=True) for p in prints])
+    return out.astype(np.float32)
+
+
+def matched(
+    z: Samples,
+    basis: Samples,
+    prototypes: Samples,
+    prints: Samples,
+    near: npt.NDArray[np.bool_],
+    threshold: float,
+    before: int,
+    reach: int,
+) -> Detected:
+    """Matched detection.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, n_channels), float32
+    basis : ndarray, shape (n_shapes, n_scored)
+        Orthonormal.
+    prototypes : ndarray, shape (n_prototypes, n_shapes)
+        Of unit norm, in the basis.
+    prints : ndarray
+        From `footprints`.
+    near : ndarray of bool, shape (n_channels, n_channels)
+        Channels that share an event.
+    threshold : float
+        Noise SDs.
+    before : int
+        Samples from the beginning of the scored window to the peak.
+    reach : int
+        Events of near channels are farther apart than this, samples.
+    """
+    n_channels = z.shape[1]
+    spread = np.ascontiguousarray(prints.transpose(2, 0, 1).reshape(n_channels, -1))
+    found = []
+    halo = basis.shape[1] - 1
+    for start in range(0, max(len(z) - halo, 0), BLOCK):
+        first, stop = max(start - reach, 0), min(start + BLOCK + reach, len(z) - halo)
+        shapes = project(z[first : stop + halo], basis)
+        best = np.zeros((len(shapes), n_channels), np.float32)
+        for prototype in prototypes:
+            single = np.einsum("tkc,k->tc", shapes, prototype, optimize=True)
+            _raise_to(best, single @ spread, len(prints))
+        one = _peaks(best, near, threshold, reach, 0)
+        kept = (one.at + first >= start) & (one.at + first < start + BLOCK)
+        found.append(Detected(one.at[kept] + first + before, one.channel[kept], one.score[kept]))
+    if not found:
+        none = np.empty(0, np.int64)
+        return Detected(none, none, np.empty(0, np.float32))
+    return Detected(
+        np.concatenate([f.at for f in found]),
+        np.concatenate([f.channel for f in found]),
+        np.concatenate([f.score for f in found]),
+    )
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _raise_to(best: Samples, score: Samples, n_sizes: int) -> None:
+    n, n_channels = best.shape
+    for t in range(n):
+        for s in range(n_sizes):
+            for c in range(n_channels):
+                value = score[t, s * n_channels + c]
+                best[t, c] = max(best[t, c], value)
+
+
+def _peaks(
+    size: Samples, near: npt.NDArray[np.bool_], threshold: float, reach: int, first: int
+) -> Detected:
+    at, channel = _local_maxima(size, near, np.float32(threshold), reach)
+    return Detected(at + first, channel, size[at, channel])
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _local_maxima(  # noqa: C901
+    size: Samples, near: npt.NDArray[np.bool_], threshold: np.float32, reach: int
+) -> tuple[Ints, Ints]:
+    n, n_channels = size.shape
+    at = np.empty(1024, np.int64)
+    channel = np.empty(1024, np.int64)
+    count = 0
+    for t in range(n):
+        for c in range(n_channels):
+            value = size[t, c]
+            if value < threshold:
+                continue
+            if t > 0 and size[t - 1, c] > value:
+                continue
+            if t + 1 < n and size[t + 1, c] >= value:
+                continue
+            largest = True
+            for d in range(n_channels):
+                if not near[c, d]:
+                    continue
+                for s in range(max(t - reach, 0), min(t + reach + 1, n)):
+                    other = size[s, d]
+                    if other > value or (other == value and (s < t or (s == t and d < c))):
+                        largest = False
+                        break
+                if not largest:
+                    break
+            if largest:
+                if count == at.size:
+                    at = np.concatenate((at, np.empty(count, np.int64)))
+                    channel = np.concatenate((channel, np.empty(count, np.int64)))
+                at[count], channel[count] = t, c
+                count += 1
+    return at[:count], channel[:count]

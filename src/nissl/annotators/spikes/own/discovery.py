@@ -1,0 +1,226 @@
+"""Finding units by peeling: the loud ones first, then what is left without them.
+
+Each round detects events in the residual, clusters them by features on the channels around
+each, makes templates of the clusters, and matches all templates to the samples anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.spikes.own.clustering import LEAST, cluster, kmeans, reduce_features
+from nissl.annotators.spikes.own.detection import (
+    APART_UM,
+    Detected,
+    crossings,
+    footprints,
+    matched,
+)
+from nissl.annotators.spikes.own.estimating import mean_waveforms, refine
+from nissl.annotators.spikes.own.projection import phases, project_at
+from nissl.annotators.spikes.own.pursuit import Matched, pursue, subtract
+from nissl.annotators.spikes.own.regrouping import merge, split
+from nissl.annotators.spikes.own.templates import Templates, without_noise
+from nissl.annotators.spikes.own.whitening import neighbours
+from nissl.annotators.spikes.own.windows import Windows
+
+Samples = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+ROUNDS = ((20.0, 3e-3, 150.0), (12.0, 2e-3, 150.0), (7.0, 1e-3, 100.0), (5.2, 0.5e-3, 75.0))
+"""Threshold of matched detection (noise SDs), and how far apart events are (seconds, um): the
+tails of large spikes would be events of their own as long as these are there."""
+LARGE = (10.0, 7.0, 5.5)
+"""Crossings that the temporal shapes are learnt from: the first threshold with enough of them."""
+ENOUGH = 300
+FEWEST = 30
+N_SHAPES = 6
+N_PROTOTYPES = 6
+MOST_IN_GROUP = 4000
+LEFT = 0.05
+LEFT_UM = 150.0
+"""Of a large spike this part of its norm may be left, on channels within this distance."""
+LEAST_SPIKES = 15
+TURNS = 3
+LEAST_NORM = 25.0
+"""Squared norm of a template below which nothing can be told from noise: five SDs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Temporal shapes of spikes.
+
+    Parameters
+    ----------
+    basis : ndarray, shape (n_shapes, n_scored), float32
+        Orthonormal.
+    prototypes : ndarray, shape (n_prototypes, n_shapes), float32
+        Of unit norm, in the basis.
+    """
+
+    basis: Samples
+    prototypes: Samples
+
+
+def learn_shapes(
+    z: Samples, position_um: Values, rate_hz: float, windows: Windows, rng: np.random.Generator
+) -> Shapes | None:
+    """Temporal shapes from large spikes on their own channels; None where there are too few."""
+    for threshold in LARGE:
+        large = crossings(z, position_um, threshold, rate_hz)
+        if large.at.size >= ENOUGH:
+            break
+    first = large.at - windows.before
+    fits = (first >= 0) & (first + windows.scored <= len(z))
+    if np.sum(fits) < FEWEST:
+        return None
+    rows = first[fits][:, None] + np.arange(windows.scored)
+    cut = z[rows, large.channel[fits][:, None]]
+    cut /= np.linalg.norm(cut, axis=1, keepdims=True)
+    _, _, vectors = np.linalg.svd(cut, full_matrices=False)
+    basis = np.ascontiguousarray(vectors[:N_SHAPES], dtype=np.float32)
+    inside = cut @ basis.T
+    labels = kmeans(inside, min(N_PROTOTYPES, len(inside)), rng)
+    centres = np.stack([inside[labels == k].mean(axis=0) for k in np.unique(labels)])
+    norm = np.linalg.norm(centres, axis=1, keepdims=True)
+    return Shapes(basis, (centres / np.maximum(norm, 1e-9)).astype(np.float32))
+
+
+def discover(
+    z: Samples,
+    position_um: Values,
+    rate_hz: float,
+    rng: np.random.Generator,
+    told: Callable[[str], None] | None = None,
+) -> Templates | None:
+    """Templates of the units in white samples.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, n_channels), float32
+    position_um : ndarray, shape (n_channels, 2)
+    rate_hz : float
+    rng : numpy Generator
+    told : callable, optional
+        Given a line after each round.
+
+    Returns
+    -------
+    Templates or None
+        None where there are too few spikes to learn shapes from.
+    """
+    windows = Windows.at(rate_hz)
+    shapes = learn_shapes(z, position_um, rate_hz, windows, rng)
+    if shapes is None:
+        return None
+    prints = footprints(position_um)
+    seconds = len(z) / rate_hz
+    around = neighbours(position_um, APART_UM)
+    waveforms = np.empty((0, windows.long, z.shape[1]), np.float32)
+    templates = Templates(waveforms, shapes.basis, np.empty(0), windows)
+    residual, spikes = z, pursue(z, templates, rate_hz)
+    for threshold, apart_s, apart_um in ROUNDS:
+        near, reach = neighbours(position_um, apart_um), max(1, round(apart_s * rate_hz))
+        found = matched(
+            residual,
+            shapes.basis,
+            shapes.prototypes,
+            prints,
+            near,
+            threshold,
+            windows.before,
+            reach,
+        )
+        found = beside(found, spikes, templates, windows, position_um)
+        new, counts = _templates_of(residual, found, shapes, around, windows, rng)
+        waves = np.concatenate([templates.waveforms, without_noise(new)])
+        rates = np.concatenate([templates.rate_hz, counts / seconds])
+        templates = Templates(waves, shapes.basis, rates, windows)
+        templates, residual, spikes = settle(z, templates, rate_hz)
+        if told is not None:
+            told(f"threshold {threshold:g}: {found.at.size} events, {len(templates)} units")
+    parts, changed = split(templates, residual, spikes, rng)
+    return settle(z, parts, rate_hz)[0] if changed else templates
+
+
+def beside(
+    found: Detected, spikes: Matched, templates: Templates, windows: Windows, position_um: Values
+) -> Detected:
+    """Events that are larger than what an imperfect template leaves of a large spike near it."""
+    if not len(spikes):
+        return found
+    size = LEFT * np.sqrt(templates.norms[spikes.unit])
+    large = np.flatnonzero(size > 0.4 * ROUNDS[-1][0])
+    at, left, main = spikes.at[large], size[large], templates.main[spikes.unit[large]]
+    low = np.searchsorted(at, found.at - windows.long)
+    high = np.searchsorted(at, found.at + windows.long_before)
+    kept = np.ones(found.at.size, bool)
+    for i in range(found.at.size):
+        own = slice(low[i], high[i])
+        apart = np.linalg.norm(position_um[main[own]] - position_um[found.channel[i]], axis=1)
+        kept[i] = not np.any(~(apart >= LEFT_UM) & (left[own] > 0.4 * found.score[i]))
+    return Detected(found.at[kept], found.channel[kept], found.score[kept])
+
+
+def settle(z: Samples, templates: Templates, rate_hz: float) -> tuple[Templates, Samples, Matched]:
+    """Match, merge, refine and drop until the units stay as they are."""
+    seconds = len(z) / rate_hz
+    for _ in range(TURNS):
+        spikes = pursue(z, templates, rate_hz)
+        residual = subtract(z, spikes, templates)
+        merged, into = merge(templates, residual, spikes)
+        settled = len(merged) == into.size
+        spikes = replace(spikes, unit=into[spikes.unit])
+        count = np.bincount(spikes.unit, minlength=len(merged))
+        templates = sound(refine(merged, residual, spikes, seconds), count)
+        if settled and len(templates) == len(merged):
+            break
+    spikes = pursue(z, templates, rate_hz)
+    return templates, subtract(z, spikes, templates), spikes
+
+
+def sound(templates: Templates, count: Ints) -> Templates:
+    """Templates with spikes enough, above the noise."""
+    return templates.kept((count >= LEAST_SPIKES) & (templates.norms >= LEAST_NORM))
+
+
+def _templates_of(
+    z: Samples,
+    found: Detected,
+    shapes: Shapes,
+    near: npt.NDArray[np.bool_],
+    windows: Windows,
+    rng: np.random.Generator,
+) -> tuple[Samples, Ints]:
+    """Mean waveforms of clusters of events, and how many events each has."""
+    basis = phases(shapes.basis)
+    waves, counts = [np.empty((0, windows.long, z.shape[1]), np.float32)], [np.empty(0, np.int64)]
+    for channel in range(z.shape[1]):
+        own = np.flatnonzero(found.channel == channel)
+        if own.size < LEAST:
+            continue
+        if own.size > MOST_IN_GROUP:
+            own = own[np.linspace(0, own.size - 1, MOST_IN_GROUP).astype(np.int64)]
+        channels = np.flatnonzero(near[channel]).astype(np.int32)
+        at = found.at[own]
+        features = project_at(
+            z,
+            at,
+            np.zeros(own.size, np.float32),
+            np.ascontiguousarray(np.broadcast_to(channels, (own.size, channels.size))),
+            basis,
+            windows.before,
+        )
+        labels = cluster(reduce_features(features), rng)
+        n = int(labels.max()) + 1
+        count = np.bincount(labels, minlength=n)
+        mean = mean_waveforms(z, at, labels, n, windows.long_before, windows.long)
+        kept = count >= LEAST
+        waves.append(mean[kept])
+        counts.append(count[kept])
+    return np.concatenate(waves), np.concatenate(counts)

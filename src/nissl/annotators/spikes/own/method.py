@@ -1,0 +1,116 @@
+"""`spikes/nissl`: our own sorter as a method of the task "spikes"."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any
+
+from nissl.annotators.spikes.adapter import Shank, installed, shanks_of
+from nissl.annotators.spikes.detecting import require_spikes
+from nissl.annotators.spikes.preprocess import Step, apply_plan, make_plan, require_sortable
+from nissl.annotators.spikes.proposal import propose
+from nissl.annotators.spikes.sorting import Spikes, in_files
+from nissl.data import Signal
+from nissl.run.context import Context
+from nissl.run.memory import measure_peak
+from nissl.tasks import Inputs, Promises, Result
+
+NAME = "spikes/nissl"
+VERSION = "1"
+PROMISES = Promises(chunked=False, deterministic=True, memory="measured")
+PACKAGES = ("spikeinterface", "numba")
+DEFAULTS: dict[str, Any] = {
+    "freq_min_hz": 300.0,
+    "freq_max_hz": 6000.0,
+    "bad_channels": "auto",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """Spikes of one shank, as `propose` takes them."""
+
+    shank: int
+    spikes: Spikes
+
+
+@dataclass(frozen=True)
+class NisslSorter:
+    """Matching pursuit with templates found by peeling.
+
+    Notes
+    -----
+    Each stage is a module of `nissl.annotators.spikes.own`. Drift is not corrected yet, and spikes
+    have no confidence: `docs/developer/sorter.md` has the log.
+    """
+
+    name: str = NAME
+    version: str = VERSION
+    promises: Promises = PROMISES
+
+    def missing(self) -> Mapping[str, str]:
+        """Packages that are not installed, with the command that installs each."""
+        return {k: "pip install 'nissl[ephys]'" for k in PACKAGES if find_spec(k) is None}
+
+    def packages(self) -> Mapping[str, str]:
+        """Versions of the packages that compute."""
+        return installed(("numpy", "scipy", "numba", "spikeinterface"))
+
+    def defaults(self) -> Mapping[str, Any]:
+        """The band (`freq_min_hz`, `freq_max_hz`), and `bad_channels` ("auto", "keep")."""
+        return dict(DEFAULTS)
+
+    def annotate(self, inputs: Inputs, parameters: Mapping[str, Any], context: Context) -> Result:
+        """Sort every shank on its own, and measure what was found.
+
+        Raises
+        ------
+        BadMetadataError, BadSamplesError
+            A signal that cannot hold spikes, or holds none.
+        BadArgumentError
+            An option outside its values.
+        InterruptedRunError
+            Ctrl-C.
+        """
+        began = time.perf_counter()
+        require_sortable(inputs.signal)
+        signal = in_files(inputs.signal, context.workdir / "samples")
+        streams = {**inputs.recording.streams, inputs.stream: signal}
+        inputs = replace(inputs, recording=replace(inputs.recording, streams=streams))
+        with measure_peak() as peak:
+            plan = make_plan(signal, parameters, context.seed)
+            require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
+            found = [
+                self._sort(signal, shank, parameters, context) for shank in shanks_of(signal, plan)
+            ]
+            text = "Noise made white in time and across channels, by the sorter."
+            done = plan.extended(Step("whitening", self.name, {}, text))
+            steps = [step.to_json() for step in done.steps]
+            shaped_by = {**parameters, "preprocessing": steps}
+            result = propose(self, inputs, shaped_by, context, plan, found)
+        log = {
+            "preprocessing": steps,
+            "bad_channels": dict(plan.bad_channels),
+            "sorter": {"name": self.name, "version": self.version, "parameters": dict(parameters)},
+            "sorter_wall_s": sum(each.spikes.wall_s for each in found),
+            "wall_s": time.perf_counter() - began,
+            "peak_memory_bytes": peak.bytes,
+        }
+        return replace(result, log=log)
+
+    def _sort(
+        self, signal: Signal, shank: Shank, parameters: Mapping[str, Any], context: Context
+    ) -> Own:
+        # only here: numba takes a second to load
+        from nissl.annotators.spikes.own.sorter import fit, match
+
+        began = time.perf_counter()
+        of = "" if shank.alone else f", shank {shank.number}"
+        band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
+        fitted = fit(signal, shank.columns, band, context, f"finding units{of}")
+        spikes = match(signal, fitted, context, f"matching{of}")
+        wall_s = time.perf_counter() - began
+        return Own(shank.number, Spikes(spikes.sample, spikes.unit, wall_s, 0))

@@ -1,0 +1,127 @@
+"""White samples projected onto a few temporal shapes: what detection, features and scores share."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.float32]
+
+N_PHASES = 10
+"""Sub-sample shifts are told apart by a tenth of a sample."""
+
+
+def project(z: Samples, basis: Samples) -> Samples:
+    """Inner product of every channel with every shape, at every sample where it fits.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, n_channels), float32
+    basis : ndarray, shape (n_shapes, n_scored), float32
+
+    Returns
+    -------
+    ndarray, shape (n - n_scored + 1, n_shapes, n_channels), float32
+        Row t is of the window that begins at sample t.
+    """
+    n = max(0, len(z) - basis.shape[1] + 1)
+    out = np.empty((n, len(basis), z.shape[1]), np.float32)
+    _project(z, basis, out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+def _project(z: Samples, basis: Samples, out: Samples) -> None:
+    n_channels = z.shape[1]
+    n_shapes, length = basis.shape
+    for t in range(out.shape[0]):
+        for k in range(n_shapes):
+            row = out[t, k]
+            row[:] = 0
+            for j in range(0, length, 4):
+                b0, b1, b2, b3 = basis[k, j], basis[k, j + 1], basis[k, j + 2], basis[k, j + 3]
+                x0, x1, x2, x3 = z[t + j], z[t + j + 1], z[t + j + 2], z[t + j + 3]
+                for c in range(n_channels):
+                    row[c] += b0 * x0[c] + b1 * x1[c] + b2 * x2[c] + b3 * x3[c]
+
+
+def shifted(shapes: Samples, shift: float) -> Samples:
+    """Shapes moved later by a part of a sample along their last axis (band-limited, zero outside).
+
+    Parameters
+    ----------
+    shapes : ndarray, shape (..., n), float32
+    shift : float
+        Samples.
+    """
+    n = shapes.shape[-1]
+    padded = 1 << (2 * n - 1).bit_length()
+    spectrum = np.fft.rfft(shapes, padded, axis=-1)
+    turn = np.exp(-2j * np.pi * np.fft.rfftfreq(padded) * shift)
+    return np.fft.irfft(spectrum * turn, padded, axis=-1)[..., :n].astype(np.float32)
+
+
+def phases(shapes: Samples) -> Samples:
+    """Shapes at all shifts of -0.5 to 0.5 samples, shape (11, ...)."""
+    return np.stack([shifted(shapes, p / N_PHASES - 0.5) for p in range(N_PHASES + 1)])
+
+
+def project_at(
+    z: Samples,
+    at: npt.NDArray[np.int64],
+    shift: Samples,
+    channels: npt.NDArray[np.int32],
+    basis: Samples,
+    before: int,
+) -> Samples:
+    """Features of single spikes, the part of a sample by which each is late taken out.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, n_channels)
+    at : ndarray, shape (n_spikes,), int64
+        Samples of the peaks; windows that do not fit read zeros.
+    shift : ndarray, shape (n_spikes,), float32
+        -0.5 to 0.5 samples.
+    channels : ndarray, shape (n_spikes, n_near), int32
+        Channels wanted of each spike; -1 gives 0.
+    basis : ndarray, shape (11, n_shapes, n_scored)
+        From `phases`.
+    before : int
+
+    Returns
+    -------
+    ndarray, shape (n_spikes, n_shapes, n_near), float32
+    """
+    phase = np.clip(np.round((shift + 0.5) * N_PHASES), 0, N_PHASES).astype(np.int64)
+    out = np.zeros((len(at), basis.shape[1], channels.shape[1]), np.float32)
+    _project_at(z, at, phase, channels, basis, before, out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+def _project_at(
+    z: Samples,
+    at: npt.NDArray[np.int64],
+    phase: npt.NDArray[np.int64],
+    channels: npt.NDArray[np.int32],
+    basis: Samples,
+    before: int,
+    out: Samples,
+) -> None:
+    n_shapes, length = basis.shape[1:]
+    for i in range(len(at)):
+        first = at[i] - before
+        if first < 0 or first + length > len(z):
+            continue
+        shape = basis[phase[i]]
+        for m in range(channels.shape[1]):
+            c = channels[i, m]
+            if c < 0:
+                continue
+            for k in range(n_shapes):
+                total = np.float32(0)
+                for j in range(length):
+                    total += shape[k, j] * z[first + j, c]
+                out[i, k, m] = total

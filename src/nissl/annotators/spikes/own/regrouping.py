@@ -1,0 +1,265 @@
+"""Merges and splits of units, judged by their spikes.
+
+Two units are one where their spikes, cleaned of all others, make one heap along the line
+between the two templates. The line comes from one half of the spikes and is looked at with the
+other, so that it cannot follow their noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.spikes.own.clustering import HEAPS, LEAST, cluster, reduce_features
+from nissl.annotators.spikes.own.projection import phases, project_at, shifted
+from nissl.annotators.spikes.own.pursuit import Matched, used_amplitude
+from nissl.annotators.spikes.own.templates import Templates
+from nissl.annotators.spikes.own.unimodality import BIN_SD, two_heaps
+
+Samples = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+ALIKE = 0.5
+"""Correlation of templates from which two units may be one."""
+SAME = 0.12
+"""Norm of the difference over the smaller norm below which they are."""
+LOOSE = 0.04
+"""Bins of large units are wider: this part of the norm stands for a noise SD."""
+RATIO = 3
+N_CHANNELS = 12
+N_SPLIT_CHANNELS = 8
+MOST_SPIKES = 2000
+SPLIT_SHARE = 0.08
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two units that may be one.
+
+    Parameters
+    ----------
+    one, other : int
+    lag : float
+        Samples by which the other's template comes later.
+    likeness : float
+        Correlation of the templates at that lag.
+    difference : float
+        Norm of the difference over the smaller norm.
+    """
+
+    one: int
+    other: int
+    lag: float
+    likeness: float
+    difference: float
+
+
+def alike(templates: Templates, least: float = ALIKE) -> list[Pair]:
+    """Pairs of units with similar templates, the most similar first."""
+    start, columns = templates.pairs
+    norms = templates.norms
+    found = []
+    for u in range(len(templates)):
+        for q in range(start[u], start[u + 1]):
+            v = int(columns[q])
+            if v <= u:
+                continue
+            # echoes of u in scores of v, the middle phase is a shift of 0
+            near = slice(templates.reach - 8, templates.reach + 9)
+            row = templates.echoes[q][:, near]
+            phase, lag = np.unravel_index(int(np.argmax(row)), row.shape)
+            peak = float(row[phase, lag])
+            likeness = peak / float(np.sqrt(norms[u] * norms[v]))
+            if likeness < least:
+                continue
+            # the score of v is largest `later` samples after u's peak, so v's template is earlier
+            later = float(lag) - 8 - (float(phase) / 10 - 0.5)
+            apart = max(float(norms[u] + norms[v]) - 2 * peak, 0.0)
+            found.append(
+                Pair(u, v, -later, likeness, float(np.sqrt(apart / min(norms[u], norms[v]))))
+            )
+    return sorted(found, key=lambda p: -p.likeness)
+
+
+def cleaned(
+    templates: Templates,
+    residual: Samples,
+    spikes: Matched,
+    unit: int,
+    channels: Ints,
+    lag: float = 0.0,
+    most: int = MOST_SPIKES,
+) -> tuple[Samples, Ints]:
+    """Features of a unit's spikes freed of all others, and which spikes they are.
+
+    Parameters
+    ----------
+    templates, residual, spikes
+        The residual is without all spikes; the unit's own template is put back.
+    unit : int
+    channels : ndarray, shape (n_near,)
+    lag : float
+        Samples by which to look later.
+    most : int
+        Evenly taken from all.
+
+    Returns
+    -------
+    features : ndarray, shape (n, n_shapes, n_near), float32
+        Noise of unit variance.
+    rows : ndarray, shape (n,), int64
+    """
+    rows = np.flatnonzero(spikes.unit == unit)
+    if rows.size > most:
+        rows = rows[np.linspace(0, rows.size - 1, most).astype(np.int64)]
+    windows = templates.windows
+    late = spikes.shift[rows] + np.float32(lag)
+    whole = np.round(late)
+    near = np.broadcast_to(channels.astype(np.int32), (rows.size, channels.size))
+    left = project_at(
+        residual,
+        spikes.at[rows] + whole.astype(np.int64),
+        (late - whole).astype(np.float32),
+        np.ascontiguousarray(near),
+        phases(templates.basis),
+        windows.before,
+    )
+    wave = templates.waveforms[unit][:, channels].T
+    moved = shifted(wave, -lag)[:, windows.lead : windows.lead + windows.scored]
+    own = np.einsum("kj,cj->kc", templates.basis, moved)
+    amplitude = used_amplitude(spikes.taken(rows), templates)
+    return left + amplitude[:, None, None] * own[None].astype(np.float32), rows
+
+
+def apartness(templates: Templates, residual: Samples, spikes: Matched, pair: Pair) -> float:
+    """Statistic of `two_heaps` between two units, the line from one half, the look from the other.
+
+    Infinite where either has too few spikes to tell and the templates differ clearly.
+    """
+    power = np.sum(templates.waveforms[[pair.one, pair.other]] ** 2, axis=(0, 1))
+    channels = np.sort(np.argsort(-power, kind="stable")[:N_CHANNELS])
+    one, _ = cleaned(templates, residual, spikes, pair.one, channels)
+    other, _ = cleaned(templates, residual, spikes, pair.other, channels, pair.lag)
+    if min(len(one), len(other)) < 2 * LEAST:
+        return 0.0 if pair.difference < 2 * SAME else float("inf")
+    one, other = one.reshape(len(one), -1), other.reshape(len(other), -1)
+    slope = _slope(templates, pair.one, channels)
+    seen: tuple[list[Samples], list[Samples]] = ([], [])
+    for a, b in ((0, 1), (1, 0)):
+        line = other[a::2].mean(axis=0) - one[a::2].mean(axis=0)
+        line -= slope * (slope @ line)
+        line /= max(float(np.linalg.norm(line)), 1e-9)
+        middle = 0.5 * (other[a::2].mean(axis=0) + one[a::2].mean(axis=0)) @ line
+        for side, features in zip(seen, (one, other), strict=True):
+            side.append(features[b::2] @ line - middle)
+    norm = float(np.sqrt(min(templates.norms[pair.one], templates.norms[pair.other])))
+    width = BIN_SD * max(1.0, LOOSE * norm)
+    first, second = (np.concatenate(side).astype(np.float64) for side in seen)
+    most = RATIO * min(first.size, second.size)
+    return two_heaps(_thinned(first, most), _thinned(second, most), width)
+
+
+def _thinned(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
+    """Evenly taken from all, so that a large unit does not hide a small one."""
+    if values.size <= most:
+        return values
+    return values[np.linspace(0, values.size - 1, most).astype(np.int64)]
+
+
+def _slope(templates: Templates, unit: int, channels: Ints) -> Samples:
+    """How a template changes with time, of unit norm: what badly known moments change."""
+    wave = templates.waveforms[unit][:, channels]
+    windows = templates.windows
+    change = np.gradient(wave, axis=0)[windows.lead : windows.lead + windows.scored]
+    flat = np.einsum("kj,jc->kc", templates.basis, change).ravel()
+    return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-9), dtype=np.float32)
+
+
+def merge(templates: Templates, residual: Samples, spikes: Matched) -> tuple[Templates, Ints]:
+    """Units that are one, joined.
+
+    Returns
+    -------
+    templates : Templates
+        The larger part's template stands for both.
+    into : ndarray, shape (n_units,), int64
+        New number of each old unit.
+    """
+    n = len(templates)
+    into = np.arange(n)
+    done: set[int] = set()
+    count = np.bincount(spikes.unit, minlength=n)
+    for pair in alike(templates):
+        if pair.one in done or pair.other in done:
+            continue
+        same = pair.difference < SAME
+        if same or apartness(templates, residual, spikes, pair) < HEAPS:
+            keep, gone = pair.one, pair.other
+            if count[gone] > count[keep]:
+                keep, gone = gone, keep
+            into[gone] = keep
+            done |= {keep, gone}
+    kept = np.unique(into)
+    rate = np.bincount(into, templates.rate_hz, n).astype(np.float64)
+    new = Templates(templates.waveforms[kept], templates.basis, rate[kept], templates.windows)
+    return new, np.searchsorted(kept, into)
+
+
+def split(
+    templates: Templates, residual: Samples, spikes: Matched, rng: np.random.Generator
+) -> tuple[Templates, bool]:
+    """Units whose spikes make several heaps, taken apart.
+
+    Returns
+    -------
+    templates : Templates
+    changed : bool
+    """
+    waves, rates = [], []
+    for unit in range(len(templates)):
+        power = np.sum(templates.waveforms[unit] ** 2, axis=0)
+        channels = np.sort(np.argsort(-power, kind="stable")[:N_SPLIT_CHANNELS])
+        features, rows = cleaned(templates, residual, spikes, unit, channels, most=4000)
+        labels = np.zeros(rows.size, np.int64)
+        if rows.size >= 4 * LEAST:
+            labels = _distinct(reduce_features(features), rng, float(templates.norms[unit]) ** 0.5)
+        size = np.bincount(labels, minlength=1) / max(rows.size, 1)
+        parts = np.flatnonzero(size >= SPLIT_SHARE)
+        if parts.size < 2:
+            waves.append(templates.waveforms[unit])
+            rates.append(templates.rate_hz[unit])
+            continue
+        for part in parts:
+            waves.append(_part(templates, residual, spikes, unit, rows[labels == part]))
+            rates.append(templates.rate_hz[unit] * size[part])
+    if len(waves) == len(templates):
+        return templates, False
+    return replace(templates, waveforms=np.stack(waves), rate_hz=np.asarray(rates)), True
+
+
+def _distinct(features: Samples, rng: np.random.Generator, norm: float) -> Ints:
+    """Clusters whose means are farther apart than what the subtraction of a spike may leave."""
+    labels = cluster(features, rng)
+    while (n := int(labels.max()) + 1) > 1:
+        means = np.stack([features[labels == k].mean(axis=0) for k in range(n)])
+        apart = np.linalg.norm(means[:, None] - means[None], axis=2)
+        np.fill_diagonal(apart, np.inf)
+        a, b = np.unravel_index(int(np.argmin(apart)), apart.shape)
+        if apart[a, b] >= SAME * norm:
+            break
+        labels[labels == max(a, b)] = min(a, b)
+        labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return labels
+
+
+def _part(
+    templates: Templates, residual: Samples, spikes: Matched, unit: int, rows: Ints
+) -> Samples:
+    from nissl.annotators.spikes.own.estimating import refine
+
+    own = spikes.taken(rows)
+    moved = replace(own, unit=np.zeros(rows.size, np.int64))
+    alone = templates.kept(np.asarray([unit]))
+    return np.asarray(refine(alone, residual, moved, 1.0).waveforms[0], np.float32)
