@@ -7,6 +7,7 @@ stays smooth. The answer is the mean of the posterior and its variance.
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -42,25 +43,42 @@ def posterior(
         Origin included.
     variance : ndarray, shape (T,), float64, um^2
     """
-    n, n_states = log_likelihood.shape
+    n_states = state_um.size
     seen = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
     width = float(state_um[1] - state_um[0])
     gap = width * np.arange(1 - n_states, n_states)
     ahead = _step(gap + np.diff(origin_um)[:, None], width, bin_s)
-    back = ahead[:, ::-1]
-    forward, backward = np.empty_like(seen), np.ones_like(seen)
-    forward[0] = seen[0] / seen[0].sum()
-    for t in range(1, n):
-        reached = seen[t] * np.convolve(ahead[t - 1], forward[t - 1], "valid")
-        forward[t] = reached / reached.sum()
-    for t in range(n - 2, -1, -1):
-        held = np.convolve(back[t], seen[t + 1] * backward[t + 1], "valid")
-        backward[t] = held / held.sum()
-    chance = forward * backward
-    chance /= chance.sum(axis=1, keepdims=True)
+    chance = _chances(seen, ahead)
     mean = chance @ state_um
     variance = np.maximum(chance @ state_um**2 - mean**2, 0.0)
     return origin_um + mean, variance
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _chances(seen: Floats, ahead: Floats) -> Floats:
+    """Posterior of the states, (T, S), from what is seen and the chances of steps, (T-1, 2S-1)."""
+    n, n_states = seen.shape
+    forward, backward = np.empty((n, n_states)), np.ones((n, n_states))
+    forward[0] = seen[0] / seen[0].sum()
+    for t in range(1, n):
+        for to in range(n_states):
+            total = 0.0
+            for origin in range(n_states):
+                total += ahead[t - 1, to - origin + n_states - 1] * forward[t - 1, origin]
+            forward[t, to] = total * seen[t, to]
+        forward[t] /= forward[t].sum()
+    for t in range(n - 2, -1, -1):
+        coming = seen[t + 1] * backward[t + 1]
+        for origin in range(n_states):
+            total = 0.0
+            for to in range(n_states):
+                total += ahead[t, to - origin + n_states - 1] * coming[to]
+            backward[t, origin] = total
+        backward[t] /= backward[t].sum()
+    for t in range(n):
+        forward[t] *= backward[t]
+        forward[t] /= forward[t].sum()
+    return forward
 
 
 def _step(move_um: Floats, width_um: float, bin_s: float) -> Floats:

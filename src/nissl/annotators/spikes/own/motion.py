@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -49,7 +50,6 @@ MIN_GAIN = 0.02
 KNOT_GAIN = 0.01
 """What depths that move differently must add."""
 ROUNDS = (3, 2, 3)
-BLOCK = 65_536
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -262,12 +262,6 @@ def _binned(
     return _Peaks(at, depth_um[order].astype(np.float64), level.astype(np.int64), n_bins, bin_s)
 
 
-def _ordered(peaks: _Peaks, order: Indices) -> _Peaks:
-    return _Peaks(
-        peaks.bin[order], peaks.depth_um[order], peaks.level[order], peaks.n_bins, peaks.bin_s
-    )
-
-
 def _first_guess(peaks: _Peaks, reach_um: float) -> Floats:
     """Rigid displacement of every bin by registration of longer stretches."""
     n = min(N_STRETCHES, peaks.n_bins, max(MIN_BINS, peaks.bin.size // PEAKS_PER_STRETCH))
@@ -294,12 +288,7 @@ def _refined(peaks: _Peaks, moved: Floats, knots: Floats, n_rounds: int) -> Floa
     """Improve the displacement at knots along the probe, shape (n_bins, n_knots)."""
     state = np.arange(-NEAR_UM, NEAR_UM + 1, 1.0)
     share = _shared(peaks.depth_um, knots)
-    order = np.argsort(peaks.bin * knots.size + share.knot, kind="stable")
-    peaks, share = (
-        _ordered(peaks, order),
-        _Shares(share.knot[order], share.beyond[order], knots.size),
-    )
-    total = share.sums(np.ones(order.size))
+    total = share.sums(np.ones(peaks.bin.size))
     centre = np.where(total > 1, share.sums(peaks.depth_um) / np.maximum(total, 1e-9), knots)
     mixing = _shared(centre, knots).matrix()
     for _ in range(n_rounds):
@@ -349,25 +338,33 @@ def _likelihood(
     """Tempered log likelihood of each displacement in each bin, (n_knots, n_bins, n_states)."""
     reach, step = round(float(state_um[-1])), round(float(state_um[1] - state_um[0]))
     far = np.pad(table, ((0, 0), (2 * reach, 2 * reach)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(far, 2 * reach + 1, axis=1)[..., ::step]
     row = np.round(depth_um - start_um).astype(np.int64) + reach
-    row = np.clip(row, 0, windows.shape[1] - 1)
+    row = np.clip(row, 0, far.shape[1] - 2 * reach - 1)
     out = np.zeros((share.n_knots, peaks.n_bins, state_um.size))
-    group = peaks.bin * share.n_knots + share.knot
-    for first in range(0, row.size, BLOCK):
-        part = slice(first, first + BLOCK)
-        value = windows[peaks.level[part], row[part]]
-        groups, starts = np.unique(group[part], return_index=True)
-        bins, knot = np.divmod(groups, share.n_knots)
-        total = np.add.reduceat(value, starts, axis=0)
-        if share.n_knots == 1:
-            out[0, bins] += total
-            continue
-        beyond = value * share.beyond[part, None].astype(np.float32)
-        upper = np.add.reduceat(beyond, starts, axis=0)
-        out[knot, bins] += total - upper
-        out[knot + 1, bins] += upper
+    _add_up(out, far, peaks.level, row, peaks.bin, share.knot, share.beyond, step)
     return np.asarray(TRUST * out[..., ::-1])
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _add_up(
+    out: Floats,
+    table: npt.NDArray[np.float32],
+    level: Indices,
+    row: Indices,
+    at: Indices,
+    knot: Indices,
+    beyond: Floats,
+    step: int,
+) -> None:
+    """Add the table's stretch that begins at each peak to its bin, shared by the knots around."""
+    n_knots, _, n_states = out.shape
+    for p in range(level.size):
+        share, k, t = beyond[p], knot[p], at[p]
+        for s in range(n_states):
+            value = table[level[p], row[p] + s * step]
+            out[k, t, s] += (1 - share) * value
+            if n_knots > 1:
+                out[k + 1, t, s] += share * value
 
 
 def _between(nodes: Floats, x: Floats) -> tuple[Indices, Floats]:
