@@ -37,6 +37,12 @@ class TestNissl(AnnotatorContract):
         assert found["units_at_least_0.8"] >= 3
         assert found["false_positive_units"] <= 1
 
+    def test_it_tells_what_was_done_to_the_samples(self, run):
+        steps = {
+            s["step"]: s["by"] for s in run[0].labels[0].provenance.parameters["preprocessing"]
+        }
+        assert steps == {"bad_channels": "nissl", "bandpass": NISSL.name, "whitening": NISSL.name}
+
 
 def test_it_is_known_and_not_the_default():
     assert "spikes/nissl" in ANNOTATORS

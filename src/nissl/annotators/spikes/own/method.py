@@ -29,6 +29,22 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+DOES = ("phase_shift", "bandpass")
+"""Steps of the plan that the sorter's samples do not go through: it filters by itself, and does not
+undo multiplexing. No common reference is taken; the whitening sees to what channels share."""
+
+
+def own_steps(parameters: Mapping[str, Any]) -> tuple[Step, ...]:
+    """What the sorter does to the samples itself, in order."""
+    low, high = float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"])
+    band = f"Causal band-pass ({low:g} to {high:g} Hz) and decimation by the sorter."
+    white = "Noise made white in time and over channels within 100 um, by the sorter."
+    return (
+        Step("bandpass", NAME, {"freq_min_hz": low, "freq_max_hz": high}, band),
+        Step("whitening", NAME, {}, white),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Own:
     """Spikes of one shank, as `propose` takes them."""
@@ -81,13 +97,12 @@ class NisslSorter:
         streams = {**inputs.recording.streams, inputs.stream: signal}
         inputs = replace(inputs, recording=replace(inputs.recording, streams=streams))
         with measure_peak() as peak:
-            plan = make_plan(signal, parameters, context.seed)
+            plan = make_plan(signal, {**parameters, "reference": "none"}, context.seed)
             require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
             found = [
                 self._sort(signal, shank, parameters, context) for shank in shanks_of(signal, plan)
             ]
-            text = "Noise made white in time and across channels, by the sorter."
-            done = plan.extended(Step("whitening", self.name, {}, text))
+            done = plan.without(DOES).extended(*own_steps(parameters))
             steps = [step.to_json() for step in done.steps]
             shaped_by = {**parameters, "preprocessing": steps}
             result = propose(self, inputs, shaped_by, context, plan, found)
