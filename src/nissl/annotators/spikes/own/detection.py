@@ -24,6 +24,7 @@ APART_S = 0.5e-3
 APART_UM = 75.0
 SIZES_UM = (12.0, 25.0, 50.0)
 BLOCK = 8192
+NAMES = ("at", "channel", "score", "shift")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +38,18 @@ class Detected:
     channel : ndarray, shape (n,), int64
     score : ndarray, shape (n,), float32
         Noise SDs.
+    shift : ndarray, shape (n,), float32
+        Parts of a sample by which each came later, -0.5 to 0.5; 0 where not estimated.
     """
 
     at: Ints
     channel: Ints
     score: Samples
+    shift: Samples
+
+    def taken(self, which: npt.NDArray[np.bool_] | Ints) -> Detected:
+        """Some of them."""
+        return Detected(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
 
 def crossings(z: Samples, position_um: Values, threshold: float, rate_hz: float) -> Detected:
@@ -106,16 +114,31 @@ def matched(
             single = np.einsum("tkc,k->tc", shapes, prototype, optimize=True)
             _raise_to(best, single @ spread, len(prints))
         one = _peaks(best, near, threshold, reach, 0)
-        kept = (one.at + first >= start) & (one.at + first < start + BLOCK)
-        found.append(Detected(one.at[kept] + first + before, one.channel[kept], one.score[kept]))
+        one = one.taken((one.at + first >= start) & (one.at + first < start + BLOCK))
+        shift = _sub_sample(shapes, one, prototypes, prints)
+        found.append(Detected(one.at + first + before, one.channel, one.score, shift))
     if not found:
-        none = np.empty(0, np.int64)
-        return Detected(none, none, np.empty(0, np.float32))
-    return Detected(
-        np.concatenate([f.at for f in found]),
-        np.concatenate([f.channel for f in found]),
-        np.concatenate([f.score for f in found]),
-    )
+        i, f = np.empty(0, np.int64), np.empty(0, np.float32)
+        return Detected(i, i, f, f)
+    return Detected(*(np.concatenate([getattr(f, k) for f in found]) for k in NAMES))
+
+
+def _sub_sample(shapes: Samples, found: Detected, prototypes: Samples, prints: Samples) -> Samples:
+    """Vertex of the parabola through the best score and those before and after it."""
+    i = np.arange(found.at.size)
+    if not i.size:
+        return np.empty(0, np.float32)
+    last = len(shapes) - 1
+    scores = []
+    for late in (-1, 0, 1):
+        near = shapes[np.clip(found.at + late, 0, last)]
+        single = np.einsum("nkc,pk->npc", near, prototypes, optimize=True)
+        prints_at = prints[:, found.channel]
+        scores.append(np.einsum("npc,snc->nps", single, prints_at, optimize=True).reshape(i.size, -1))
+    best = np.argmax(scores[1], axis=1)
+    left, middle, right = (score[i, best] for score in scores)
+    bend = np.maximum(2 * middle - left - right, 1e-6)
+    return np.clip(0.5 * (right - left) / bend, -0.5, 0.5).astype(np.float32)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -132,7 +155,7 @@ def _peaks(
     size: Samples, near: npt.NDArray[np.bool_], threshold: float, reach: int, first: int
 ) -> Detected:
     at, channel = _local_maxima(size, near, np.float32(threshold), reach)
-    return Detected(at + first, channel, size[at, channel])
+    return Detected(at + first, channel, size[at, channel], np.zeros(at.size, np.float32))
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.clustering import LEAST, cluster, kmeans, reduce_features
+from nissl.annotators.spikes.own.clustering import LEAST, cluster, reduce_features
 from nissl.annotators.spikes.own.detection import (
     APART_UM,
     Detected,
-    crossings,
     footprints,
     matched,
 )
@@ -24,6 +23,8 @@ from nissl.annotators.spikes.own.estimating import mean_waveforms, refine
 from nissl.annotators.spikes.own.projection import phases, project_at
 from nissl.annotators.spikes.own.pursuit import Matched, pursue, subtract
 from nissl.annotators.spikes.own.regrouping import merge, split
+from nissl.annotators.spikes.own.screening import screen
+from nissl.annotators.spikes.own.shapes import Shapes, learn_shapes
 from nissl.annotators.spikes.own.templates import Templates, without_noise
 from nissl.annotators.spikes.own.whitening import neighbours
 from nissl.annotators.spikes.own.windows import Windows
@@ -35,60 +36,17 @@ Values = npt.NDArray[np.float64]
 ROUNDS = ((20.0, 3e-3, 150.0), (12.0, 2e-3, 150.0), (7.0, 1e-3, 100.0), (5.2, 0.5e-3, 75.0))
 """Threshold of matched detection (noise SDs), and how far apart events are (seconds, um): the
 tails of large spikes would be events of their own as long as these are there."""
-LARGE = (10.0, 7.0, 5.5)
-"""Crossings that the temporal shapes are learnt from: the first threshold with enough of them."""
-ENOUGH = 300
-FEWEST = 30
-N_SHAPES = 6
-N_PROTOTYPES = 6
 MOST_IN_GROUP = 4000
 LEFT = 0.05
 LEFT_UM = 150.0
 """Of a large spike this part of its norm may be left, on channels within this distance."""
+FLOOR = 0.65
+"""Least amplitude while units are looked for: a spike of half a template is rather of a unit that
+has not been found yet."""
 LEAST_SPIKES = 15
 TURNS = 3
 LEAST_NORM = 25.0
 """Squared norm of a template below which nothing can be told from noise: five SDs."""
-
-
-@dataclass(frozen=True, eq=False)
-class Shapes:
-    """Temporal shapes of spikes.
-
-    Parameters
-    ----------
-    basis : ndarray, shape (n_shapes, n_scored), float32
-        Orthonormal.
-    prototypes : ndarray, shape (n_prototypes, n_shapes), float32
-        Of unit norm, in the basis.
-    """
-
-    basis: Samples
-    prototypes: Samples
-
-
-def learn_shapes(
-    z: Samples, position_um: Values, rate_hz: float, windows: Windows, rng: np.random.Generator
-) -> Shapes | None:
-    """Temporal shapes from large spikes on their own channels; None where there are too few."""
-    for threshold in LARGE:
-        large = crossings(z, position_um, threshold, rate_hz)
-        if large.at.size >= ENOUGH:
-            break
-    first = large.at - windows.before
-    fits = (first >= 0) & (first + windows.scored <= len(z))
-    if np.sum(fits) < FEWEST:
-        return None
-    rows = first[fits][:, None] + np.arange(windows.scored)
-    cut = z[rows, large.channel[fits][:, None]]
-    cut /= np.linalg.norm(cut, axis=1, keepdims=True)
-    _, _, vectors = np.linalg.svd(cut, full_matrices=False)
-    basis = np.ascontiguousarray(vectors[:N_SHAPES], dtype=np.float32)
-    inside = cut @ basis.T
-    labels = kmeans(inside, min(N_PROTOTYPES, len(inside)), rng)
-    centres = np.stack([inside[labels == k].mean(axis=0) for k in np.unique(labels)])
-    norm = np.linalg.norm(centres, axis=1, keepdims=True)
-    return Shapes(basis, (centres / np.maximum(norm, 1e-9)).astype(np.float32))
 
 
 def discover(
@@ -123,7 +81,7 @@ def discover(
     around = neighbours(position_um, APART_UM)
     waveforms = np.empty((0, windows.long, z.shape[1]), np.float32)
     templates = Templates(waveforms, shapes.basis, np.empty(0), windows)
-    residual, spikes = z, pursue(z, templates, rate_hz)
+    residual, spikes = z, pursue(z, templates, rate_hz, FLOOR)
     for threshold, apart_s, apart_um in ROUNDS:
         near, reach = neighbours(position_um, apart_um), max(1, round(apart_s * rate_hz))
         found = matched(
@@ -142,10 +100,15 @@ def discover(
         rates = np.concatenate([templates.rate_hz, counts / seconds])
         templates = Templates(waves, shapes.basis, rates, windows)
         templates, residual, spikes = settle(z, templates, rate_hz)
+        parts, changed = split(templates, residual, spikes, rng)
+        if changed:
+            templates, residual, spikes = settle(z, parts, rate_hz)
+        units = screen(z, templates, spikes, rate_hz, FLOOR)
+        if not units.all():
+            templates, residual, spikes = settle(z, templates.kept(units), rate_hz)
         if told is not None:
             told(f"threshold {threshold:g}: {found.at.size} events, {len(templates)} units")
-    parts, changed = split(templates, residual, spikes, rng)
-    return settle(z, parts, rate_hz)[0] if changed else templates
+    return templates
 
 
 def beside(
@@ -164,23 +127,23 @@ def beside(
         own = slice(low[i], high[i])
         apart = np.linalg.norm(position_um[main[own]] - position_um[found.channel[i]], axis=1)
         kept[i] = not np.any(~(apart >= LEFT_UM) & (left[own] > 0.4 * found.score[i]))
-    return Detected(found.at[kept], found.channel[kept], found.score[kept])
+    return found.taken(kept)
 
 
 def settle(z: Samples, templates: Templates, rate_hz: float) -> tuple[Templates, Samples, Matched]:
     """Match, merge, refine and drop until the units stay as they are."""
     seconds = len(z) / rate_hz
     for _ in range(TURNS):
-        spikes = pursue(z, templates, rate_hz)
+        spikes = pursue(z, templates, rate_hz, FLOOR)
         residual = subtract(z, spikes, templates)
         merged, into = merge(templates, residual, spikes)
         settled = len(merged) == into.size
         spikes = replace(spikes, unit=into[spikes.unit])
         count = np.bincount(spikes.unit, minlength=len(merged))
-        templates = sound(refine(merged, residual, spikes, seconds), count)
+        templates = sound(refine(merged, residual, spikes, seconds, rate_hz), count)
         if settled and len(templates) == len(merged):
             break
-    spikes = pursue(z, templates, rate_hz)
+    spikes = pursue(z, templates, rate_hz, FLOOR)
     return templates, subtract(z, spikes, templates), spikes
 
 
@@ -211,7 +174,7 @@ def _templates_of(
         features = project_at(
             z,
             at,
-            np.zeros(own.size, np.float32),
+            found.shift[own],
             np.ascontiguousarray(np.broadcast_to(channels, (own.size, channels.size))),
             basis,
             windows.before,
@@ -219,7 +182,9 @@ def _templates_of(
         labels = cluster(reduce_features(features), rng)
         n = int(labels.max()) + 1
         count = np.bincount(labels, minlength=n)
-        mean = mean_waveforms(z, at, labels, n, windows.long_before, windows.long)
+        mean = mean_waveforms(
+            z, at, found.shift[own], labels, n, windows.long_before, windows.long
+        )
         kept = count >= LEAST
         waves.append(mean[kept])
         counts.append(count[kept])

@@ -13,9 +13,14 @@ from nissl.annotators.spikes.own.templates import Templates, without_noise
 
 Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+STEP = 1.5
 
 
-def refine(templates: Templates, residual: Samples, spikes: Matched, seconds: float) -> Templates:
+def refine(
+    templates: Templates, residual: Samples, spikes: Matched, seconds: float, rate_hz: float
+) -> Templates:
     """Least-squares templates from the residual around each spike, given its amplitude.
 
     Parameters
@@ -27,6 +32,8 @@ def refine(templates: Templates, residual: Samples, spikes: Matched, seconds: fl
     spikes : Matched
     seconds : float
         Time that the samples stand for.
+    rate_hz : float
+        Of the samples.
     """
     n = len(templates)
     sums = np.zeros(templates.waveforms.shape, np.float32)
@@ -41,7 +48,8 @@ def refine(templates: Templates, residual: Samples, spikes: Matched, seconds: fl
     )
     power = np.bincount(spikes.unit, amplitude**2, n)
     count = np.bincount(spikes.unit, minlength=n)
-    moved = templates.waveforms + sums / np.maximum(power, 1e-6)[:, None, None]
+    step = steps(templates, count / seconds, rate_hz)
+    moved = templates.waveforms + (step / np.maximum(power, 1e-6))[:, None, None] * sums
     # a template twice as large with amplitudes of a half says the same: 1 is the usual spike
     usual = np.where(count > 0, power / np.maximum(np.bincount(spikes.unit, amplitude, n), 1e-6), 1)
     waveforms = moved * usual[:, None, None]
@@ -50,13 +58,29 @@ def refine(templates: Templates, residual: Samples, spikes: Matched, seconds: fl
     )
 
 
+def steps(templates: Templates, each_hz: Values, rate_hz: float) -> Values:
+    """How far each template may go towards what the residual says, shape (n_units,).
+
+    All templates are corrected at once. Where several spikes lie within one window, each corrects
+    what they all share, and whole steps would overshoot further each time.
+    """
+    together = templates.overlaps.astype(np.float64) @ each_hz * templates.windows.long / rate_hz
+    return np.minimum(1.0, STEP / (1 + together))
+
+
 def mean_waveforms(
-    z: Samples, at: Ints, labels: Ints, n_labels: int, long_before: int, n_long: int
+    z: Samples,
+    at: Ints,
+    shift: Samples,
+    labels: Ints,
+    n_labels: int,
+    long_before: int,
+    n_long: int,
 ) -> Samples:
     """Mean of the samples around events, per label; shape (n_labels, n_long, n_channels)."""
     sums = np.zeros((n_labels, n_long, z.shape[1]), np.float32)
     one = np.ones(at.size, np.float32)
-    _add_residuals(z, at - long_before, labels, np.zeros(at.size, np.float32), one, sums)
+    _add_residuals(z, at - long_before, labels, shift, one, sums)
     count = np.bincount(labels, minlength=n_labels)
     return np.asarray(sums / np.maximum(count, 1)[:, None, None], dtype=np.float32)
 

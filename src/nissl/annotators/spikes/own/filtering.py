@@ -82,6 +82,27 @@ def design(rate_hz: float, low_hz: float = 300.0, high_hz: float = 6000.0) -> Ba
     return Band(rate_hz, step, np.ascontiguousarray(sections, dtype=np.float32))
 
 
+def taken_away(band: Band, n_lags: int, n_frequencies: int = 512) -> npt.NDArray[np.float64]:
+    """Autocovariance of what the band takes of white noise, over the variance of what it leaves.
+
+    Parameters
+    ----------
+    band : Band
+    n_lags : int
+        Samples at the kept rate, from lag 0.
+    n_frequencies : int
+        Of the sum over frequencies.
+    """
+    turn = np.pi * (np.arange(n_frequencies) + 0.5) / n_frequencies
+    z = np.exp(-1j * turn / band.step)
+    power = np.ones(n_frequencies)
+    for b0, b1, b2, a1, a2 in band.sections.astype(np.float64):
+        power *= np.abs((b0 + b1 * z + b2 * z**2) / (1 + a1 * z + a2 * z**2)) ** 2
+    lost = np.maximum(1 - power, 0)
+    lags = np.arange(n_lags)[:, None]
+    return np.asarray(np.mean(lost * np.cos(turn * lags), axis=1) / np.mean(power))
+
+
 def fresh_state(band: Band, n_channels: int) -> Samples:
     """State of a filter that has seen nothing."""
     return np.zeros((len(band.sections), 2, n_channels), np.float32)

@@ -8,8 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.filtering import SETTLE_S, Band, design, fresh_state, run_filter
-from nissl.annotators.spikes.own.whitening import Whitening, apply_whitening, fit_whitening
+from nissl.annotators.spikes.own.filtering import (
+    SETTLE_S,
+    Band,
+    design,
+    fresh_state,
+    run_filter,
+    taken_away,
+)
+from nissl.annotators.spikes.own.whitening import (
+    ORDER,
+    Whitening,
+    apply_whitening,
+    fit_whitening,
+)
 from nissl.clock import Segment
 from nissl.data import Signal
 
@@ -62,7 +74,8 @@ def fit_front(signal: Signal, columns: Sequence[int], low_hz: float, high_hz: fl
         for segment, start, stop in looks(signal, N_LOOKS, LOOK_S)
     ]
     position = np.asarray(signal.channels.position_um, dtype=np.float64)[list(columns), :2]
-    whitening = fit_whitening(pieces, position, band.kept_hz)
+    lost = taken_away(band, ORDER + 1)
+    whitening = fit_whitening(pieces, position, band.kept_hz, lost)
     return Front(tuple(columns), band, whitening, _delay(band))
 
 

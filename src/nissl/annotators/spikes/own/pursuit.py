@@ -71,7 +71,9 @@ def costs(templates: Templates, rate_hz: float) -> Samples:
     return np.log(rate_hz / np.clip(templates.rate_hz, 0.05, 200.0)).astype(np.float32)
 
 
-def pursue(z: Samples, templates: Templates, rate_hz: float) -> Matched:
+def pursue(
+    z: Samples, templates: Templates, rate_hz: float, least: float = LEAST_AMPLITUDE
+) -> Matched:
     """Find the spikes of all units in white samples.
 
     Parameters
@@ -80,6 +82,8 @@ def pursue(z: Samples, templates: Templates, rate_hz: float) -> Matched:
     templates : Templates
     rate_hz : float
         Of the white samples.
+    least : float
+        Least amplitude of a spike, in templates.
 
     Returns
     -------
@@ -106,6 +110,7 @@ def pursue(z: Samples, templates: Templates, rate_hz: float) -> Matched:
         rivals,
         windows.refractory,
         np.float32(PRIOR),
+        np.float32(least),
     )
     at, unit, shift, amplitude, gain, rival, rival_gain = found
     order = np.lexsort((unit, at))
@@ -154,6 +159,7 @@ def _candidates(
     own: Samples,
     barred: npt.NDArray[np.uint8],
     prior: float,
+    floor: float,
     dirty: npt.NDArray[np.uint8],
 ) -> tuple[Ints, Ints, Samples, Samples, Samples]:
     n_units, n = scores.shape
@@ -171,7 +177,7 @@ def _candidates(
         # the least score, half a sample off its peak, that can gain anything
         low = np.sqrt(2 * total * (cost[u] + prior / 2)) - prior
         least = low * min(own[u, 0, 1], own[u, -1, 1]) / own[u, own.shape[1] // 2, 1] * 0.95
-        least = max(least, np.float32(LEAST_AMPLITUDE) * norms[u])
+        least = max(least, floor * norms[u])
         row = scores[u]
         for block in range(n_blocks):
             if dirty[u, block] == 0:
@@ -213,6 +219,7 @@ def _pursue(  # noqa: C901
     rivals: int,
     refractory: int,
     prior: float,
+    floor: float,
 ) -> tuple[Ints, Ints, Samples, Samples, Samples, Ints, Samples]:
     n_units, n = scores.shape
     n_lags = echoes.shape[2]
@@ -233,7 +240,7 @@ def _pursue(  # noqa: C901
         kept = np.empty(at.size, np.bool_)
         for i in range(at.size):
             kept[i] = dirty[unit[i], at[i] // 64] == 0
-        fresh = _candidates(scores, norms, cost, own, barred, prior, dirty)
+        fresh = _candidates(scores, norms, cost, own, barred, prior, floor, dirty)
         at = np.concatenate((at[kept], fresh[0]))
         unit = np.concatenate((unit[kept], fresh[1]))
         shift = np.concatenate((shift[kept], fresh[2]))

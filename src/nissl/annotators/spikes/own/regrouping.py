@@ -144,17 +144,38 @@ def apartness(templates: Templates, residual: Samples, spikes: Matched, pair: Pa
     other, _ = cleaned(templates, residual, spikes, pair.other, channels, pair.lag)
     if min(len(one), len(other)) < 2 * LEAST:
         return 0.0 if pair.difference < 2 * SAME else float("inf")
-    one, other = one.reshape(len(one), -1), other.reshape(len(other), -1)
     slope = _slope(templates, pair.one, channels)
+    norm = float(np.sqrt(min(templates.norms[pair.one], templates.norms[pair.other])))
+    return between(one.reshape(len(one), -1), other.reshape(len(other), -1), norm, slope)
+
+
+def between(
+    one: Samples, other: Samples, norm: float, slope: Samples | None = None
+) -> float:
+    """Statistic of `two_heaps` along the line between two sets' means.
+
+    The line comes from one half of each and is looked at with the other, so that it cannot
+    follow the noise of the features that it is looked at with.
+
+    Parameters
+    ----------
+    one, other : ndarray, shape (n, n_dimensions), float32
+        Noise of unit variance.
+    norm : float
+        Of the templates: bins are wider for large units.
+    slope : ndarray, shape (n_dimensions,), optional
+        A direction, of unit norm, that does not count.
+    """
     seen: tuple[list[Samples], list[Samples]] = ([], [])
     for a, b in ((0, 1), (1, 0)):
-        line = other[a::2].mean(axis=0) - one[a::2].mean(axis=0)
-        line -= slope * (slope @ line)
-        line /= max(float(np.linalg.norm(line)), 1e-9)
-        middle = 0.5 * (other[a::2].mean(axis=0) + one[a::2].mean(axis=0)) @ line
+        means = [features[a::2].mean(axis=0) for features in (one, other)]
+        line = means[1] - means[0]
+        if slope is not None:
+            line = line - slope * (slope @ line)
+        line = line / max(float(np.linalg.norm(line)), 1e-9)
+        middle = 0.5 * (means[0] + means[1]) @ line
         for side, features in zip(seen, (one, other), strict=True):
             side.append(features[b::2] @ line - middle)
-    norm = float(np.sqrt(min(templates.norms[pair.one], templates.norms[pair.other])))
     width = BIN_SD * max(1.0, LOOSE * norm)
     first, second = (np.concatenate(side).astype(np.float64) for side in seen)
     most = RATIO * min(first.size, second.size)
@@ -240,18 +261,35 @@ def split(
 
 
 def _distinct(features: Samples, rng: np.random.Generator, norm: float) -> Ints:
-    """Clusters whose means are farther apart than what the subtraction of a spike may leave."""
+    """Clusters farther apart than what subtraction may leave, that also are two by halves."""
     labels = cluster(features, rng)
-    while (n := int(labels.max()) + 1) > 1:
-        means = np.stack([features[labels == k].mean(axis=0) for k in range(n)])
-        apart = np.linalg.norm(means[:, None] - means[None], axis=2)
-        np.fill_diagonal(apart, np.inf)
-        a, b = np.unravel_index(int(np.argmin(apart)), apart.shape)
-        if apart[a, b] >= SAME * norm:
-            break
-        labels[labels == max(a, b)] = min(a, b)
-        labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    return labels
+    settled: set[tuple[int, int]] = set()
+    while True:
+        pair = _nearest(features, labels, settled)
+        if pair is None:
+            return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        one, other = features[labels == pair[0]], features[labels == pair[1]]
+        apart = float(np.linalg.norm(one.mean(axis=0) - other.mean(axis=0)))
+        if apart < SAME * norm or between(one, other, norm) < HEAPS:
+            labels[labels == pair[1]] = pair[0]
+            settled = {p for p in settled if not set(p) & set(pair)}
+        else:
+            settled.add(pair)
+
+
+def _nearest(
+    features: Samples, labels: Ints, settled: set[tuple[int, int]]
+) -> tuple[int, int] | None:
+    """The two clusters that are nearest of those that have not been judged."""
+    names = [int(k) for k in np.unique(labels)]
+    means = {k: features[labels == k].mean(axis=0) for k in names}
+    found = [
+        (float(np.sum((means[a] - means[b]) ** 2)), a, b)
+        for i, a in enumerate(names)
+        for b in names[i + 1 :]
+        if (a, b) not in settled
+    ]
+    return min(found)[1:] if found else None
 
 
 def _part(
@@ -262,4 +300,4 @@ def _part(
     own = spikes.taken(rows)
     moved = replace(own, unit=np.zeros(rows.size, np.int64))
     alone = templates.kept(np.asarray([unit]))
-    return np.asarray(refine(alone, residual, moved, 1.0).waveforms[0], np.float32)
+    return np.asarray(refine(alone, residual, moved, 1e9, 1.0).waveforms[0], np.float32)

@@ -48,7 +48,12 @@ class Whitening:
         return self.prediction.size - 1
 
 
-def fit_whitening(pieces: Sequence[Samples], position_um: Values, rate_hz: float) -> Whitening:
+def fit_whitening(
+    pieces: Sequence[Samples],
+    position_um: Values,
+    rate_hz: float,
+    lost: Values | None = None,
+) -> Whitening:
     """Estimate the noise from stretches of band-passed samples.
 
     Parameters
@@ -57,6 +62,10 @@ def fit_whitening(pieces: Sequence[Samples], position_um: Values, rate_hz: float
     position_um : ndarray, shape (n_channels, 2), um
         NaN where unknown: then all channels are neighbours.
     rate_hz : float
+    lost : ndarray, shape (order + 1,), optional
+        What the band took of white noise (`filtering.taken_away`). It is put back before the filter
+        is estimated: whitening would otherwise raise what the band has just removed, and slow
+        tails of spikes, longer than any template, with it.
     """
     every = np.concatenate(pieces)
     level = np.median(np.abs(every[::3]), axis=0).astype(np.float64) / 0.6745
@@ -64,8 +73,9 @@ def fit_whitening(pieces: Sequence[Samples], position_um: Values, rate_hz: float
     level = np.maximum(level, floor)
     near = neighbours(position_um, RADIUS_UM)
     quiet = [_quiet(piece, level, near, rate_hz) for piece in pieces]
-    prediction = _prediction([(p / level).astype(np.float32) for p in pieces], quiet)
-    matrix = _spatial(pieces, quiet, prediction, near, level)
+    gone = np.zeros(ORDER + 1) if lost is None else lost
+    prediction, share = _prediction([(p / level).astype(np.float32) for p in pieces], quiet, gone)
+    matrix = _spatial(pieces, quiet, prediction, near, level) * np.sqrt(share)
     return Whitening(prediction.astype(np.float32), matrix.astype(np.float32), level)
 
 
@@ -105,8 +115,11 @@ def _quiet(
     return np.asarray(spread @ near.astype(np.float32) < 0.5)
 
 
-def _prediction(pieces: Sequence[Samples], quiet: Sequence[npt.NDArray[np.bool_]]) -> Values:
-    from scipy.linalg import solve_toeplitz
+def _prediction(
+    pieces: Sequence[Samples], quiet: Sequence[npt.NDArray[np.bool_]], lost: Values
+) -> tuple[Values, float]:
+    """Prediction-error filter, and which share of its output's variance lies within the band."""
+    from scipy.linalg import solve_toeplitz, toeplitz
 
     sums, counts = np.zeros(ORDER + 1), np.zeros(ORDER + 1)
     for x, still in zip(pieces, quiet, strict=True):
@@ -116,10 +129,13 @@ def _prediction(pieces: Sequence[Samples], quiet: Sequence[npt.NDArray[np.bool_]
             sums[lag] += float(np.sum(kept[:stop] * kept[lag:], dtype=np.float64))
             counts[lag] += float(np.sum(still[:stop] & still[lag:]))
     if counts.min() < 1000 or not sums[0] > 0:
-        return np.concatenate([[1.0], np.zeros(ORDER)])
-    covariance = sums / counts
-    covariance[0] *= 1 + SHRINK
-    return np.concatenate([[1.0], -solve_toeplitz(covariance[:-1], covariance[1:])])
+        return np.concatenate([[1.0], np.zeros(ORDER)]), 1.0
+    left = sums / counts
+    left[0] *= 1 + SHRINK
+    whole = left + left[0] * lost
+    filtered = np.concatenate([[1.0], -solve_toeplitz(whole[:-1], whole[1:])])
+    share = (filtered @ toeplitz(left) @ filtered) / (filtered @ toeplitz(whole) @ filtered)
+    return filtered, float(share)
 
 
 def _spatial(
