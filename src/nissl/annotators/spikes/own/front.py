@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from nissl.annotators.spikes.own.filtering import (
     run_filter,
     taken_away,
 )
+from nissl.annotators.spikes.own.motion import Motion
+from nissl.annotators.spikes.own.resting import Rest
 from nissl.annotators.spikes.own.whitening import (
     ORDER,
     Whitening,
@@ -46,12 +48,15 @@ class Front:
     whitening : Whitening
     delay : int
         Samples of the recording by which the filter is late at a spike's peak.
+    rest : Rest or None
+        How samples of moving tissue go back to rest, before they are whitened.
     """
 
     columns: tuple[int, ...]
     band: Band
     whitening: Whitening
     delay: int
+    rest: Rest | None = None
 
     @property
     def rate_hz(self) -> float:
@@ -77,6 +82,19 @@ def fit_front(signal: Signal, columns: Sequence[int], low_hz: float, high_hz: fl
     lost = taken_away(band, ORDER + 1)
     whitening = fit_whitening(pieces, position, band.kept_hz, lost)
     return Front(tuple(columns), band, whitening, _delay(band))
+
+
+def at_rest(signal: Signal, front: Front, motion: Motion) -> Front:
+    """A front that takes samples back to rest before they are whitened, as the noise of the probe
+    wants it.
+
+    Notes
+    -----
+    The other order, whitening first, left a residual of 14 % of the norm of displaced templates in
+    place of 8 % (24 simulated units, 30 um); whitening for the noise at rest left 10 %.
+    """
+    position = np.asarray(signal.channels.position_um, dtype=np.float64)[list(front.columns), :2]
+    return replace(front, rest=Rest(motion, position, signal.rate_hz))
 
 
 def looks(signal: Signal, n: int, length_s: float) -> list[tuple[Segment, int, int]]:
@@ -133,7 +151,19 @@ def white(signal: Signal, front: Front, segment: Segment, start: int, stop: int)
     x = banded(signal, front.columns, front.band, segment, start - before * step, stop)
     if before < order:
         x = np.concatenate([np.zeros((order - before, x.shape[1]), np.float32), x])
-    return blanked(apply_whitening(x, front.whitening), front.rate_hz)
+    return blanked(_whitened(x, front, start), front.rate_hz)
+
+
+def _whitened(x: Samples, front: Front, start: int) -> Samples:
+    """White samples of band-passed ones that begin `order` before sample `start`, at rest."""
+    whitening, order = front.whitening, front.whitening.order
+    if front.rest is None:
+        return apply_whitening(x, whitening)
+    out = np.empty((len(x) - order, x.shape[1]), np.float32)
+    for first, stop, moved in front.rest.runs(start, len(out), front.band.step):
+        matrix = whitening.matrix @ front.rest.matrix(moved)
+        out[first:stop] = apply_whitening(x[first : stop + order], whitening, matrix)
+    return out
 
 
 def blanked(z: Samples, rate_hz: float) -> Samples:

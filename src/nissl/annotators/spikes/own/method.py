@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nissl.annotators.spikes.adapter import Shank, installed, shanks_of
 from nissl.annotators.spikes.detecting import require_spikes
@@ -17,6 +17,9 @@ from nissl.data import Signal
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
 from nissl.tasks import Inputs, Promises, Result
+
+if TYPE_CHECKING:  # numba takes a second to load
+    from nissl.annotators.spikes.own.motion import Motion
 
 NAME = "spikes/nissl"
 VERSION = "1"
@@ -34,23 +37,27 @@ DOES = ("phase_shift", "bandpass")
 undo multiplexing. No common reference is taken; the whitening sees to what channels share."""
 
 
-def own_steps(parameters: Mapping[str, Any]) -> tuple[Step, ...]:
-    """What the sorter does to the samples itself, in order."""
+def own_steps(parameters: Mapping[str, Any], moved: Sequence[int] = ()) -> tuple[Step, ...]:
+    """What the sorter does to the samples itself, in order; `moved` are shanks that it corrects."""
     low, high = float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"])
     band = f"Causal band-pass ({low:g} to {high:g} Hz) and decimation by the sorter."
     white = "Noise made white in time and over channels within 100 um, by the sorter."
+    rest = "Moving tissue taken back to rest by kriging over channels, by the sorter."
+    still = (Step("motion", NAME, {"shanks": list(moved)}, rest),) if moved else ()
     return (
         Step("bandpass", NAME, {"freq_min_hz": low, "freq_max_hz": high}, band),
+        *still,
         Step("whitening", NAME, {}, white),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """Spikes of one shank, as `propose` takes them."""
+    """Spikes of one shank, as `propose` takes them, and how its tissue moved."""
 
     shank: int
     spikes: Spikes
+    motion: Motion | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,9 @@ class NisslSorter:
 
     Notes
     -----
-    Each stage is a module of `nissl.annotators.spikes.own`. Drift is not corrected yet, and spikes
-    have no confidence: `docs/developer/sorter.md` has the log.
+    Each stage is a module of `nissl.annotators.spikes.own`. Where the tissue moved, samples are
+    taken back to rest before they are whitened; the run's log has the path. Spikes have no
+    confidence yet: `docs/developer/sorter.md` has the log.
     """
 
     name: str = NAME
@@ -102,7 +110,8 @@ class NisslSorter:
             found = [
                 self._sort(signal, shank, parameters, context) for shank in shanks_of(signal, plan)
             ]
-            done = plan.without(DOES).extended(*own_steps(parameters))
+            moved = [each.shank for each in found if each.motion is not None]
+            done = plan.without(DOES).extended(*own_steps(parameters, moved))
             steps = [step.to_json() for step in done.steps]
             shaped_by = {**parameters, "preprocessing": steps}
             result = propose(self, inputs, shaped_by, context, plan, found)
@@ -113,6 +122,7 @@ class NisslSorter:
             "sorter_wall_s": sum(each.spikes.wall_s for each in found),
             "wall_s": time.perf_counter() - began,
             "peak_memory_bytes": peak.bytes,
+            "motion": motion_log(found),
         }
         return replace(result, log=log)
 
@@ -128,4 +138,21 @@ class NisslSorter:
         fitted = fit(signal, shank.columns, band, context, f"finding units{of}")
         spikes = match(signal, fitted, context, f"matching{of}")
         wall_s = time.perf_counter() - began
-        return Own(shank.number, Spikes(spikes.sample, spikes.unit, wall_s, 0))
+        return Own(shank.number, Spikes(spikes.sample, spikes.unit, wall_s, 0), fitted.motion)
+
+
+def motion_log(found: Sequence[Own]) -> dict[str, Any]:
+    """Path and range of the shank that moved most, as the report draws it."""
+    moved = [(each.shank, each.motion) for each in found if each.motion is not None]
+    if not moved:
+        return {"corrected": False}
+    shank, motion = max(moved, key=lambda pair: pair[1].range_um)
+    return {
+        "method": "likelihood of peaks over depth and amplitude, samples taken to rest by kriging",
+        "shank": shank,
+        "corrected": True,
+        "range_um": round(motion.range_um, 2),
+        "time_s": motion.time_s.round(3).tolist(),
+        "depth_um": motion.depth_um.round(2).tolist(),
+        "displacement_um": motion.displacement_um.T.round(2).tolist(),
+    }

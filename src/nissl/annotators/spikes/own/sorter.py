@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from nissl.annotators.spikes.own.discovery import discover
-from nissl.annotators.spikes.own.front import Front, fit_front, looks, white
+from nissl.annotators.spikes.own.front import Front, at_rest, fit_front, looks, white
+from nissl.annotators.spikes.own.motion import Motion
+from nissl.annotators.spikes.own.peaks import find_motion
 from nissl.annotators.spikes.own.pursuit import pursue
+from nissl.annotators.spikes.own.rejoining import rejoin
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.clock import Segment
 from nissl.data import Signal
@@ -21,6 +24,9 @@ Ints = npt.NDArray[np.int64]
 
 DISCOVERY_S = 40.0
 LOOK_S = 2.5
+MOVING_LOOK_S = 0.5
+"""Of moving tissue: few long looks would show each unit at a few displacements, as if it were
+several."""
 MOST_VALUES = 60_000_000
 """White samples times channels that units are looked for in; larger probes get less time."""
 CHUNK_S = 2.0
@@ -36,10 +42,18 @@ class Fitted:
     front : Front
     templates : Templates or None
         None where no units were found.
+    unit : ndarray, shape (n_templates,), int64
+        Which unit each template belongs to; moving units may have several.
     """
 
     front: Front
     templates: Templates | None
+    unit: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def motion(self) -> Motion | None:
+        """How the tissue moved; None where it stood still or nobody can tell."""
+        return None if self.front.rest is None else self.front.rest.motion
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,26 +95,59 @@ def fit(
     """
     rng = context.rng()
     front = fit_front(signal, columns, *band_hz)
-    seconds = min(DISCOVERY_S, MOST_VALUES / (front.rate_hz * len(columns)))
-    n = max(1, round(seconds / LOOK_S))
-    gap = np.zeros((round(0.01 * front.rate_hz), len(columns)), np.float32)
-    pieces = []
-    for segment, start, stop in looks(signal, n, LOOK_S):
-        pieces += [white(signal, front, segment, start, stop), gap]
+    motion = find_motion(signal, front, context.workers)
+    if motion is not None:
+        front = at_rest(signal, front, motion)
+    sought = _sought(signal, front)
     position = np.asarray(signal.channels.position_um, dtype=np.float64)[columns, :2]
     context.progress.start(stage, None, "rounds")
     try:
         with threadpool_limits(1):
             templates = discover(
-                np.concatenate(pieces),
+                sought.z,
                 position,
                 front.rate_hz,
                 rng,
                 lambda _: context.progress.advance(stage, 1),
             )
+            return Fitted(front, templates, _units(templates, front, sought))
     finally:
         context.progress.finish(stage)
-    return Fitted(front, templates)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sought:
+    """White samples that units are looked for in, and the block of motion of each (-1: none)."""
+
+    z: npt.NDArray[np.float32]
+    block: Ints
+
+
+def _sought(signal: Signal, front: Front) -> _Sought:
+    """Stretches spread over the recording; of moving tissue many short ones."""
+    n_channels, step = len(front.columns), front.band.step
+    seconds = min(DISCOVERY_S, MOST_VALUES / (front.rate_hz * n_channels))
+    length_s = LOOK_S if front.rest is None else MOVING_LOOK_S
+    gap = np.zeros((round(0.01 * front.rate_hz), n_channels), np.float32)
+    pieces, blocks = [], []
+    for segment, start, stop in looks(signal, max(1, round(seconds / length_s)), length_s):
+        z = white(signal, front, segment, start, stop)
+        pieces += [z, gap]
+        if front.rest is not None:
+            blocks += [front.rest.block(start, len(z), step), np.full(len(gap), -1)]
+    block = np.concatenate(blocks) if blocks else np.empty(0, np.int64)
+    return _Sought(np.concatenate(pieces), block)
+
+
+def _units(templates: Templates | None, front: Front, sought: _Sought) -> Ints:
+    """Unit of each template: its own, but for pieces of a unit that displacement took apart."""
+    if templates is None or front.rest is None or len(templates) < 2:
+        return np.arange(0 if templates is None else len(templates))
+    names, row = np.unique(sought.block, return_inverse=True)
+    gaps = int(np.searchsorted(names, 0))
+    spikes = pursue(sought.z, templates, front.rate_hz)
+    moved = front.rest.displacement(names[gaps:])
+    return rejoin(templates, spikes, row - gaps, moved, front.rate_hz)
 
 
 def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found:
@@ -134,7 +181,8 @@ def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found
                 raise
     finally:
         context.progress.finish(stage)
-    return _joined(parts, len(templates))
+    unit = fitted.unit if fitted.unit.size else np.arange(len(templates))
+    return _joined(parts, unit)
 
 
 def _chunk(
@@ -153,12 +201,13 @@ def _chunk(
     return Found(sample, spikes.unit[own], spikes.amplitude[own], spikes.gain[own])
 
 
-def _joined(parts: list[Found], n_units: int) -> Found:
-    sample, unit, amplitude, gain = (
+def _joined(parts: list[Found], unit_of: Ints) -> Found:
+    sample, template, amplitude, gain = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("sample", "unit", "amplitude", "gain")
     )
-    kept = np.bincount(unit, minlength=n_units) >= FEWEST_SPIKES
+    unit = unit_of[template]
+    kept = np.bincount(unit, minlength=int(unit_of.max()) + 1) >= FEWEST_SPIKES
     number = np.cumsum(kept) - 1
     own = kept[unit]
     order = np.lexsort((number[unit[own]], sample[own]))
