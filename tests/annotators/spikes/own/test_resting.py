@@ -1,5 +1,7 @@
 """Samples go back to rest block by block, the same wherever a stretch begins."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,7 +27,7 @@ GLIDING = rest_of(np.linspace(0, 20, 40))
 def test_runs_cover_a_stretch_and_depend_on_the_sample_alone(start, n, step):
     runs = GLIDING.runs(start, n, step)
     assert [runs[0][0], runs[-1][1]] == [0, n]
-    assert all(a[1] == b[0] for a, b in zip(runs[:-1], runs[1:], strict=True))
+    assert all(a[1] == b[0] for a, b in pairwise(runs))
     for first, stop, moved in runs:
         for at in (first, stop - 1):
             block = (start + at * step) // round(BLOCK_S * RATE_HZ)

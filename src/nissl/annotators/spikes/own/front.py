@@ -85,8 +85,7 @@ def fit_front(signal: Signal, columns: Sequence[int], low_hz: float, high_hz: fl
 
 
 def at_rest(signal: Signal, front: Front, motion: Motion) -> Front:
-    """A front that takes samples back to rest before they are whitened, as the noise of the probe
-    wants it.
+    """A front that takes samples back to rest before they are whitened.
 
     Notes
     -----

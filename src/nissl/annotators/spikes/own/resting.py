@@ -70,9 +70,8 @@ class Rest:
         time = ((block + 0.5) * round(BLOCK_S * self.rate_hz) / self.rate_hz)[:, None]
         depth = self.position_um[None, :, 1]
         known = self.motion.time_s
-        after = np.clip(np.searchsorted(known, time), 1, max(known.size - 1, 1))
-        before = known[after - 1]
-        after = known[np.minimum(after, known.size - 1)]
+        next_one = np.clip(np.searchsorted(known, time), 1, max(known.size - 1, 1))
+        before, after = known[next_one - 1], known[np.minimum(next_one, known.size - 1)]
         low, high = self.motion.at(before, depth), self.motion.at(after, depth)
         held = np.where(time - before < after - time, low, high)
         moved = np.where(np.abs(high - low) > JUMP_UM, held, self.motion.at(time, depth))
