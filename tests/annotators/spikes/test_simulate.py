@@ -5,7 +5,13 @@ import pytest
 
 from nissl.annotators.spikes.groundtruth import GAIN_UV, about
 from nissl.annotators.spikes.rawfile import raw_options, save_raw
-from nissl.annotators.spikes.simulate import DRIFT_UM, simulate, simulate_truth
+from nissl.annotators.spikes.simulate import (
+    DRIFT_UM,
+    _jumping,
+    _Size,
+    simulate,
+    simulate_truth,
+)
 from nissl.data.read import read
 from nissl.errors import BadArgumentError
 from nissl.labels.digest import digest_table
@@ -132,3 +138,18 @@ def test_simulate_gives_recording_and_truth(made):
 def test_impossible_sizes_are_refused(wrong):
     with pytest.raises(BadArgumentError):
         simulate_truth(0, **(SIZE | wrong))
+
+
+def test_jumps_are_sudden_and_large():
+    made = simulate_truth(104, drift="jumps", **{**SIZE, "n_channels": 4, "duration_s": 5.0})
+    assert "jumps, 50 to 100 um each" in " ".join(made.declaration.made)
+    _, vectors, factor, rate_hz, steps = _jumping(104, _Size(4, 3, 30_000.0, 40.0))
+    path = vectors[:, 1, 0]
+    moved = np.abs(np.diff(path))
+    assert path.size == 40 * rate_hz
+    assert np.sum(moved > 0) == 3
+    assert moved[moved > 0].min() >= 50
+    assert moved.max() <= 100
+    assert set(path) == set(steps[:, 1])
+    assert np.all(factor == 1)
+    assert not vectors[:, 0].any()

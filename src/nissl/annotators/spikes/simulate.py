@@ -34,11 +34,14 @@ from nissl.data.spikeinterface import require_spikeinterface
 from nissl.errors import BadArgumentError
 from nissl.labels import Author, LabelSet
 
-DRIFTS = ("rigid", "nonrigid", "bumps")
+DRIFTS = ("rigid", "nonrigid", "bumps", "jumps")
 DRIFT_UM = 30.0
 """Peak-to-peak excursion of drifting simulations along the probe, micrometres."""
+JUMP_UM = (50.0, 100.0)
+"""Sizes of the sudden movements of "jumps", micrometres."""
 
 _BLOCK_S = 2.0
+_PATH_HZ = 5.0
 _STATIC_MS = (1.0, 3.0)  # the generator's own defaults, so that figures compare with others'
 _DRIFT_MS = (1.5, 3.0)
 _STATIC_NOISE_UV = 5.0
@@ -97,10 +100,11 @@ def simulate_truth(
         True units.
     rate_hz : float
         Samples per second.
-    drift : {None, "rigid", "nonrigid", "bumps"}
+    drift : {None, "rigid", "nonrigid", "bumps", "jumps"}
         None: the tissue stands still (the generator's defaults: 15 Hz per unit, noise 5 uV).
         "rigid": a slow zigzag of 30 um, all units together; "nonrigid": units at one end of
-        the probe move half as far; "bumps": sudden jumps. With drift the generator's defaults
+        the probe move half as far; "bumps": sudden jumps within these 30 um; "jumps": three
+        sudden movements of 50 to 100 um, to and fro. With drift the generator's defaults
         for drifting recordings hold: 2-8 Hz per unit, noise 6-8 uV.
     path : Path, optional
         Raw int16 file to write; without it the samples are held in memory
@@ -217,6 +221,7 @@ def _drifting(seed: int, size: _Size, drift: str) -> tuple[Any, Any, Templates]:
         duration=size.duration_s,
         sampling_frequency=size.rate_hz,
         probe=_probe(size.n_channels),
+        displacement_data=_jumping(seed, size) if drift == "jumps" else None,
         generate_displacement_vector_kwargs=_displacement(drift, size.duration_s),
         generate_templates_kwargs={
             "ms_before": before_ms,
@@ -239,6 +244,21 @@ def _drifting(seed: int, size: _Size, drift: str) -> tuple[Any, Any, Templates]:
     return traces, sorting, Templates(waveforms, int(still.nbefore), place, 7.0)
 
 
+def _jumping(seed: int, size: _Size) -> tuple[Any, ...]:
+    """Displacement of all units, as the generator takes it: three jumps, the first after a rest."""
+    rng = np.random.default_rng([seed, 1])
+    sign = rng.choice([-1.0, 1.0]) * np.asarray([1, -1, 1])
+    level = np.append(0.0, np.cumsum(sign * np.round(rng.uniform(*JUMP_UM, 3))))
+    at = size.duration_s / 4 * (np.arange(1, 4) + rng.uniform(-0.2, 0.2, 3))
+    n = int(np.ceil(size.duration_s * _PATH_HZ))
+    path = level[np.searchsorted(at, np.arange(n) / _PATH_HZ)]
+    along = np.asarray([0.0, 1.0])
+    units = np.repeat(path[:, None, None] * along, size.n_units, axis=1)
+    vectors = (path[:, None] * along)[:, :, None]
+    steps = np.unique(level)[:, None] * along
+    return units, vectors, np.ones((size.n_units, 1)), _PATH_HZ, steps
+
+
 def _displacement(drift: str, duration_s: float) -> dict[str, Any]:
     """Describe the motion: from a fifth of the recording on, so that a rest precedes it."""
     motion: dict[str, Any] = {
@@ -252,7 +272,7 @@ def _displacement(drift: str, duration_s: float) -> dict[str, Any]:
     else:
         motion["period_s"] = duration_s * 2 / 3
     return {
-        "displacement_sampling_frequency": 5.0,
+        "displacement_sampling_frequency": _PATH_HZ,
         "drift_start_um": [0, DRIFT_UM / 2],
         "drift_stop_um": [0, -DRIFT_UM / 2],
         "drift_step_um": 1,
@@ -283,7 +303,9 @@ def _declaration(templates: Templates, drift: str | None, size: _Size) -> Declar
         else f"Gaussian noise of {_DRIFT_NOISE_UV[0]:g}-{_DRIFT_NOISE_UV[1]:g} uV that falls off "
         "with distance between channels"
     )
-    motion = "none" if drift is None else f"{drift}, {DRIFT_UM:g} um peak to peak"
+    far = f"{DRIFT_UM:g} um peak to peak"
+    far = f"{JUMP_UM[0]:g} to {JUMP_UM[1]:g} um each" if drift == "jumps" else far
+    motion = "none" if drift is None else f"{drift}, {far}"
     return Declaration(
         kind="simulated",
         real=(),
