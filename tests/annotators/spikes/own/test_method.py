@@ -5,7 +5,9 @@ import pytest
 
 from nissl.annotators.spikes.adapters import NISSL
 from nissl.annotators.spikes.own.front import fit_front, looks, white
-from nissl.annotators.spikes.own.sorter import Fitted, fit, match
+from nissl.annotators.spikes.own.method import Own, motion_log, own_steps
+from nissl.annotators.spikes.own.motion import Motion
+from nissl.annotators.spikes.own.sorter import Fitted, Found, _joined, fit, match
 from nissl.annotators.spikes.score import score
 from nissl.annotators.spikes.simulate import simulate
 from nissl.clock import Clock, Segment
@@ -88,6 +90,42 @@ def test_looks_lie_within_segments():
 def noise(n_channels, seconds=6, dtype=np.float32, seed=0):
     x = np.random.default_rng(seed).normal(0, 10, (seconds * 30_000, n_channels))
     return Signal.from_array(x.astype(dtype), 30_000.0)
+
+
+def test_the_log_tells_of_the_shank_that_moved_most():
+    time = np.asarray([0.5, 1.5])
+    small, large = (
+        Motion(time, np.asarray([50.0, 150.0]), np.asarray([[0.0, 0.0], [size, size / 2]]))
+        for size in (5.0, 40.0)
+    )
+    found = [Own(0, None, small), Own(1, None, large), Own(2, None)]
+    told = motion_log(found)
+    assert (told["shank"], told["corrected"]) == (1, True)
+    assert told["range_um"] == pytest.approx(40, abs=1)
+    assert told["displacement_um"] == [[0.0, 40.0], [0.0, 20.0]]
+    assert motion_log(found[2:]) == {"corrected": False}
+    parameters = {"freq_min_hz": 300, "freq_max_hz": 6000}
+    steps = own_steps(parameters, [0, 1])
+    assert [s.step for s in steps] == ["bandpass", "motion", "whitening"]
+    assert [s.step for s in own_steps(parameters)] == ["bandpass", "whitening"]
+
+
+def test_pieces_of_a_unit_come_out_as_one():
+    template = np.repeat([0, 1, 2, 3], [30, 15, 10, 25])
+    rng = np.random.default_rng(0)
+    sample = rng.permutation(template.size) * 100
+    size = template.astype(np.float32)
+    found = _joined([Found(sample, template, size, size)], np.asarray([0, 1, 1, 2]))
+    assert np.bincount(found.unit).tolist() == [30, 25, 25]
+    assert np.all(np.diff(found.sample) > 0)
+    assert set(found.amplitude[found.unit == 1]) == {1.0, 2.0}
+
+
+def test_still_tissue_is_matched_as_it_was(simulated, tmp_path):
+    fitted = fitted_to(simulated[0].signal, tmp_path)
+    assert fitted.motion is None
+    assert fitted.front.rest is None
+    assert fitted.unit.tolist() == list(range(len(fitted.templates)))
 
 
 def test_noise_has_no_units(tmp_path):
