@@ -21,6 +21,8 @@ Values = npt.NDArray[np.float64]
 
 LIKENESS = 0.75
 """Correlation of templates from which two units may be pieces of one."""
+MOST_LAG = 2.0
+"""Samples by which templates of one unit come apart at most."""
 SHARED = 0.4
 """Share of their firing, over displacements, that pieces have in common at most; two units that
 fire independently share about 1, with 20 spikes each about 0.7."""
@@ -55,7 +57,7 @@ def rejoin(
     count = _counts(templates, spikes, block, len(displacement_um))
     for pair in alike(templates, LIKENESS):
         one, other = into[pair.one], into[pair.other]
-        if one == other:
+        if one == other or abs(pair.lag) > MOST_LAG:
             continue
         moved = displacement_um[:, templates.main[pair.one]]
         first, second = (count[into == unit].sum(axis=0) for unit in (one, other))
