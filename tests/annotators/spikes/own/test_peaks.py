@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nissl.annotators.spikes.own import peaks
 from nissl.annotators.spikes.own.front import at_rest, fit_front, white
 from nissl.annotators.spikes.own.peaks import find_motion
 from nissl.annotators.spikes.simulate import simulate
@@ -31,6 +32,15 @@ def test_a_zigzag_of_30_um_is_found(found):
 def test_workers_do_not_change_it(moving, found):
     other = find_motion(moving, found[0], workers=3)
     np.testing.assert_array_equal(other.displacement_um, found[1].displacement_um)
+
+
+def test_short_looks_find_it_too(moving, found, monkeypatch):
+    monkeypatch.setattr(peaks, "MOST_VALUES", 15_000 * 20 * 20)
+    motion = find_motion(moving, found[0])
+    assert motion is not None
+    time = np.linspace(2, 38, 50)
+    apart = motion.at(time, 90.0) - found[1].at(time, 90.0)
+    assert np.median(np.abs(apart - np.median(apart))) < 2
 
 
 def test_still_tissue_is_left_alone():

@@ -16,8 +16,9 @@ from nissl.clock import Segment
 from nissl.data import Signal
 
 LOOK_S = 1.0
-MOST_LOOKS = 1200
-"""Of longer recordings every second second is looked at, or every third, and so on."""
+SHORT_LOOK_S = 0.25
+MOST_VALUES = 1_200_000_000
+"""Samples times channels that are looked at: all of a short recording, else many short looks."""
 THRESHOLD = 5.0
 BEFORE_S, AFTER_S = 0.5e-3, 1.0e-3
 """Peak-to-peak amplitudes are taken of this much around a peak."""
@@ -42,9 +43,11 @@ def find_motion(signal: Signal, front: Front, workers: int = 1) -> Motion | None
     position = np.asarray(signal.channels.position_um, dtype=np.float64)[columns, :2]
     if len(columns) < 2 or not np.isfinite(position).all():
         return None
-    n = min(MOST_LOOKS, int(np.ceil(signal.n_samples / (LOOK_S * signal.rate_hz))))
+    whole_s = signal.n_samples / signal.rate_hz
+    seconds = min(whole_s, MOST_VALUES / (front.rate_hz * len(columns)))
+    length_s = LOOK_S if seconds == whole_s else SHORT_LOOK_S
     with threadpool_limits(1), ThreadPoolExecutor(max(1, workers)) as pool:
-        looked = looks(signal, n, LOOK_S)
+        looked = looks(signal, int(np.ceil(seconds / length_s)), length_s)
         parts = list(pool.map(lambda look: peaks(signal, front, position, *look), looked))
     if not parts:
         return None
@@ -54,7 +57,7 @@ def find_motion(signal: Signal, front: Front, workers: int = 1) -> Motion | None
         depth,
         size,
         probe_um=(float(position[:, 1].min()), float(position[:, 1].max())),
-        duration_s=signal.n_samples / signal.rate_hz,
+        duration_s=whole_s,
     )
     return None if motion is None or motion.range_um < STILL_UM else motion
 
