@@ -6,9 +6,12 @@ bytes. The text holds no example.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,8 @@ from nissl.errors import MissingDependencyError
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
+_PACKAGE = "pip install lightgbm"
+_OPENMP = "apt install libgomp1 (Debian, Ubuntu), brew install libomp (macOS)."
 _UNREAD = ("tree_sizes=", "split_gain=", "leaf_weight=", "internal_weight=", "internal_value=")
 
 
@@ -34,11 +39,20 @@ class Shape:
 
 
 def missing() -> dict[str, str]:
-    """Packages that trees need and that are not installed, with the command for each."""
+    """Packages that trees need and that are not installed, with the command for each.
+
+    LightGBM's library is loaded, but not the package, which brings scikit-learn and pandas and
+    takes seconds.
+    """
+    spec = find_spec("lightgbm")
+    if spec is None:
+        return {"lightgbm": _PACKAGE}
     try:
-        require_lightgbm()
-    except MissingDependencyError as error:
-        return {"lightgbm": error.remedy.removeprefix("Install it: ")}
+        for folder in spec.submodule_search_locations or ():
+            for library in Path(folder).glob("lib/lib_lightgbm*"):
+                ctypes.CDLL(str(library))
+    except OSError:
+        return {"lightgbm": _OPENMP}
     return {}
 
 
@@ -48,13 +62,13 @@ def require_lightgbm() -> Any:
         import lightgbm
     except ImportError:
         raise MissingDependencyError(
-            "LightGBM, for learning", "no such package", "Install it: pip install lightgbm"
+            "LightGBM, for learning", "no such package", f"Install it: {_PACKAGE}"
         ) from None
     except OSError as error:
         raise MissingDependencyError(
             "LightGBM with the OpenMP library of the system",
             str(error)[:200],
-            "Install it: apt install libgomp1 (Debian, Ubuntu), brew install libomp (macOS).",
+            f"Install it: {_OPENMP}",
         ) from None
     return lightgbm
 

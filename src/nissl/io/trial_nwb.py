@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from nissl.errors import BadMetadataError, MissingDependencyError
 from nissl.io.files import corrupt
@@ -36,6 +35,8 @@ def read_nwb_trials(
     BadMetadataError
         The file has no such table.
     """
+    import pandas as pd
+
     pynwb = _pynwb()
     with (
         corrupt(Path(path), "an NWB file"),

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from nissl.clock import Clock
 from nissl.errors import (
@@ -29,6 +29,9 @@ from nissl.io.files import corrupt
 from nissl.labels.atomic import atomic_write
 from nissl.sync.clockmap import Times
 from nissl.sync.intervals import span_seconds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "samples": None}
 NO_LABEL = "trial"
@@ -163,6 +166,8 @@ def read_csv(
     SourceNotFoundError, CorruptSourceError, BadMetadataError, BadLabelsError
         No file; no table; columns that are missing; rows that cannot be right.
     """
+    import pandas as pd
+
     with corrupt(Path(path), f"a table with the separator {separator!r}"):
         frame = pd.read_csv(path, sep=separator, engine="pyarrow")
     return from_frame(frame, columns, clock=clock)
@@ -177,6 +182,8 @@ def read_bids_events(path: str | Path, *, label: str = "trial_type") -> TrialTab
     label : str
         Column of the classes; where it is absent all rows are "trial".
     """
+    import pandas as pd
+
     with corrupt(Path(path), "a BIDS events table"):
         frame = pd.read_csv(path, sep="\t", na_values=["n/a"], engine="pyarrow")
     named = label if label in frame.columns else None
@@ -187,6 +194,8 @@ def from_frame(
     frame: pd.DataFrame, columns: Columns | None = None, *, clock: Clock | None = None
 ) -> TrialTable:
     """Make a trial table from a data frame; see `read_csv`."""
+    import pandas as pd
+
     chosen = _known(frame) if columns is None else columns
     named = [getattr(chosen, n) for n in ("start", "stop", "duration", "label")]
     lacking = [n for n in named if n is not None and n not in frame.columns]
@@ -215,6 +224,8 @@ def from_frame(
 
 def write_csv(trials: TrialTable, path: str | Path) -> None:
     """Write start_s, stop_s, label and the other columns; `read_csv` gives the same table."""
+    import pandas as pd
+
     frame = pd.DataFrame(
         {"start_s": trials.start_s, "stop_s": trials.stop_s, "label": list(trials.labels)}
     )
@@ -223,6 +234,8 @@ def write_csv(trials: TrialTable, path: str | Path) -> None:
 
 def write_bids_events(trials: TrialTable, path: str | Path) -> None:
     """Write a BIDS `events.tsv`; durations of events are 0, unknown values "n/a"."""
+    import pandas as pd
+
     duration = np.where(trials.lasting, trials.stop_s - trials.start_s, 0.0)
     frame = pd.DataFrame(
         {"onset": trials.start_s, "duration": duration, "trial_type": list(trials.labels)}
@@ -244,6 +257,8 @@ def _known(frame: pd.DataFrame) -> Columns:
 
 
 def _numbers(column: pd.Series, *, required: bool) -> Times:
+    import pandas as pd
+
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     bad = ~np.isfinite(values) if required else ~np.isfinite(values) & column.notna().to_numpy()
     if np.any(bad):

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from nissl.clock import Clock
@@ -169,6 +168,8 @@ def from_labels(
     items : ItemTable, optional
         Facts about the items, which become the other columns.
     """
+    import pandas as pd
+
     if labels.kind is Kind.SPANS:
         rows, start, stop = join_pieces(labels)
         start_s, stop_s = span_seconds(clock, start, stop)

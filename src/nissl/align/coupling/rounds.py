@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import ndtri
 
 from nissl.align.coupling.actions import (
     FAMILIES,
@@ -165,6 +164,8 @@ def _settings(
     bench: Bench, state: State, value: Mapping[Pair, float], worst: Pair, reason: str
 ) -> tuple[State, tuple[Pair, str, float, float] | None]:
     """Try settings of pairs, the worst first; the first that surely gain are taken."""
+    from scipy.special import ndtri
+
     for pair in sorted(value, key=lambda p: value[p]):
         n = state.n_windows(pair)
         if n < _AGAIN * state.tried.get(pair, 0):

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from nissl.errors import BadArgumentError
 from nissl.trust.discoveries import benjamini_hochberg
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Values = npt.NDArray[np.float64]
 Verdict = Literal["arrow", "no evidence", "direction not identifiable"]
@@ -112,6 +114,8 @@ class Arrows:
 
     def table(self) -> pd.DataFrame:
         """One row per ordered pair, with names of source and target."""
+        import pandas as pd
+
         rows = [vars(arrow) for arrow in self.arrows]
         out = pd.DataFrame(rows, columns=list(Arrow.__dataclass_fields__))
         for end in ("source", "target"):

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import pdist, squareform
 
 from nissl.align.errormap.maps import ErrorMap
 from nissl.align.fragments import Floats, Ints
@@ -57,6 +55,8 @@ class Groups:
 
 def groups(found: ErrorMap, rng: np.random.Generator) -> Groups:
     """Part fragments into groups, or say that there are none."""
+    from scipy.spatial.distance import pdist, squareform
+
     distance = found.distance()
     n = len(distance)
     if n < FEWEST:
@@ -248,6 +248,9 @@ def _doubly_centred(distance: Floats) -> Floats:
 
 def _best_cut(condensed: Floats, n: int) -> tuple[float, Ints]:
     """Best mean silhouette over numbers of groups, and the groups from 0."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
     tree = linkage(condensed, "average")
     distance = squareform(condensed)
     best, chosen = -1.0, np.zeros(n, np.int64)

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from nissl.align.errormap.reading import N_AXES, N_NULL, Plan, planned, read_row
 from nissl.align.errormap.responses import Responses
@@ -82,12 +80,17 @@ class ErrorMap:
 
     def order(self) -> Ints:
         """Fragments in an order that puts those together that predict each other."""
+        from scipy.cluster.hierarchy import leaves_list
+
         if len(self.names) < 3:
             return np.arange(len(self.names))
         return np.asarray(leaves_list(self.tree()), np.int64)
 
     def tree(self) -> Floats:
         """Average linkage of three or more fragments, as SciPy writes it."""
+        from scipy.cluster.hierarchy import linkage
+        from scipy.spatial.distance import squareform
+
         distance = squareform(self.distance(), checks=False)
         return np.asarray(linkage(distance, "average", optimal_ordering=True), float)
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from nissl.align.fragments import Bools, Floats, Fragment, Ints, conditions, runs
 from nissl.align.latent.aligners import Settings, align
@@ -170,6 +169,8 @@ def simulated(seeds: Iterable[int], method: str = "transport") -> tuple[Floats, 
 
 def fitted(facts: Floats, right: Bools) -> tuple[float, float, float]:
     """Numbers of the curve: `CURVE` came from seeds 0 to 39 of two methods."""
+    from sklearn.linear_model import LogisticRegression
+
     curve = LogisticRegression(C=100.0).fit(facts, right)
     slopes = curve.coef_[0]
     return float(curve.intercept_[0]), float(slopes[0]), float(slopes[1])

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from nissl.align.fragments import Bools, Floats, conditions
 from nissl.align.latent.simulate import simulate_day, simulate_subject
@@ -86,6 +85,8 @@ def simulated(seeds: Iterable[int]) -> tuple[Floats, Bools]:
 
 def fitted(gaps: Floats, right: Bools) -> tuple[float, float]:
     """Slope and offset of the curve: `SLOPE`, `OFFSET` came from seeds 0 to 299."""
+    from sklearn.linear_model import LogisticRegression
+
     x = np.log(np.maximum(gaps, _FLOOR))[:, None]
     curve = LogisticRegression(C=100.0).fit(x, right)
     return float(curve.coef_[0, 0]), float(curve.intercept_[0])

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from nissl.align.fragments import Floats
 from nissl.align.latent.procrustes import likeness
@@ -69,6 +68,8 @@ def dissimilarities(x: Floats) -> Floats:
 
 def rsa(a: Floats, b: Floats) -> float:
     """Rank correlation of two populations' dissimilarities of rows, -1 to 1."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(dissimilarities(x)) for x in (a, b)]
     return float(np.corrcoef(*ranks)[0, 1])
 

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize_scalar
 
 from nissl.align.fragments import Floats, Fragment, Ints, runs
 
@@ -172,6 +170,8 @@ def _round(now: Process, groups: list[Floats], longest: int) -> tuple[Process, f
 
 def _pace(k: int, moments: list[tuple[int, int, Floats]], now: float, longest: int) -> float:
     """Timescale under which a latent's second moments are most likely, bins."""
+    from scipy.linalg import cho_factor, cho_solve
+    from scipy.optimize import minimize_scalar
 
     def cost(log_scale: float) -> float:
         total = 0.0
@@ -197,6 +197,8 @@ def kernel(n: int, timescale: float) -> Floats:
 
 def _covariance(n: int, timescale: Floats, inner: Floats) -> tuple[Floats, float]:
     """Posterior covariance of latents, latent by latent; log |K| + log |K^-1 + readout|."""
+    from scipy.linalg import cho_factor, cho_solve
+
     q = len(timescale)
     precision = np.kron(inner, np.eye(n))
     log_size = 0.0

@@ -10,7 +10,6 @@ turn changes, and conditions where both days know them.
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from nissl.align.fragments import Floats
 from nissl.align.latent.trajectories import Trajectories
@@ -31,6 +30,8 @@ def coupled(a: Trajectories, b: Trajectories) -> Floats:
     ----------
     a, b : Trajectories
     """
+    from scipy.spatial.distance import cdist
+
     da, db = (cdist(t.flat, t.flat) for t in (a, b))
     return gromov_wasserstein(da / da.mean(), db / db.mean())
 
@@ -45,6 +46,8 @@ def fused(a: Trajectories, b: Trajectories, share: float = SHARE) -> Floats:
     share : float
         Of the distances, 0 to 1.
     """
+    from scipy.spatial.distance import cdist
+
     da, db = (cdist(t.flat, t.flat) for t in (a, b))
     own_a, own_b = _invariants(a), _invariants(b)
     apart = cdist(own_b, own_a, "sqeuclidean") / own_a.shape[1]
@@ -84,6 +87,8 @@ def gromov_wasserstein(
     -------
     ndarray, shape (n_b, n_a)
     """
+    from scipy.spatial.distance import cdist
+
     wa, wb = np.full(len(da), 1 / len(da)), np.full(len(db), 1 / len(db))
     # Begin where points are alike in how far they are from all others.
     order = np.linspace(0, 1, 16)

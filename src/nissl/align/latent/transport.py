@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from nissl.align.fragments import Floats, Ints
 from nissl.align.latent.procrustes import rotation
@@ -151,6 +150,8 @@ def _searched(
 
 def _middles(t: Trajectories, rng: np.random.Generator) -> _Middles:
     """Mean trajectories of groups of like windows: values, share of windows, condition or -1."""
+    from sklearn.cluster import KMeans
+
     known = np.unique(t.condition)
     values, share, kind = [], [], []
     for c in known.tolist():

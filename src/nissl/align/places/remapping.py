@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from nissl.align.fragments import Bools, Floats, Ints
 from nissl.align.places.tuning import Tuning
@@ -128,6 +126,9 @@ def _alike(a: Floats, b: Floats, rng: np.random.Generator | None = None) -> floa
 
 def _grouped(likeness: Floats, session: Ints, limit: float) -> Ints:
     """Average linkage; the first session's most frequent group is 0, lonely windows are -1."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
     apart = 1 - np.nan_to_num(likeness, nan=0.0)
     np.fill_diagonal(apart, 0.0)
     tree = linkage(squareform(apart, checks=False), "average")

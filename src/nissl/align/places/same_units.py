@@ -16,15 +16,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from nissl.align.fragments import Bools, Floats, Ints
 from nissl.align.places.simulate import simulate_places
 from nissl.align.places.tuning import Tuning
 from nissl.annotators.names.transport import assigned, best
 from nissl.errors import BadArgumentError
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 MIN_UNITS = 10
 _TRUST = np.linspace(0.05, 1.0, 20)
@@ -141,6 +144,8 @@ def _two_days(rng: np.random.Generator) -> tuple[Tuning, Tuning, bool]:
 
 def fitted(facts: Floats, right: Bools) -> tuple[float, ...]:
     """Numbers of the curve: `CURVE` came from seeds 0 to 399."""
+    from sklearn.linear_model import LogisticRegression
+
     curve = LogisticRegression(C=100.0, max_iter=1000).fit(facts, right)
     return (float(curve.intercept_[0]), *curve.coef_[0].tolist())
 
@@ -190,6 +195,8 @@ def _evidence(
 
 def _learnt(a: Tuning, b: Tuning) -> tuple[LogisticRegression, Floats]:
     """Model of the odds of one unit against two, from halves of each day; odds of two units."""
+    from sklearn.linear_model import LogisticRegression
+
     same, other = [], []
     for day in (a, b):
         found = _evidence(day, day, _half(day, 0), _half(day, 1))

@@ -13,10 +13,10 @@ no partner. When a unit fires is never read, so that it can be held against the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
 from nissl.align.assignment import one_to_one, with_rivals
 from nissl.align.mixture import posterior
@@ -32,6 +32,9 @@ from nissl.align.waveforms.features import (
 )
 from nissl.align.waveforms.templates import Floats, Singles, UnitTemplates, on_shared_channels
 from nissl.errors import BadArgumentError
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 MIN_UNITS = 3
 REACH_UM = 60.0
@@ -217,6 +220,8 @@ class _Learnt:
 
 
 def _learnt(a: UnitTemplates, b: UnitTemplates, first: Looks) -> _Learnt:
+    from sklearn.linear_model import LogisticRegression
+
     same, other = [], []
     gaps: tuple[list[Floats], list[Floats]] = ([], [])
     for day in (a, b):

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from nissl.align.fragments import Floats, Fragment, runs
 from nissl.align.latent.decoding import ridge
@@ -295,6 +294,8 @@ def _rule(
 
 
 def _held(measure: str, rows: Floats) -> Held:
+    from scipy.stats import spearmanr
+
     value, null, own = rows[:, 0], rows[:, 1], rows[:, 2]
     trend = p = float("nan")
     later = (value / np.maximum(own, 1e-3))[1:]

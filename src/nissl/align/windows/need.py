@@ -19,8 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.stats import norm
 
 from nissl.align.fragments import Floats, Fragment, Ints, conditions, runs
 from nissl.align.latent.aligners import Settings, align
@@ -76,6 +74,8 @@ class Curve:
 
     def power(self, n: npt.ArrayLike, goal: float) -> Floats:
         """Probability of a score at or above the goal; of right or wrong, of right."""
+        from scipy.stats import norm
+
         if self.binary:
             return self.mean(n)
         spread = np.maximum(self.wide * np.asarray(n, float) ** -0.5, 1e-9)
@@ -343,6 +343,8 @@ def _curve(sizes: Ints, scores: Floats, known: npt.NDArray[np.bool_]) -> Curve:
 
 def _logistic(sizes: Ints, scores: Floats, known: npt.NDArray[np.bool_]) -> Curve:
     """Probability of being right, logistic in the logarithm of the size, and never falling."""
+    from scipy.optimize import minimize
+
     right = scores[known] > 0.5
     n = np.broadcast_to(sizes[:, None], known.shape)[known].astype(float)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import CubicSpline
 
 from nissl.annotators.celltypes.layers import layer_code
 from nissl.annotators.celltypes.unit import Unit
@@ -80,6 +79,8 @@ def waveform_of(unit: Unit) -> tuple[Values, Values] | None:
 
 def _resampled(wave: Values, rate_hz: float) -> Values:
     """Waveform at 30 kHz on 180 samples, largest deflection at the 90th."""
+    from scipy.interpolate import CubicSpline
+
     at = np.arange(len(wave)) / rate_hz
     fine = wave
     if rate_hz != RATE_HZ and len(wave) > 1:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from nissl.annotators.celltypes.encoder import Encoders
 from nissl.annotators.celltypes.exemplars import Exemplar, exemplars_of
@@ -82,6 +81,8 @@ def grown(
     MissingInputError
         Fewer than ten labelled units, or no two classes with three.
     """
+    from threadpoolctl import threadpool_limits
+
     with threadpool_limits(1):  # small products, which several threads only slow down
         return _grown(examples, encoders, seed, before)
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from nissl.annotators.tracks.augment import QUANTUM, Augment, coded
 from nissl.annotators.tracks.network import STRIDE, NetworkSettings, TrackNet
@@ -106,6 +105,8 @@ def lesson(
         Draws the voxels.
     how : Teaching
     """
+    from scipy import ndimage
+
     slots = np.full((n_neurons, how.most, 3), np.nan)
     for number, box in enumerate(ndimage.find_objects(mask), start=1):
         if box is None:

@@ -15,8 +15,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
-from scipy.special import gammaln
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,6 +60,8 @@ class Scatter:
 
     @cached_property
     def _constant(self) -> Floats:
+        from scipy.special import gammaln
+
         d, df = self.centre.shape[1], self.freedom
         log_det = np.linalg.slogdet(self.scale)[1]
         constant = gammaln((df + d) / 2) - gammaln(df / 2) - d / 2 * np.log(df * np.pi)
@@ -166,6 +166,8 @@ def chosen(
 
 
 def _left_out(values: Floats, kinds: Sequence[str], strength: float, tie: float) -> int:
+    from scipy.optimize import linear_sum_assignment
+
     right, known = 0, np.asarray(kinds)
     for own in range(len(values)):
         rest = np.delete(values, own, axis=0)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 Floats = npt.NDArray[np.float64]
 _NEVER = 1e-12
@@ -59,5 +58,7 @@ def best(probability: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
     ----------
     probability : ndarray, shape (n_points, n_names)
     """
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(-np.log(probability + _NEVER))
     return rows.astype(np.int64), columns.astype(np.int64)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from nissl.errors import BadArgumentError
 
@@ -280,6 +279,8 @@ def _strongest(
     spacing: Spacing,
 ) -> npt.NDArray[np.intp]:
     """One maximum for each blob, the strongest first; wide filters see what narrow ones part."""
+    from scipy.spatial import cKDTree
+
     shape = np.asarray(spacing) / (ELONGATION, 1, 1)
     scaled = at * shape
     tree = cKDTree(scaled)

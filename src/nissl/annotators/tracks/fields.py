@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import interpolate, linalg, ndimage, spatial
 
 from nissl.errors import BadArgumentError, BadMetadataError
 
@@ -104,6 +103,8 @@ class Field:
 
     def scaled(self, part: float) -> Field:
         """The same way, only a part of it: 0 moves nothing, 1 is this field."""
+        from scipy import linalg
+
         whole = np.vstack([self.affine, [0, 0, 0, 1]])
         root = linalg.logm(whole)
         if np.iscomplexobj(root) and np.abs(root.imag).max() > 1e-9:  # a half turn, a mirror
@@ -128,6 +129,8 @@ class Field:
 
     def sources(self) -> Reals:
         """Places z, y, x in voxels that each voxel of a carried volume comes from, (3, z, y, x)."""
+        from scipy import interpolate
+
         nodes = self._nodes
         places = np.stack(np.meshgrid(*nodes, indexing="ij"), axis=-1)[..., ::-1]
         coarse = np.moveaxis(self.inverse_at(places)[..., ::-1], -1, 0)
@@ -144,6 +147,8 @@ class Field:
 
     def warp_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Labels carried along, (z, y, x), of the same type; 0 comes from outside."""
+        from scipy import ndimage
+
         self._check(labels.shape)
         sources = self.sources()
         return np.asarray(ndimage.map_coordinates(labels, sources, order=0, mode="grid-constant"))
@@ -203,6 +208,8 @@ def resampled(volume: npt.NDArray[Any], sources: Reals, order: int = 1) -> npt.N
 
     What comes from outside takes the median of its channel, which is background.
     """
+    from scipy import ndimage
+
     out = np.empty(volume.shape, np.float32)
     for channel, into in zip(np.asarray(volume, np.float32), out, strict=True):
         empty = float(np.median(channel))
@@ -331,6 +338,8 @@ class _Basis:
 
     def fitted(self, x: Reals, y: Reals, weight: Reals, strain: float) -> Field:
         """Weighted fit of y by x; the rigid motion is free, all else costs strain."""
+        from scipy import linalg
+
         weight = weight / weight.sum()
         from_, to = weight @ x, weight @ y
         turn = _rotation(x - from_, y - to, weight)
@@ -357,6 +366,8 @@ def _agreement(x: Reals, y: Reals, trust: Reals, voxel: float) -> Reals:
     Bending changes distances between neighbours little, however far it carries them; a wrong
     match changes nearly all of them.
     """
+    from scipy import spatial
+
     before, after = spatial.distance_matrix(x, x), spatial.distance_matrix(y, y)
     reach = np.sort(before, axis=1)[:, min(N_NEAR, len(x) - 1)]
     close = np.exp(-0.5 * (before / reach[:, None]) ** 2)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from nissl.annotators.tracks.fields import Field, Triple, fit_field, resampled, voxel_size
 from nissl.annotators.tracks.synthesis import Settings, drawn, dressed, gains
@@ -82,6 +81,8 @@ def synthesise_masks(
     SyntheticMasks or None
         None where too few objects were predicted or no draw was plausible.
     """
+    from scipy import ndimage
+
     if mask.shape != volume.shape[1:] or target_mask.shape != mask.shape:
         raise BadArgumentError(
             f"masks of {volume.shape[1:]}, as the volume's",
@@ -122,6 +123,8 @@ def landmarks(mask: Labels) -> dict[int, Reals]:
     A side is the mean of its outermost voxels: it moves when an object grows or is squeezed,
     and stands a few wrong voxels.
     """
+    from scipy import ndimage
+
     out = {}
     for number, box in enumerate(ndimage.find_objects(mask.astype(np.int64)), start=1):
         if box is None:
@@ -148,6 +151,7 @@ def plane_flow(image: npt.NDArray[Any], target: npt.NDArray[Any]) -> Reals:
     ndarray, shape (2, z, y, x), pixels
         Where to read the image instead of at each pixel.
     """
+    from scipy import ndimage
     from skimage.registration import optical_flow_ilk
 
     flow = np.zeros((2, *image.shape))
@@ -164,6 +168,8 @@ def plane_flow(image: npt.NDArray[Any], target: npt.NDArray[Any]) -> Reals:
 
 def tidied(mask: Labels) -> Labels:
     """Each object as its largest piece, holes filled in every plane; never over another one."""
+    from scipy import ndimage
+
     out = np.zeros_like(mask)
     for number, box in enumerate(ndimage.find_objects(mask.astype(np.int64)), start=1):
         if box is None:
@@ -185,6 +191,8 @@ def _brightness(volume: npt.NDArray[Any], mask: Labels) -> Reals:
 
 def _after(sources: Reals, flow: Reals) -> Reals:
     """Sources read where the flow points: first the field, then the flow."""
+    from scipy import ndimage
+
     places = np.indices(sources.shape[1:], dtype=float)
     places[1:] += flow
     return np.stack([ndimage.map_coordinates(s, places, order=1, mode="nearest") for s in sources])

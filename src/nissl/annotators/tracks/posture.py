@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from nissl.annotators.tracks.fields import Triple, voxel_size
 from nissl.annotators.tracks.volumes import Volumes
@@ -100,6 +99,8 @@ def sketch(volume: npt.NDArray[np.floating], size: Triple) -> Floats:
     -------
     ndarray, shape (n_directions * n_ranks,), float32
     """
+    from scipy import ndimage
+
     sharp, broad = (
         ndimage.gaussian_filter(np.asarray(volume, np.float32), width)
         for width in ((0.5, 1, 1), (1, 3, 3))

@@ -20,7 +20,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from nissl.annotators.tracks.annotated import spacing_of
 from nissl.annotators.tracks.positions import Positions
@@ -197,6 +196,8 @@ def background(volumes: Volumes, *, quantile: float = 0.2, window: int = 1) -> B
     window : int
         Volumes over which the median runs; 1 takes each volume by itself.
     """
+    from scipy import ndimage
+
     if not 0 <= quantile <= 1 or window < 1:
         raise BadArgumentError(
             "a quantile from 0 to 1 and a window of 1 volume or more",
@@ -237,6 +238,8 @@ class Upright:
 
     def volume(self, volume: Floats, channel: int, frame: int) -> Floats:
         """The volume turned, by linear interpolation; what was not recorded is its median."""
+        from scipy import ndimage
+
         del channel
         empty = float(np.median(volume))
         turn = self._turn(frame)[::-1, ::-1]  # (y, x)
@@ -351,6 +354,8 @@ class Differences(InPlace):
 
     def volume(self, volume: Floats, channel: int, frame: int) -> Floats:
         """What is brighter than its surroundings, at the size of a neuron."""
+        from scipy import ndimage
+
         del channel, frame
         wide = tuple(DOG_RATIO * s for s in self.sigma)
         narrow = ndimage.gaussian_filter(volume, self.sigma)

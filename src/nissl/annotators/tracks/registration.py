@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import linear_sum_assignment
 
 from nissl.errors import BadArgumentError
 
@@ -332,6 +330,8 @@ class _Drift:
 
     def _move(self, kernel: Floats, posterior: Floats, noise: float) -> tuple[Floats, Floats]:
         """Posterior mean and variance of the field, given soft partners."""
+        from scipy.linalg import cho_factor, cho_solve
+
         mass = posterior.sum(axis=1)
         seen = mass > 1e-3
         if not seen.any():
@@ -350,6 +350,8 @@ def assigned(posterior: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
 
     A pair must be likelier than `LEAST` to be taken at all.
     """
+    from scipy.optimize import linear_sum_assignment
+
     n, _ = posterior.shape
     worth = np.log(np.maximum(posterior, 1e-12) / LEAST)
     left, right = linear_sum_assignment(np.maximum(worth, 0), maximize=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from nissl.annotators.tracks.positions import Positions
 from nissl.errors import BadArgumentError
@@ -77,6 +76,8 @@ def count(
     BadArgumentError
         A distance that is not above zero.
     """
+    from scipy.optimize import linear_sum_assignment
+
     if not within > 0:
         raise BadArgumentError("a distance above 0", f"{within}", "Give `within`.")
     scale = np.asarray((1.0, 1.0, 1.0) if spacing_um is None else spacing_um[::-1])
@@ -104,6 +105,8 @@ def count(
 
 def most_pairs(near: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """As many pairs as possible of rows and columns that are near, one to one."""
+    from scipy.optimize import linear_sum_assignment
+
     left, right = linear_sum_assignment(near, maximize=True)
     kept = near[left, right]
     return left[kept], right[kept]
@@ -129,6 +132,8 @@ def match(
     new_items: ItemTable | None = None,
 ) -> dict[int, int]:
     """Tracks of two runs that are mostly at the same places, one to one: {old: new}."""
+    from scipy.optimize import linear_sum_assignment
+
     del old_items, new_items
     a, b = Positions.from_labels(old), Positions.from_labels(new)
     _, mine, theirs = np.intersect1d(a.frames, b.frames, return_indices=True)

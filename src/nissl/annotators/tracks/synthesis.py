@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import KDTree
 
 from nissl.annotators.tracks.fields import (
     Field,
@@ -181,6 +180,8 @@ def plausible(field: Field, xyz: npt.NDArray[Any], how: Settings) -> bool:
     xyz : ndarray, shape (n, 3), voxels
         Places of neurons before; all finite.
     """
+    from scipy.spatial import KDTree
+
     strain = field.strain(xyz)
     if strain.folded or strain.largest > how.most_strain:
         return False

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.cells.motion.grid import Grid
-from nissl.annotators.cells.motion.kernels import climbed, crossed, summits, tapered
 
 Floats = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
@@ -143,6 +142,8 @@ def matched(matcher: Matcher, images: Floats, *, local: bool = True) -> Found:
 
 def rigid(matcher: Matcher, images: Floats) -> tuple[Values, Waves]:
     """Peaks, (n, 5): lag along y and x, height, bends; and the crossed spectra."""
+    from nissl.annotators.cells.motion.kernels import crossed
+
     spectra = _spectra(images, np.zeros((len(images), 2), np.int64), matcher.whole, each=True)
     crossed(spectra, matcher.whole.targets)
     return _peaks(spectra, matcher.whole.size, matcher.grid.reach), spectra
@@ -164,6 +165,8 @@ def _nodes(matcher: Matcher, image: Floats, shift: Values) -> Values:
 
 def _apart(matcher: Matcher, image: Floats, shift: Values) -> tuple[Values, Values]:
     """How far each block is from where the whole frame would put it, px, and its precision."""
+    from nissl.annotators.cells.motion.kernels import crossed
+
     grid, blocks = matcher.grid, matcher.blocks
     if blocks is None:
         return np.zeros((0, 2)), np.zeros((0, 2))
@@ -206,6 +209,8 @@ def _spectra(
     """Half spectra of windows: one of each image, or all of the only image."""
     from scipy.fft import rfft2
 
+    from nissl.annotators.cells.motion.kernels import tapered
+
     windows = np.empty((len(corners), *pattern.size), np.float32)
     for index, corner in enumerate(corners):
         tapered(images[index if each else 0], corner, pattern.taper, windows[index])
@@ -214,6 +219,8 @@ def _spectra(
 
 def _peaks(spectra: Waves, size: tuple[int, int], reach: tuple[int, int]) -> Values:
     from scipy.fft import irfft2
+
+    from nissl.annotators.cells.motion.kernels import climbed, summits
 
     surfaces = irfft2(spectra, size)
     lags = np.empty((len(spectra), 2), np.int64)
@@ -291,6 +298,8 @@ def coherence_of(matcher: Matcher, images: Floats) -> Values:
 
     Images are those that the template was made of, in their places.
     """
+    from nissl.annotators.cells.motion.kernels import crossed
+
     size = matcher.grid.size
     flat = _pattern(
         matcher.template,

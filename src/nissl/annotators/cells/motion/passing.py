@@ -11,7 +11,6 @@ import numpy.typing as npt
 from nissl.annotators.cells.motion.matching import LEAST_HEIGHT, Matcher, matched
 from nissl.annotators.cells.motion.template import moved_back, smaller
 from nissl.annotators.cells.summary import definition
-from nissl.annotators.cells.summary_kernels import smooth_all
 from nissl.data import Movie
 from nissl.labels.digest import digest_json
 from nissl.run.chunks import Chunk, plan_chunks
@@ -170,6 +169,8 @@ def _plane(movie: Movie, known: Matcher, at_once: int, chunk: Chunk) -> Arrays:
 
 def _standard(image: Floats, known: Matcher) -> Floats:
     """The smoothed inner part of an image, of mean 0 and length 1."""
+    from nissl.annotators.cells.summary_kernels import smooth_all
+
     smooth = np.empty((1, *image.shape), np.float32)
     smooth_all(np.ascontiguousarray(image[None]), smooth)
     edge = [min(reach, n // 4) for reach, n in zip(known.grid.reach, image.shape, strict=True)]

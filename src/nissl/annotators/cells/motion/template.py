@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.cells.motion.grid import Grid, grid, stiffened
-from nissl.annotators.cells.motion.kernels import padded, shrink, warped
 from nissl.annotators.cells.motion.matching import (
     Matcher,
     coherence_of,
@@ -55,6 +54,8 @@ def read_frames(movie: Movie, frames: npt.NDArray[np.int64]) -> npt.NDArray[Any]
 
 def smaller(frames: npt.NDArray[Any], geometry: Grid) -> Floats:
     """Frames, (n, y, x), as the smaller image of a grid."""
+    from nissl.annotators.cells.motion.kernels import shrink
+
     out = np.empty((len(frames), *geometry.size), np.float32)
     native = np.ascontiguousarray(frames, dtype=frames.dtype.newbyteorder("="))
     shrink(native, geometry.factor, np.asarray(geometry.corner, np.int64), out)
@@ -63,6 +64,8 @@ def smaller(frames: npt.NDArray[Any], geometry: Grid) -> Floats:
 
 def moved_back(image: Floats, nodes: Floats, factor: int) -> Floats:
     """A smaller image with its displacements, (rows, columns, 2) in px, taken out."""
+    from nissl.annotators.cells.motion.kernels import padded, warped
+
     scaled = np.ascontiguousarray(nodes, np.float64) / factor
     margin = int(np.ceil(np.abs(scaled).max(initial=0.0))) + 3
     height, width = image.shape
