@@ -6,6 +6,9 @@ import sys
 
 import nissl
 
+SLOW = {"pandas", "sklearn", "scipy.stats", "scipy.ndimage", "numba", "lightgbm"}
+"""Each takes from a tenth of a second to two seconds to import, at every start of a command."""
+
 
 def _modules_after(code: str) -> set[str]:
     script = f"import sys, json; {code}; print(json.dumps(sorted(sys.modules)))"
@@ -31,4 +34,10 @@ def test_importing_nissl_brings_nothing_heavy():
 def test_facade_and_command_line_never_import_pytorch():
     loaded = _modules_after("import nissl, nissl.cli, nissl.project; nissl.open, nissl.read")
     assert "torch" not in loaded
-    assert not loaded & {"spikeinterface", "matplotlib", "dask"}
+    assert not loaded & ({"spikeinterface", "matplotlib", "dask"} | SLOW)
+
+
+def test_listing_tasks_imports_no_package_that_only_computes():
+    asked = "[dict(ANNOTATORS.get(m).missing()) for t in TASKS for m in TASKS.get(t).methods]"
+    loaded = _modules_after(f"from nissl.tasks import ANNOTATORS, TASKS; {asked}")
+    assert not loaded & SLOW

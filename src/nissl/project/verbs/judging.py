@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nissl.align.evidence.claim import Claim, Recorded
-from nissl.annotators.spikes.verifying.verdict import Verdict
 from nissl.errors import BadArgumentError
-from nissl.project import sortings
-from nissl.project.relating import directing, evidencing
-from nissl.project.relating.series import TABLES
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
+
+if TYPE_CHECKING:
+    from nissl.align.evidence.claim import Claim
+    from nissl.annotators.spikes.verifying.verdict import Verdict
+    from nissl.project import sortings
+    from nissl.project.relating import directing, evidencing
 
 
 class Judging(Opened):
@@ -42,6 +43,8 @@ class Judging(Opened):
         Directed
             A verdict for each ordered pair, and the files: tables, picture and facts.
         """
+        from nissl.project.relating import directing
+
         given = [sources] if isinstance(sources, Source | str | Path) else list(sources)
         found = [self._source_or_table(each) for each in given]
         return directing.arrows(self.store, found, **options)
@@ -71,6 +74,9 @@ class Judging(Opened):
         Path
             Its file, to which metadata may be added.
         """
+        from nissl.align.evidence.claim import Claim, Recorded
+        from nissl.project.relating import evidencing
+
         given = [windows] if isinstance(windows, str) else list(windows)
         if len(given) not in (1, len(sources)):
             raise BadArgumentError(
@@ -102,9 +108,13 @@ class Judging(Opened):
         Evidence
             The checklist, and its files: page, Markdown with figures, JSON, tables.
         """
+        from nissl.project.relating import evidencing
+
         return evidencing.evidence(self.store, claim, **options)
 
     def _source_or_table(self, given: Source | str | Path) -> Source | Path:
+        from nissl.project.relating.series import TABLES
+
         if isinstance(given, Source):
             return given
         return Path(given) if Path(given).suffix.lower() in TABLES else self.source(str(given))
@@ -122,8 +132,12 @@ class Judging(Opened):
         **options
             `stream`, `out` (a folder), `options` (`nissl.project.sortings.Options`), `resources`.
         """
+        from nissl.project import sortings
+
         return sortings.verify_source(self.store, self.source(source), method, **options)
 
     def calibration_of(self, source: Source | str, method: str, **options: Any) -> Verdict:
         """Tell whether a method's confidence of single spikes is a probability on a source."""
+        from nissl.project import sortings
+
         return sortings.calibration_of(self.store, self.source(source), method, **options)

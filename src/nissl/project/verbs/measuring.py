@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nissl.annotators.events.erp import Component, Window
-from nissl.project import evoked as evoking
-from nissl.project import responding, tracing
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
+
+if TYPE_CHECKING:
+    from nissl.annotators.events.erp import Component, Window
+    from nissl.project import responding, tracing
 
 
 class Measuring(Opened):
@@ -34,6 +35,8 @@ class Measuring(Opened):
         list of (class, nissl.annotators.events.erp.Component)
             Scores with their standardised measurement errors.
         """
+        from nissl.project import evoked as evoking
+
         return evoking.evoked(self.store, self.source(source), windows, **options)
 
     def traces(self, source: Source | str, **options: Any) -> tracing.Traced:
@@ -54,6 +57,8 @@ class Measuring(Opened):
         Traced
             Names of the sources; "fluorescence" is what the task `rates` reads.
         """
+        from nissl.project import tracing
+
         return tracing.traces(self.store, self.source(source), **options)
 
     def responses(
@@ -80,4 +85,6 @@ class Measuring(Opened):
         Answers
             Labels of the task "responses" with their numbers, kept in the project.
         """
+        from nissl.project import responding
+
         return responding.respond(self.store, self.source(source), stimuli, **options)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nissl.project import syncing
-from nissl.project.relating import (
-    aligning,
-    carrying,
-    comparing,
-    coupling,
-    mapping,
-    translating,
-    waveforming,
-)
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
+
+if TYPE_CHECKING:
+    from nissl.project import syncing
+    from nissl.project.relating import (
+        aligning,
+        carrying,
+        comparing,
+        coupling,
+        mapping,
+        translating,
+        waveforming,
+    )
 
 
 class Relating(Opened):
@@ -55,6 +57,8 @@ class Relating(Opened):
             LINKS with the probability of each, kept in the project, and how the field or the
             probe moved.
         """
+        from nissl.project.relating import aligning
+
         first, second = self.source(a), self.source(b)
         return aligning.align(
             self.store,
@@ -98,6 +102,8 @@ class Relating(Opened):
             Latents of all as derived sources, the maps, which axes are the same ones, how alike
             the geometries are beside chance, and what speaks against the match.
         """
+        from nissl.project.relating import comparing
+
         others = [b] if isinstance(b, Source | str) else list(b)
         chosen = [self.source(s) for s in (a, *others)]
         given = [windows] if isinstance(windows, str | Path) else windows
@@ -128,6 +134,8 @@ class Relating(Opened):
         Compared
             Skill of each ordered pair with interval, null and p, and why the worst pair is lost.
         """
+        from nissl.project.relating import mapping
+
         chosen = self.annotated("spikes") if sources is None else sources
         given = [windows] if isinstance(windows, str | Path) else windows
         return mapping.error_map_of(self.store, [self.source(s) for s in chosen], given, **options)
@@ -159,6 +167,8 @@ class Relating(Opened):
         Translated
             The map, its skill in windows left out beside two nulls, and where it fails.
         """
+        from nissl.project.relating import translating
+
         first, second = self.source(a), self.source(b)
         given = [windows] if isinstance(windows, str | Path) else windows
         return translating.translate_sources(self.store, first, second, given, **options)
@@ -191,6 +201,8 @@ class Relating(Opened):
             Skill of the unchanged and of the adapted rule beside the source's own, both ways, with
             nulls, and where a rule does not carry over.
         """
+        from nissl.project.relating import carrying
+
         first, second = self.source(a), self.source(b)
         given = [windows] if isinstance(windows, str | Path) else windows
         return carrying.carry_sources(self.store, first, second, given, **options)
@@ -221,6 +233,8 @@ class Relating(Opened):
             Rounds, the skill on a part that no choice has seen, pairs that do not match, and what
             to record next. The same call goes on where an earlier one was interrupted.
         """
+        from nissl.project.relating import coupling
+
         chosen = self.annotated("spikes") if sources is None else sources
         given = [windows] if isinstance(windows, str | Path) else windows
         return coupling.couple_sources(
@@ -229,4 +243,6 @@ class Relating(Opened):
 
     def sync(self, a: Source | str, b: Source | str, **options: Any) -> syncing.Synchrony:
         """Match the pulses that two devices share and map their clocks onto each other."""
+        from nissl.project import syncing
+
         return syncing.sync(self.store, self.source(a), self.source(b), **options)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nissl.annotators.celltypes.ground_truth import GroundTruth
-from nissl.annotators.celltypes.library import Library
-from nissl.project import libraries, tagging
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
+
+if TYPE_CHECKING:
+    from nissl.annotators.celltypes.ground_truth import GroundTruth
+    from nissl.annotators.celltypes.library import Library
 
 
 class Tagging(Opened):
@@ -25,6 +26,8 @@ class Tagging(Opened):
             `pulses` (name of a line or of events, or a table onset,duration in seconds), `name`
             (the class that carries the opsin), `criteria`, `plots` (a folder), `seed`.
         """
+        from nissl.project import tagging
+
         return tagging.tag(self.store, self.source(source), **options)
 
     def tag_by_drug(self, source: Source | str, **options: Any) -> GroundTruth:
@@ -37,14 +40,20 @@ class Tagging(Opened):
             `before`, `after`, `washout` (names of spans or tables), `name` (the class that
             answers so), `change`, `seed`.
         """
+        from nissl.project import tagging
+
         return tagging.tag_by_drug(self.store, self.source(source), **options)
 
     def tag_by_table(self, source: Source | str, path: str | Path, *, by: str) -> GroundTruth:
         """Keep classes of units that a person states in a table (unit, class, evidence)."""
+        from nissl.project import tagging
+
         return tagging.tag_by_table(self.store, self.source(source), Path(path), by=by)
 
     def link_purkinje(self, source: Source | str, **options: Any) -> GroundTruth:
         """Link the complex-spike and simple-spike units of Purkinje cells; merges nothing."""
+        from nissl.project import tagging
+
         return tagging.purkinje(self.store, self.source(source), **options)
 
     def library(self, **options: Any) -> Library:
@@ -56,4 +65,6 @@ class Tagging(Opened):
             `name`, `licence`, `everything` (units of unknown type too), `resolve`, and `card`
             (further entries, as "description", "citation" or "classes").
         """
+        from nissl.project import libraries
+
         return libraries.library_of(self.store, **options)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nissl.project.relating import needing
-from nissl.project.relating import windowing as finding
 from nissl.project.source import Source
 from nissl.project.verbs.base import Opened
+
+if TYPE_CHECKING:
+    from nissl.project.relating import needing
+    from nissl.project.relating import windowing as finding
 
 
 class Windowing(Opened):
@@ -36,6 +38,8 @@ class Windowing(Opened):
         Windowed
             Descriptions, label sets, and what is doubtful or not known.
         """
+        from nissl.project.relating import windowing as finding
+
         chosen = self.annotated("spikes") if sources is None else sources
         return finding.find_windows(self.store, [self.source(s) for s in chosen], **options)
 
@@ -62,6 +66,8 @@ class Windowing(Opened):
         Needed
             Windows and minutes with an interval, the curve, and a sentence.
         """
+        from nissl.project.relating import needing
+
         given = [trials] if isinstance(trials, str | Path) else trials
         first, second = self.source(a), self.source(b)
         return needing.windows_needed(self.store, first, second, given, **options)
@@ -82,4 +88,6 @@ class Windowing(Opened):
         Held
             Measures of each piece against the first beside chance and the piece's own halves.
         """
+        from nissl.project.relating import needing
+
         return needing.windows_hold(self.store, self.source(source), **options)
