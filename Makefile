@@ -7,6 +7,8 @@ STUDY ?= study
 # the review app's sources: installing builds it, with a Node of its own
 FRONT_END := hatch_build.py $(shell find web -type f -not -path "*/node_modules/*" -not -name "*.md" 2>/dev/null)
 export NISSL_DATA ?= ../shared/data
+# tests start Python hundreds of times: what it compiled must stay
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint docs benchmark clean
 
