@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nissl.errors import ExportError
 from nissl.io import EXPORTERS
-from nissl.io.mark_format import MarkFormat, Sheet
+from nissl.io.mark_format import MarkFormat, Sheet, seconds_text
 from nissl.io.marks import Marks
 from nissl.labels import Author
 from nissl.testing.marks import (
@@ -25,6 +25,12 @@ from nissl.testing.marks import (
 def one_mark(onset_s, label="spindle"):
     stop = np.asarray([onset_s + 1.0])
     return Marks(np.asarray([onset_s]), stop, (label,), ((),), Author("person", "anna"))
+
+
+@given(st.floats(-1e12, 1e12) | st.floats(-1e4, 1e4) | st.floats(-1e-3, 1e-3))
+def test_seconds_are_written_in_the_fewest_digits_of_their_nanosecond(seconds):
+    known = np.format_float_positional(np.round(seconds, 9) + 0.0, unique=True, trim="-")
+    assert seconds_text(np.float64(seconds)) == known
 
 
 class WritesOne:

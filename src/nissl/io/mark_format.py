@@ -293,7 +293,10 @@ def _differences(wanted: Sequence[Row], got: Sequence[Row]) -> list[str]:
 
 def seconds_text(value: float) -> str:
     """Decimal number of seconds to the nanosecond, without an exponent."""
-    return np.format_float_positional(round(value, 9) + 0.0, unique=True, trim="-")
+    number = float(value)
+    if 1e-4 <= abs(number) < 1e9:  # Python writes these without an exponent, and much sooner
+        return repr(round(number * 1e9) / 1e9).removesuffix(".0")
+    return np.format_float_positional(np.round(number, 9) + 0.0, unique=True, trim="-")
 
 
 def first_bytes(path: str | os.PathLike[str], n: int = 4096) -> bytes:
