@@ -108,7 +108,7 @@ def discover(
             templates, residual, spikes = settle(z, templates.kept(units), rate_hz)
         if told is not None:
             told(f"threshold {threshold:g}: {found.at.size} events, {len(templates)} units")
-    return templates
+    return templates.kept(screen(z, templates, spikes, rate_hz, FLOOR))
 
 
 def beside(

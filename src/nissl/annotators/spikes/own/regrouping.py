@@ -23,6 +23,8 @@ Ints = npt.NDArray[np.int64]
 
 ALIKE = 0.5
 """Correlation of templates from which two units may be one."""
+FAR = 18
+"""Samples by which doubles of a unit may come apart."""
 SAME = 0.12
 """Norm of the difference over the smaller norm below which they are."""
 LOOSE = 0.04
@@ -67,7 +69,7 @@ def alike(templates: Templates, least: float = ALIKE) -> list[Pair]:
             if v <= u:
                 continue
             # echoes of u in scores of v, the middle phase is a shift of 0
-            near = slice(templates.reach - 8, templates.reach + 9)
+            near = slice(templates.reach - FAR, templates.reach + FAR + 1)
             row = templates.echoes[q][:, near]
             phase, lag = np.unravel_index(int(np.argmax(row)), row.shape)
             peak = float(row[phase, lag])
@@ -75,7 +77,7 @@ def alike(templates: Templates, least: float = ALIKE) -> list[Pair]:
             if likeness < least:
                 continue
             # the score of v is largest `later` samples after u's peak, so v's template is earlier
-            later = float(lag) - 8 - (float(phase) / 10 - 0.5)
+            later = float(lag) - FAR - (float(phase) / 10 - 0.5)
             apart = max(float(norms[u] + norms[v]) - 2 * peak, 0.0)
             found.append(
                 Pair(u, v, -later, likeness, float(np.sqrt(apart / min(norms[u], norms[v]))))
@@ -149,9 +151,7 @@ def apartness(templates: Templates, residual: Samples, spikes: Matched, pair: Pa
     return between(one.reshape(len(one), -1), other.reshape(len(other), -1), norm, slope)
 
 
-def between(
-    one: Samples, other: Samples, norm: float, slope: Samples | None = None
-) -> float:
+def between(one: Samples, other: Samples, norm: float, slope: Samples | None = None) -> float:
     """Statistic of `two_heaps` along the line between two sets' means.
 
     The line comes from one half of each and is looked at with the other, so that it cannot
@@ -166,6 +166,8 @@ def between(
     slope : ndarray, shape (n_dimensions,), optional
         A direction, of unit norm, that does not count.
     """
+    if min(len(one), len(other)) < 2:
+        return float("inf")
     seen: tuple[list[Samples], list[Samples]] = ([], [])
     for a, b in ((0, 1), (1, 0)):
         means = [features[a::2].mean(axis=0) for features in (one, other)]

@@ -25,6 +25,8 @@ LOCKED = 0.5
 N_STRETCHES = 25
 LEAST_ENERGY = 25.0
 """Energy that each spike must explain which nothing else does: a spike's cost, twice over."""
+LEAST_PART = 0.15
+"""And this part of its norm, squared: so much an imperfect template of another may leave."""
 
 
 def locked(templates: Templates, spikes: Matched, n_samples: int, rate_hz: float) -> Values:
@@ -97,9 +99,7 @@ def explained_alone(
     return float(np.median(left(others) - left(templates)))
 
 
-def screen(
-    z: Samples, templates: Templates, spikes: Matched, rate_hz: float, floor: float
-) -> Mask:
+def screen(z: Samples, templates: Templates, spikes: Matched, rate_hz: float, floor: float) -> Mask:
     """Which units are units, shape (n_units,).
 
     What nothing misses goes first, the least missed before the others, each judged anew without
@@ -120,6 +120,7 @@ def screen(
 
     first = [(alone(int(unit)), int(unit)) for unit in np.flatnonzero(kept)]
     for energy, unit in sorted(first):
-        if energy < LEAST_ENERGY and alone(unit) < LEAST_ENERGY:
+        least = max(LEAST_ENERGY, LEAST_PART**2 * float(templates.norms[unit]))
+        if energy < least and alone(unit) < least:
             kept[unit] = False
     return kept
