@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nissl.annotators.spikes.background import BAND_HZ
+from nissl.annotators.spikes.bursting import RECOVERY_S
 from nissl.annotators.spikes.footprints import TAPER_S
 from nissl.annotators.spikes.groundtruth import Declaration
 from nissl.annotators.spikes.hybrid_placing import Bed, HybridOptions, Placed
@@ -62,6 +63,11 @@ def _made_of_units(joined: int, options: HybridOptions) -> list[str]:
         made.append(f"amplitudes: scaled to signal-to-noise ratios of {low:g} to {high:g}")
     if options.amplitude_sd:
         made.append(f"amplitudes: varied from spike to spike by {options.amplitude_sd:.0%}")
+    if options.burst_loss:
+        made.append(
+            f"bursts: each spike takes {options.burst_loss:.0%} of the amplitude from those that "
+            f"follow, which is back within some {1e3 * RECOVERY_S:g} ms"
+        )
     return made
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.background import Background
+from nissl.annotators.spikes.bursting import burst_factors
 from nissl.annotators.spikes.footprints import N_PHASES, Footprint, footprint
 from nissl.annotators.spikes.hybrid_units import HybridUnit
 from nissl.annotators.spikes.trains import fit_train
@@ -41,6 +42,9 @@ class HybridOptions:
         Relative standard deviation of spike amplitudes (Gaussian, cut at 0.5 and 1.5).
     refractory_s : float
         Spikes of a train closer than this to the one before are left out.
+    burst_loss : float
+        Part of its amplitude that a spike takes away from those that follow within some 10 ms;
+        see `nissl.annotators.spikes.bursting`.
     """
 
     rate_hz: float = 30_000.0
@@ -50,6 +54,7 @@ class HybridOptions:
     surrogate: bool | None = None
     amplitude_sd: float = 0.0
     refractory_s: float = 1e-3
+    burst_loss: float = 0.0
 
     def __post_init__(self) -> None:
         low, high = self.snr or (1.0, 1.0)
@@ -65,6 +70,10 @@ class HybridOptions:
                 "amplitude_sd of 0 to 0.3 and refractory_s of 0 to 0.01 s",
                 f"{self.amplitude_sd} and {self.refractory_s}",
                 "Correct the options.",
+            )
+        if not 0 <= self.burst_loss <= 0.6:
+            raise BadArgumentError(
+                "burst_loss of 0 to 0.6", f"{self.burst_loss}", "Correct the options."
             )
 
 
@@ -158,6 +167,8 @@ def place_units(
         ticks, joined = _ticks(unit, bed.duration_s, when, options)
         varied = 1.0 + options.amplitude_sd * when.standard_normal(ticks.size)
         factor = np.clip(varied, 0.5, 1.5).astype(np.float32)
+        if options.burst_loss:
+            factor *= burst_factors(ticks / (options.rate_hz * N_PHASES), options.burst_loss)
         placed.append(Placed(unit, made, place, scale, ticks, factor, joined))
     return placed
 
