@@ -134,19 +134,83 @@ def test_overhead_is_measured_within_a_run_and_against_a_direct_one():
 # --- recordings and scores -----------------------------------------------------------------
 
 
-def test_the_default_recordings_are_the_four_asked_for():
+def test_the_default_recordings_are_those_asked_for():
     import spikes
 
-    specs = spikes.chosen_specs(None, quick=False)
-    assert [s.name for s in specs] == ["static", "drifting", "tetrode", "hybrid32"]
-    assert specs[0].size == {"seed": 0, "n_channels": 32, "duration_s": 300.0, "n_units": 24}
-    assert specs[1].size["drift"] == "rigid"
-    assert [s.size["n_channels"] for s in specs] == [32, 32, 4, 32]
-    assert all(s.size["duration_s"] == 300.0 for s in specs)
+    specs = {s.name: s for s in spikes.chosen_specs(None, quick=False)}
+    assert specs["static"].size == {
+        "seed": 0, "n_channels": 32, "duration_s": 300.0, "n_units": 24,
+    }  # fmt: skip
+    assert not specs["static"].moves
+    for n_channels in (32, 64):
+        for drift in ("rigid", "nonrigid"):
+            spec = specs[f"{drift}{n_channels}"]
+            assert (spec.size["drift"], spec.size["n_channels"]) == (drift, n_channels)
+            assert spec.moves
+    hybrids = {s.size["n_channels"] for s in specs.values() if s.make == "hybrid"}
+    assert hybrids == {4, 32, 128}
+    assert all(s.size["duration_s"] >= 120.0 for s in specs.values())
+    assert specs["static"].at(2).place == "static/2"
     quick = spikes.chosen_specs(("static",), quick=True)
-    assert quick[0].size["duration_s"] == 60.0
+    assert quick[0].size["duration_s"] == 30.0
     with pytest.raises(BadArgumentError):
         spikes.chosen_specs(("statick",), quick=False)
+
+
+def planned(*argv):
+    import spikes
+
+    args = spikes.parser().parse_args(list(argv))
+    return spikes.plan(args, ["lupin", "mountainsort5", "nissl"])
+
+
+def test_all_kinds_come_before_a_second_seed_and_slow_sorters_run_on_the_first():
+    todo = planned("--recordings", "static,rigid32", "--seeds", "4,5")
+    assert [(spec.name, spec.size["seed"]) for _, spec, _ in todo] == [
+        ("static", 4), ("rigid32", 4), ("static", 5), ("rigid32", 5),
+    ]  # fmt: skip
+    assert ("mountainsort5", "nissl") in todo[0][2]
+    assert todo[2][2] == [("lupin", "nissl"), ("nissl", "nissl")]
+    every = planned("--recordings", "static", "--slow-seeds", "3")
+    assert all(("mountainsort5", "nissl") in steps for _, _, steps in every)
+
+
+def test_other_blocks_are_planned_when_asked_for_only():
+    assert {block for block, _, _ in planned()} == {"accuracy"}
+    todo = planned("--blocks", "timing,scale,long")
+    assert {block for block, _, _ in todo} == {"timing", "scale", "long"}
+    timing = next(steps for block, _, steps in todo if block == "timing")
+    assert ("nissl", "timed") in timing
+    assert ("nissl", "direct") not in timing
+    assert all(steps == [("nissl", "nissl")] for block, _, steps in todo if block == "scale")
+    with pytest.raises(BadArgumentError):
+        planned("--blocks", "speed")
+
+
+def test_cells_of_other_sorters_do_not_depend_on_our_version(monkeypatch):
+    import spikes
+
+    args = spikes.parser().parse_args([])
+
+    def digest(sorter):
+        spec = spikes.SPECS[0]
+        step = spikes._Step("accuracy", spec, sorter, "nissl", 1)
+        return spikes._sorter_cell(step, "f", {"version": "1"}, args).digest
+
+    before = digest("lupin"), digest("nissl")
+    monkeypatch.setattr(spikes.nissl, "__version__", "99")
+    monkeypatch.setattr(spikes, "own_source", lambda: "other")
+    assert digest("lupin") == before[0]
+    assert digest("nissl") != before[1]
+
+
+def test_motion_correction_is_switched_on_where_there_is_motion_and_a_choice():
+    from _spikes_work import motion_parameters
+
+    assert motion_parameters({"motion_correction": "auto"}, True) == {"motion_correction": "on"}
+    assert motion_parameters({"motion_correction": "off"}, True) == {}
+    assert motion_parameters({"motion_correction": "auto"}, False) == {}
+    assert motion_parameters({}, True) == {}
 
 
 def test_sorters_that_are_not_installed_are_listed_with_the_reason():
@@ -174,7 +238,7 @@ def test_prepared_recordings_are_complete_and_the_same_for_the_same_seed(tmp_pat
     assert facts["truth"] == again["truth"]
     assert facts["declaration"]["kind"] == "simulated"
     assert {p.name for p in (tmp_path / "a" / "tiny").iterdir()} == {
-        "recording.bin", "recording.json", "recording.probe.json", "truth.parquet", "groups.json",
+        "recording.bin", "recording.json", "recording.probe.json", "truth.parquet", "units.json",
     }  # fmt: skip
     assert "/" not in json.dumps(facts["declaration"]["parameters"])
 
@@ -239,56 +303,120 @@ def test_two_folders_that_share_an_animal_are_refused(tmp_path, monkeypatch):
 
 
 def made_up_results():
+    import _spikes_page
+
     declaration = {
         "real": ["trains: real"], "made": ["geometry: made"], "units": [{}, {}],
         "parameters": {"real_background": True},
     }  # fmt: skip
     facts = {
         "title": "Hybrid tetrode, 4 channels", "size": {"duration_s": 60.0, "n_channels": 4},
-        "declaration": declaration, "n_spikes": 100, "snr": [5.0, 9.0],
+        "make": "hybrid",
+        "seeds": {"0": {"declaration": declaration, "n_spikes": 100, "snr": [5.0, 9.0]}},
     }  # fmt: skip
+    bins = [[19, 90, 86.0, 85], [4, 10, 2.0, 1]]
     scored = {
-        "accuracy_mean": 0.75, "accuracy_low": 0.5, "accuracy_high": 1.0, "accuracy_median": 0.75,
-        "n_good": 1, "n_true": 2, "n_false_positive": 3, "n_redundant": 0, "wall_s": 23.0,
-        "accuracy_by_unit": [0.5, 1.0], "peak_memory_bytes": 2_000_000_000, "anchor_s": 0.1,
-        "error": None, "recording": "tetrode", "sorter": "tridesclous2",
+        "accuracy_mean": 0.75, "n_good": 1, "n_true": 2, "n_false_positive": 3, "n_redundant": 0,
+        "wall_s": 23.0, "cpu_s": 21.0, "peak_memory_bytes": 2_000_000_000, "anchor_s": 0.1,
+        "error": None, "recording": "tetrode", "seed": 0, "block": "accuracy", "workers": 1,
+        "units": [
+            {"accuracy": a, "snr": s, "n_overlaps": 9, "n_overlaps_found": 8}
+            for a, s in ((0.5, 5.0), (1.0, 9.0))
+        ],
+        "calibration": None,
     }  # fmt: skip
+    timed = scored | {
+        "block": "timing", "how": "timed", "sorter_wall_s": 20.0, "report_s": 2.0, "nwb_s": 3.0,
+        "cold": {"wall_s": 60.0}, "anchors_s": [0.1, 0.2, 0.1],
+    }  # fmt: skip
+    own = {
+        "sorter": "nissl",
+        "units": [unit | {"accuracy": unit["accuracy"] - 0.1} for unit in scored["units"]],
+        "calibration": [
+            {"band": b, "matched": True, "without": 0, "squared": 4.0, "bins": bins} for b in (0, 1)
+        ],
+    }
     rows = [
-        scored | {"how": "direct", "wall_s": 20.0},
-        scored | {"how": "nissl", "sorter_wall_s": 20.0, "report_s": 2.0, "nwb_s": 3.0},
+        scored | {"how": "nissl", "sorter": "tridesclous2"},
+        scored | {"how": "nissl"} | own,
+        timed | {"sorter": "tridesclous2"},
+        scored | {"block": "timing", "how": "direct", "sorter": "tridesclous2", "wall_s": 20.0},
+        timed | {"sorter": "nissl", "wall_s": 5.0},
+        scored | {"how": "nissl", "block": "scale", "sorter": "nissl"},
+        scored | {"how": "nissl", "block": "long", "sorter": "nissl", "recording": "tetrode"},
     ]
     versions = {"version": "1", "packages": {"spikeinterface": "0.105"}}
     facts_of_machine = {"cpu": "X", "cores": 2, "memory_gb": 8, "python": "3.11"}
-    return {
+    results = {
         "nissl": "0.1.0", "quick": True, "machine": facts_of_machine,
-        "sorters": {"tridesclous2": versions}, "absent": {"kilosort4": "not installed: kilosort"},
+        "sorters": {"tridesclous2": versions, "nissl": versions},
+        "absent": {"kilosort4": "not installed: kilosort"},
         "recordings": {"tetrode": facts}, "rows": rows,
     }  # fmt: skip
+    return results | {"summary": _spikes_page.summarise(results)}
+
+
+def finite_results():
+    from _common import finite
+
+    return dict(finite(made_up_results()))
 
 
 def test_the_page_says_what_was_found_and_what_the_truth_lacks():
     import _spikes_page
 
-    text = _spikes_page.markdown(made_up_results(), "spikes.png")
-    assert "| tridesclous2 | 0.750 | 0.50–1.00 | 0.750 | 1 of 2 | 3 | 0 | 23 | 2.00 GB |" in text
-    costs = "| tridesclous2 | 20.0 | 0.750 | 23.0 | 20.0 | +15.0 % | +15.0 % | 2.0 | 3.0 |"
+    text = _spikes_page.markdown(finite_results(), {"": "spikes.png"})
+    row = next(line for line in text.splitlines() if line.startswith("| tridesclous2 | 0.750"))
+    assert "| 0.500 (1) | 1.000 (1) | – | 1.0 of 2 | 3.0 | 0.0 | 0.889 (18) | 21 | 23 |" in row
+    costs = "| tridesclous2 | 60.0 | 23.0 | 21.0 | 20.0 | +15.0 % | 20.0 | +15.0 % | 2.0 | 3.0 |"
     assert costs in text
+    assert "nissl less tridesclous2" in text
+    assert "-0.100" in text
+    assert "| nissl | SNR < 6 | 0 |" in text  # a real background's recording stands apart
+    assert "| nissl | Hybrid tetrode, 4 channels | 200 | 0.860 |" in text
     assert "kilosort4: not installed" in text
     assert "are not errors" in text
     assert "quick run" in text
 
 
-def test_results_page_and_plot_are_written(tmp_path):
+def test_aims_are_told_with_what_was_measured():
+    import _spikes_page
+
+    text = _spikes_page.markdown(finite_results(), {})
+    assert "| Hybrid tetrode, 4 channels | ≥ best other | -0.100" in text
+    assert "overlaps found ≥ 0.9 | 0.889" in text
+    assert "≤ 1/3 of tridesclous2's | 0.22 (5.0 of 23.0 s) | yes |" in text
+    assert "faster than real time | 2.61 times | yes |" in text
+    assert "| peak memory < 4 GB | 2.00 GB | yes |" in text
+
+
+def test_a_failed_cell_is_told_and_counts_nowhere():
+    import _spikes_page
+
+    results = made_up_results()
+    lost = {
+        "block": "accuracy", "recording": "tetrode", "seed": 0, "sorter": "mountainsort5",
+        "how": "nissl", "error": "timeout", "process_s": 900.0, "anchor_s": None,
+    }  # fmt: skip
+    results["rows"].append(lost)
+    results["summary"] = _spikes_page.summarise(results)
+    assert set(results["summary"]["recordings"]["tetrode"]["sorters"]) == {"tridesclous2", "nissl"}
+    text = _spikes_page.markdown(results, {})
+    assert "| mountainsort5, seed 0 | stopped after 900 s |" in text
+
+
+def test_results_page_and_plots_are_written(tmp_path):
     import spikes
 
-    spikes.write(made_up_results(), tmp_path / "out", tmp_path / "docs" / "spikes.md")
+    spikes.write(finite_results(), tmp_path / "out", tmp_path / "docs" / "sorting.md")
     assert json.loads((tmp_path / "out" / "results.json").read_text())["quick"] is True
-    assert (tmp_path / "out" / "spikes.png").read_bytes().startswith(b"\x89PNG")
-    assert "(spikes.png)" in (tmp_path / "docs" / "spikes.md").read_text()
-    assert (tmp_path / "docs" / "spikes.png").is_file()
+    for name in ("spikes", "spikes-snr", "spikes-reliability", "spikes-time", "spikes-scale"):
+        assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        moved = name.replace("spikes", "sorting")
+        assert f"({moved}.png)" in (tmp_path / "docs" / "sorting.md").read_text()
+        assert (tmp_path / "docs" / f"{moved}.png").is_file()
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_a_run_from_end_to_end_resumes(tmp_path, capsys):
     import spikes
