@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from _common import COLOURS, MARKERS
-from _spikes_page import rows_of
+from _spikes_aims import rows_of
 from _spikes_pool import OWN
 from _spikes_score import BANDS, EDGES
 
 SNR_EDGES = (0.0, 3.0, 4.5, 6.0, 8.0, 10.0, 15.0, 25.0, np.inf)
+LEAST_IN_BIN = 30
+"""Spikes from which on a bin's share is joined by the line."""
+
 _GREY = "#777777"
 
 
@@ -96,7 +99,7 @@ def plot_snr(results: Mapping[str, Any], path: Path) -> bool:
     for axis in axes[len(names) :]:
         axis.set_visible(False)
     axes[0].set_xscale("log")
-    axes[0].set_xlim(1.5, 80)
+    axes[0].set_xlim(1.2, 80)
     axes[0].set_xticks([2, 3, 6, 10, 20, 50], ["2", "3", "6", "10", "20", "50"])
     axes[0].minorticks_off()
     axes[0].set_ylim(-0.04, 1.04)
@@ -144,7 +147,8 @@ def plot_reliability(results: Mapping[str, Any], path: Path) -> bool:
                 continue
             sure, right, count = np.asarray(part["bins"]).T
             style = _style(results, sorter)
-            axis.plot(sure, right, linewidth=1.2, color=style["color"], label=sorter)
+            many = count >= LEAST_IN_BIN
+            axis.plot(sure[many], right[many], linewidth=1.2, color=style["color"], label=sorter)
             axis.scatter(sure, right, s=6 + 150 * count / count.sum(), color=style["color"])
             words.append(f"ECE {part['ece']['value']:.3f}")
             if part["skill"]["value"] is not None:

@@ -149,17 +149,27 @@ def difference(
 
 
 def against_best(by_sorter: Mapping[str, Sequence[Row]]) -> dict[str, Any] | None:
-    """Our sorter against the other that leaves it least ahead; None where one side is missing."""
+    """Our sorter against the other that leaves it least ahead, over all and in each band.
+
+    Returns
+    -------
+    dict or None
+        "all" and each of `BANDS` with units: `Estimate.to_json`, "peer" and common "seeds"; None
+        where one side is missing.
+    """
     mine = by_sorter.get(OWN, ())
     gaps = {
         name: gap
         for name, rows in by_sorter.items()
         if name != OWN and (gap := difference(mine, rows)) is not None
     }
-    if not gaps:
-        return None
-    best = min(gaps, key=lambda name: gaps[name]["all"]["value"])
-    return {"peer": best, **gaps[best]}
+    out = {}
+    for part in ("all", *BANDS):
+        known = {name: gap for name, gap in gaps.items() if gap[part]["n"]}
+        if known:
+            peer = min(known, key=lambda name: known[name][part]["value"])
+            out[part] = {"peer": peer, "seeds": known[peer]["seeds"], **known[peer][part]}
+    return out or None
 
 
 def calibration(units: Sequence[Row], n_draws: int = N_DRAWS) -> dict[str, Any] | None:

@@ -370,7 +370,7 @@ def test_the_page_says_what_was_found_and_what_the_truth_lacks():
     assert "| 0.500 (1) | 1.000 (1) | – | 1.0 of 2 | 3.0 | 0.0 | 0.889 (18) | 21 | 23 |" in row
     costs = "| tridesclous2 | 60.0 | 23.0 | 21.0 | 20.0 | +15.0 % | 20.0 | +15.0 % | 2.0 | 3.0 |"
     assert costs in text
-    assert "nissl less tridesclous2" in text
+    assert "all units -0.100 (-0.100 to -0.100) to tridesclous2 on seed 0" in text
     assert "-0.100" in text
     assert "| nissl | SNR < 6 | 0 |" in text  # a real background's recording stands apart
     assert "| nissl | Hybrid tetrode, 4 channels | 200 | 0.860 |" in text

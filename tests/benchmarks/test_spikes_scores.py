@@ -232,9 +232,18 @@ def test_differences_are_paired_by_unit_on_common_seeds():
     assert gap["all"]["high"] - gap["all"]["low"] < 1e-9
     one_seed = rows([[v + 0.02 for v in easy]], "c")
     best = against_best({"nissl": mine, "b": theirs, "c": one_seed})
-    assert (best["peer"], best["seeds"]) == ("c", [0])
+    assert (best["all"]["peer"], best["all"]["seeds"]) == ("c", [0])
     assert best["all"]["value"] == pytest.approx(-0.02)
     assert against_best({"b": theirs}) is None
+
+
+def test_each_band_has_the_best_other_sorter_of_its_own():
+    from _spikes_pool import against_best
+
+    mine = rows([[0.5, 0.6, 0.7]], "nissl")
+    told = against_best({"nissl": mine, "b": rows([[0.9, 0.1, 0.1]]), "c": rows([[0.1, 0.8, 0.8]])})
+    assert told["SNR < 6"]["peer"] == "b"
+    assert told["SNR > 10"]["peer"] == "c"
 
 
 # --- confidence --------------------------------------------------------------------------------
