@@ -154,10 +154,15 @@ def run_cell(
     outcome = _run(cell, timeout_s)
     outcome |= {"name": cell.name, "key": dict(cell.key)}
     outcome["anchor_s"] = round((before + anchor_s()) / 2, 4)
-    part = cell.file(folder).with_suffix(".part")
-    part.write_text(json.dumps(outcome, indent=1, sort_keys=True), encoding="utf-8")
-    part.replace(cell.file(folder))
+    keep_outcome(cell, folder, outcome)
     return outcome
+
+
+def keep_outcome(cell: Cell, folder: Path, outcome: Mapping[str, Any]) -> None:
+    """Write what came of a cell, whole or not at all; NaN and infinities become null."""
+    part = cell.file(folder).with_suffix(".part")
+    part.write_text(json.dumps(finite(outcome), indent=1, sort_keys=True), encoding="utf-8")
+    part.replace(cell.file(folder))
 
 
 def _run(cell: Cell, timeout_s: float) -> dict[str, Any]:

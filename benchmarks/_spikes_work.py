@@ -15,7 +15,7 @@ import numpy as np
 
 import _spikes_score
 from _common import anchor_s
-from _spikes_score import facts_of, packed
+from _spikes_score import facts_of, packed, unpacked
 from _spikes_specs import Spec
 from _spikes_trains import drawn, most_bursting, with_shared_spikes
 from nissl.annotators.spikes.adapter import PARALLEL_FROM
@@ -121,6 +121,14 @@ def score(folder: Path, labels: LabelSet, rate_hz: float) -> dict[str, Any]:
     truth = read_labels(folder / "truth.parquet")
     facts = json.loads((folder / "units.json").read_text(encoding="utf-8"))
     return _spikes_score.score(truth, labels, facts, rate_hz) | {"spikes": packed(labels)}
+
+
+def rescored(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Score kept spikes of a prepared recording anew; everything else stays as it was."""
+    truth = read_labels(folder / "truth.parquet")
+    labels = LabelSet.build(Kind.EVENTS, unpacked(result["spikes"]), ("unit",), truth.provenance)
+    rate_hz = raw_options(folder / "recording.bin")["rate_hz"]
+    return dict(result) | score(folder, labels, rate_hz) | {"spikes": result["spikes"]}
 
 
 def directly(

@@ -36,6 +36,7 @@ from _common import (
     anchor_s,
     arguments,
     finite,
+    keep_outcome,
     kept_result,
     machine,
     names,
@@ -46,7 +47,7 @@ from _common import (
 from _spikes_page import OWN, markdown, summarise
 from _spikes_plots import PLOTS
 from _spikes_specs import LONG, SCALE, SEEDS, SPECS, TIMED, Spec, chosen_specs, smaller
-from _spikes_work import directly, prepare, through_nissl, timed
+from _spikes_work import directly, prepare, rescored, through_nissl, timed
 from nissl.errors import BadArgumentError, EvaluationError
 from nissl.tasks import ANNOTATORS
 
@@ -78,6 +79,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--workers", type=int, default=None, help="1; timing, scale, long: all cores")
     out.add_argument("--scratch", type=Path, help="folder for recordings; OUT/scratch by default")
     out.add_argument("--keep", action="store_true", help="keep the recordings")
+    out.add_argument(
+        "--rescore", action="store_true", help="score kept spikes anew, without sorting again"
+    )
     out.add_argument("--cell", help=argparse.SUPPRESS)
     out.add_argument("answer", nargs="?", type=Path, help=argparse.SUPPRESS)
     return out
@@ -185,9 +189,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for sorter, how in steps:
             step = _Step(block, spec, sorter, how, _workers(args, block))
             cell = _sorter_cell(step, facts["fingerprint"], sorters[sorter], args)
-            if not _is_kept(cell, args):
+            kept = _is_kept(cell, args)
+            if not kept or args.rescore:
                 _restore(spec, facts["fingerprint"], args)
-            results["rows"].append(_row(step, _cell(cell, args)))
+            outcome = _cell(cell, args)
+            if kept and args.rescore and "result" in outcome:
+                outcome["result"] = rescored(scratch_of(args) / spec.place, outcome["result"])
+                keep_outcome(cell, args.out / "cells", outcome)
+            results["rows"].append(_row(step, outcome))
         if not args.keep:
             shutil.rmtree(scratch_of(args) / spec.place, ignore_errors=True)
     return dict(finite(results | {"summary": summarise(results)}))

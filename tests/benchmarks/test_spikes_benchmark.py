@@ -284,6 +284,18 @@ def test_scores_agree_with_spikeinterface(tmp_path):
     assert (perfect["accuracy_mean"], perfect["n_false_positive"]) == (1.0, 0)
 
 
+def test_kept_spikes_are_scored_anew_as_they_were(tmp_path):
+    import _spikes_work
+    from nissl.labels.serialise import read_labels
+
+    prepared(tmp_path)
+    truth = read_labels(tmp_path / "tiny" / "truth.parquet")
+    first = _spikes_work.score(tmp_path / "tiny", about(truth, "other"), 30_000.0)
+    stale = first | {"accuracy_mean": 0.1, "wall_s": 7.0}
+    again = _spikes_work.rescored(tmp_path / "tiny", stale)
+    assert again == first | {"wall_s": 7.0}
+
+
 def test_two_folders_that_share_an_animal_are_refused(tmp_path, monkeypatch):
     import _spikes_work
     from nissl.annotators.spikes.hybrid_units import HybridUnit
