@@ -1,8 +1,8 @@
 """The recordings of `spikes.py`: what each is made of, at which size, and for which seeds.
 
-The still simulation takes 300 s, other recordings of up to 32 channels 180 s, those of 64 and 128
-channels 120 s: hundreds of spikes of most units, and four other sorters go through all of it in a
-few hours of one core.
+The still simulation takes 300 s, the tetrode 180 s, the others 120 s: hundreds of spikes of most
+units, and the other sorters go through all of it in two to three hours of one core (lupin took 177
+CPU seconds for 300 s of 32 channels).
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ _JUMPS = {"path": "jumps", "range_um": [50.0, 100.0]}
 
 SPECS = (
     Spec("static", "Simulated, still", "simulated", _simulated(300.0, 32, 24, None)),
-    Spec("rigid32", "Simulated, rigid drift", "simulated", _simulated(180.0, 32, 24, "rigid")),
+    Spec("rigid32", "Simulated, rigid drift", "simulated", _simulated(120.0, 32, 24, "rigid")),
     Spec(
         "nonrigid32",
         "Simulated, non-rigid drift",
         "simulated",
-        _simulated(180.0, 32, 24, "nonrigid"),
+        _simulated(120.0, 32, 24, "nonrigid"),
     ),
     Spec("rigid64", "Simulated, rigid drift", "simulated", _simulated(120.0, 64, 40, "rigid")),
     Spec(
@@ -95,11 +95,11 @@ SPECS = (
         _simulated(120.0, 64, 40, "nonrigid"),
     ),
     Spec("tetrode", "Hybrid tetrode", "hybrid", _TETRODE),
-    Spec("hybrid32", "Hybrid", "hybrid", _hybrid(180.0, 32, 16)),
+    Spec("hybrid32", "Hybrid", "hybrid", _hybrid(120.0, 32, 16)),
     Spec("hybrid128", "Semi-synthetic", "hybrid", _hybrid(120.0, 128, 36)),
-    Spec("bursts32", "Hybrid, bursts and overlaps", "hybrid", _hybrid(180.0, 32, 12, **_BURSTS)),
-    Spec("slow32", "Hybrid, slow drift", "hybrid", _hybrid(180.0, 32, 16, motion=_SLOW)),
-    Spec("jumps32", "Hybrid, jumps of 50-100 um", "hybrid", _hybrid(180.0, 32, 16, motion=_JUMPS)),
+    Spec("bursts32", "Hybrid, bursts and overlaps", "hybrid", _hybrid(120.0, 32, 12, **_BURSTS)),
+    Spec("slow32", "Hybrid, slow drift", "hybrid", _hybrid(120.0, 32, 16, motion=_SLOW)),
+    Spec("jumps32", "Hybrid, jumps of 50-100 um", "hybrid", _hybrid(120.0, 32, 16, motion=_JUMPS)),
 )
 DEFAULT = tuple(spec.name for spec in SPECS)
 
