@@ -147,11 +147,6 @@ Written by `python benchmarks/spikes.py`; see [the tutorial](../tutorials/spikes
 def _section(results: Mapping[str, Any], name: str, facts: Mapping[str, Any]) -> str:
     made = {seed: each for seed, each in facts["seeds"].items() if "error" not in each}
     lines = [f"## {facts['title']}\n"]
-    for seed, each in facts["seeds"].items():
-        if "error" in each:
-            lines.append(f"Seed {seed} could not be made: {each['error']}\n")
-    if not made:
-        return "\n".join(lines)
     snr = [value for each in made.values() for value in each["snr"]]
     first = next(iter(made.values()))["declaration"]
     many = f"{len(made)} seeds ({', '.join(made)})" if len(made) > 1 else f"seed {next(iter(made))}"
@@ -366,6 +361,12 @@ def _scale(results: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
 
 def _absent(results: Mapping[str, Any]) -> str:
     lines = [f"- {sorter}: {reason}" for sorter, reason in sorted(results["absent"].items())]
+    lines += [
+        f"- {facts['title']}, seed {seed}: could not be made, {each['error']}"
+        for facts in results["recordings"].values()
+        for seed, each in facts["seeds"].items()
+        if "error" in each
+    ]
     listed = "\n".join(lines) if lines else "None."
     anchors = [r["anchor_s"] for r in results["rows"] if r.get("anchor_s")]
     noise = ""

@@ -417,6 +417,14 @@ def test_a_failed_cell_is_told_and_counts_nowhere():
     assert "| mountainsort5, seed 0 | stopped after 900 s |" in text
 
 
+def test_recordings_that_could_not_be_made_are_told():
+    import _spikes_page
+
+    results = finite_results()
+    results["recordings"]["slow32"] = {"title": "Slow", "seeds": {"1": {"error": "no way"}}}
+    assert "- Slow, seed 1: could not be made, no way" in _spikes_page.markdown(results, {})
+
+
 def test_results_page_and_plots_are_written(tmp_path):
     import spikes
 
