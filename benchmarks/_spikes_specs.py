@@ -120,7 +120,7 @@ SCALE = tuple(
 
 LONG = Spec("long384", "Simulated, still", "simulated", _simulated(600.0, 384, 256, None))
 
-QUICK = ("static", "rigid32")
+QUICK = ("static",)
 _QUICK_SIZE = {"duration_s": 30.0, "n_channels": 12, "n_units": 6}
 
 

@@ -71,9 +71,8 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--direct",
         type=names,
-        default=None,
-        help="recordings on which sorters are also called without nissl, first seed only; those "
-        "of the timing block and of a quick run by default",
+        default=(),
+        help="recordings on which sorters are also called without nissl, first seed only",
     )
     out.add_argument("--side", choices=("report", "tune"), default="report", help="hybrid units")
     out.add_argument("--workers", type=int, default=None, help="1; timing, scale, long: all cores")
@@ -141,15 +140,12 @@ def plan(
     out = []
     seeds = seeds_of(args)
     chosen = chosen_specs(args.recordings, args.quick)
-    direct = args.direct
-    if direct is None:
-        direct = TIMED if args.quick else ()
     if "accuracy" in args.blocks:
         for turn, seed in enumerate(seeds):
             for spec in chosen:
                 on = [s for s in sorters if s not in SLOW or turn < args.slow_seeds]
                 steps = [(s, "nissl") for s in on]
-                if turn == 0 and spec.name in direct:
+                if turn == 0 and spec.name in args.direct:
                     steps += [(s, "direct") for s in on if s != OWN]
                 out.append(("accuracy", spec.at(seed), steps))
     if "timing" in args.blocks:

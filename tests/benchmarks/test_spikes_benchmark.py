@@ -442,7 +442,8 @@ def test_a_run_from_end_to_end_resumes(tmp_path, capsys):
     import spikes
 
     arguments = [
-        "--quick", "--recordings", "static", "--only", "tridesclous2", "--out", str(tmp_path),
+        "--quick", "--recordings", "static", "--only", "tridesclous2", "--direct", "static",
+        "--out", str(tmp_path),
     ]  # fmt: skip
     assert spikes.main(arguments) == 0
     results = json.loads((tmp_path / "results.json").read_text())
