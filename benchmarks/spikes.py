@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--workers", type=int, default=None, help="1; timing, scale, long: all cores")
     out.add_argument("--scratch", type=Path, help="folder for recordings; OUT/scratch by default")
     out.add_argument("--keep", action="store_true", help="keep the recordings")
+    out.add_argument("--kept", action="store_true", help="write what is kept, compute nothing")
     out.add_argument(
         "--rescore", action="store_true", help="score kept spikes anew, without sorting again"
     )
@@ -176,6 +177,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "rows": [],
     }
     for block, spec, steps in plan(args, list(sorters)):
+        if args.kept and not _is_kept(_prepare_cell(spec, args), args):
+            continue
         prepared = _cell(_prepare_cell(spec, args), args)
         facts = prepared.get("result", {"error": prepared.get("error")})
         kind = results["recordings"].setdefault(spec.name, _kind(spec))
@@ -186,6 +189,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             step = _Step(block, spec, sorter, how, _workers(args, block))
             cell = _sorter_cell(step, facts["fingerprint"], sorters[sorter], args)
             kept = _is_kept(cell, args)
+            if args.kept and not kept:
+                continue
             if not kept or args.rescore:
                 _restore(spec, facts["fingerprint"], args)
             outcome = _cell(cell, args)
@@ -193,7 +198,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 outcome["result"] = rescored(scratch_of(args) / spec.place, outcome["result"])
                 keep_outcome(cell, args.out / "cells", outcome)
             results["rows"].append(_row(step, outcome))
-        if not args.keep:
+        if not args.keep and not args.kept:
             shutil.rmtree(scratch_of(args) / spec.place, ignore_errors=True)
     return dict(finite(results | {"summary": summarise(results)}))
 
@@ -358,7 +363,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     results = run(args)
     write(results, args.out, args.page)
-    if not args.keep:
+    if not args.keep and not args.kept:
         shutil.rmtree(scratch_of(args), ignore_errors=True)
     print(f"{args.out / 'results.json'}, spikes.md, spikes.png")
     failed = [row for row in results["rows"] if row["error"]]

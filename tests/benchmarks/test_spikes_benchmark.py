@@ -187,6 +187,14 @@ def test_other_blocks_are_planned_when_asked_for_only():
         planned("--blocks", "speed")
 
 
+def test_what_is_kept_is_written_without_computing_anything(tmp_path):
+    import spikes
+
+    assert spikes.main(["--kept", "--only", "tridesclous2", "--out", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "results.json").read_text())["rows"] == []
+    assert not (tmp_path / "cells").exists()
+
+
 def test_cells_of_other_sorters_do_not_depend_on_our_version(monkeypatch):
     import spikes
 
