@@ -99,8 +99,8 @@ def plot_snr(results: Mapping[str, Any], path: Path) -> bool:
     for axis in axes[len(names) :]:
         axis.set_visible(False)
     axes[0].set_xscale("log")
-    axes[0].set_xlim(1.2, 80)
-    axes[0].set_xticks([2, 3, 6, 10, 20, 50], ["2", "3", "6", "10", "20", "50"])
+    axes[0].set_xlim(0.25, 90)
+    axes[0].set_xticks([0.5, 1, 2, 6, 10, 20, 50], ["0.5", "1", "2", "6", "10", "20", "50"])
     axes[0].minorticks_off()
     axes[0].set_ylim(-0.04, 1.04)
     figure.supxlabel("signal-to-noise ratio of the true unit", size=9)
