@@ -46,7 +46,7 @@ class Spec:
     @property
     def moves(self) -> bool:
         """Whether the tissue moves: sorters that can correct it are then told to."""
-        return bool(self.size.get("drift") or self.size.get("motion"))
+        return bool(self.size.get("drift"))
 
     @property
     def place(self) -> str:
@@ -75,8 +75,6 @@ _TETRODE = {
     "spatial": "measured",
 }
 _BURSTS = {"bursting": True, "burst_loss": 0.3, "shared": 0.04}
-_SLOW = {"path": "slow", "range_um": 30.0}
-_JUMPS = {"path": "jumps", "range_um": [50.0, 100.0]}
 
 SPECS = (
     Spec("static", "Simulated, still", "simulated", _simulated(300.0, 32, 24, None)),
@@ -86,6 +84,12 @@ SPECS = (
         "Simulated, non-rigid drift",
         "simulated",
         _simulated(120.0, 32, 24, "nonrigid"),
+    ),
+    Spec(
+        "jumps32",
+        "Simulated, jumps of 50-100 um",
+        "simulated",
+        _simulated(120.0, 32, 24, "jumps"),
     ),
     Spec("rigid64", "Simulated, rigid drift", "simulated", _simulated(120.0, 64, 40, "rigid")),
     Spec(
@@ -98,8 +102,6 @@ SPECS = (
     Spec("hybrid32", "Hybrid", "hybrid", _hybrid(120.0, 32, 16)),
     Spec("hybrid128", "Semi-synthetic", "hybrid", _hybrid(120.0, 128, 36)),
     Spec("bursts32", "Hybrid, bursts and overlaps", "hybrid", _hybrid(120.0, 32, 12, **_BURSTS)),
-    Spec("slow32", "Hybrid, slow drift", "hybrid", _hybrid(120.0, 32, 16, motion=_SLOW)),
-    Spec("jumps32", "Hybrid, jumps of 50-100 um", "hybrid", _hybrid(120.0, 32, 16, motion=_JUMPS)),
 )
 DEFAULT = tuple(spec.name for spec in SPECS)
 

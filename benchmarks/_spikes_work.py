@@ -63,10 +63,6 @@ def make(spec: Spec, folders: tuple[Path, Path], side: str, path: Path) -> Groun
     if spec.make == "simulated":
         return simulate_truth(seed, path=path, **size)
     train, test = folders
-    if "motion" in size:
-        raise EvaluationError(
-            "a way to move the units of a hybrid", "none yet", "Leave this recording out."
-        )
     units = sides(train, test)[("tune", "report").index(side)]
     chosen = _units([u for u in units if u.amplitude_uv >= LEAST_SNR * NOISE_UV], seed, size)
     options = HybridOptions(
