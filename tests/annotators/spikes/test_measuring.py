@@ -48,7 +48,8 @@ def planted(*, n_channels=10, seconds=6.0, per_unit=60, noise=3.0, seed=0, geome
 def labelled(signal, sample, unit):
     provenance = Provenance("spikes", "f", Author("model", "spikes/planted", "1"), stream="ap")
     channel = np.zeros(len(sample), np.int64)
-    labels = events(sample, unit, np.zeros(len(sample), np.float32), channel, provenance)
+    none = np.full(len(sample), np.nan, np.float32)
+    labels = events(sample, unit, none, np.zeros(len(sample), np.float32), channel, provenance)
     return labels, Inputs(Recording(None, "array", {"ap": signal}, fingerprint="f"), "ap")
 
 
@@ -87,7 +88,11 @@ def test_a_shifted_train_is_put_back_on_the_peak():
     late = sample + np.asarray([5, -4, 0])[unit]
     order = np.lexsort((unit, late))
     located = locate(signal, make_plan(signal, {}, 0), late[order], unit[order], seed=0)
-    moved, owner = on_peak(late[order], unit[order], located.shift, signal)
+    sure = np.linspace(0, 1, late.size, dtype=np.float32)
+    moved, owner, kept = on_peak(late[order], unit[order], sure[order], located.shift, signal)
+    assert sorted(zip(owner.tolist(), kept.tolist(), strict=True)) == sorted(
+        zip(unit.tolist(), sure.tolist(), strict=True)
+    )
     for k in range(3):
         assert np.abs(moved[owner == k] - sample[unit == k]).max() <= 1
 
@@ -180,9 +185,18 @@ def test_shanks_are_joined_in_order_without_empty_units():
         Sorted(
             1, Spikes(np.asarray([5, 1, -3, 99]), np.asarray([7, 2, 2, 4]), 0.0, 0), None, False
         ),
-        Sorted(2, Spikes(np.asarray([3, 4]), np.asarray([0, 0]), 0.0, 0), None, False),
+        Sorted(
+            2,
+            Spikes(
+                np.asarray([3, 4]), np.asarray([0, 0]), 0.0, 0, np.asarray([0.5, 0.75], np.float32)
+            ),
+            None,
+            False,
+        ),
     ]
-    sample, unit, shank = join(found, 50)
+    sample, unit, sure, shank = join(found, 50)
+    assert np.isnan(sure[[0, 3]]).all()
+    assert sure[1:3].tolist() == [0.5, 0.75]
     assert sample.tolist() == [1, 3, 4, 5]
     assert unit.tolist() == [0, 2, 2, 1]
     assert shank.tolist() == [1, 1, 2]

@@ -18,6 +18,7 @@ from nissl.run.context import Context
 from nissl.tasks import Annotator, Inputs, Result
 
 Ints = npt.NDArray[np.int64]
+Reals = npt.NDArray[np.float32]
 VOCABULARY = ("unit",)
 
 
@@ -47,7 +48,8 @@ def propose(
     -------
     Result
         EVENTS with one item per unit, numbered 0 to n - 1 in the order of shanks; `confidence`
-        is NaN. Its item table stands beside it. No units give an empty set.
+        is NaN where the sorter has none. Its item table stands beside it. No units give an
+        empty set.
     """
     signal = inputs.signal
     provenance = Provenance(
@@ -59,60 +61,75 @@ def propose(
         seed=context.seed,
         packages=dict(method.packages()),
     )
-    sample, unit, shank = join(shanks, signal.n_samples)
+    sample, unit, sure, shank = join(shanks, signal.n_samples)
     if not sample.size:
-        labels = events(sample, unit, np.empty(0, np.float32), unit, provenance)
+        labels = events(sample, unit, sure, np.empty(0, np.float32), unit, provenance)
         return Result((labels,), (empty_table(labels.digest, signal),))
     located = locate(signal, plan, sample, unit, seed=context.seed, shank=shank)
-    sample, unit = on_peak(sample, unit, located.shift, signal)
+    sample, unit, sure = on_peak(sample, unit, sure, located.shift, signal)
     measured = measure(signal, plan, sample, unit, located, context)
     channel = measured.best[unit]
-    labels = events(sample, unit, measured.amplitude, channel, provenance)
+    labels = events(sample, unit, sure, measured.amplitude, channel, provenance)
     return Result((labels,), (table_of(labels, measured, signal),))
 
 
-def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Ints]:
+def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Reals, Ints]:
     """Spikes of all shanks in order of samples, and the shank of each unit.
 
     Returns
     -------
     sample, unit : ndarray, shape (n_spikes,), int64
         Units 0 to n - 1, none empty.
+    confidence : ndarray, shape (n_spikes,), float32
+        NaN where the sorter has none.
     shank : ndarray, shape (n_units,), int64
     """
-    samples, units, shanks = [], [], np.empty(0, np.int64)
+    samples, units, sure, shanks = [], [], [], np.empty(0, np.int64)
     for each in found:
         spikes = each.spikes
         inside = (spikes.sample >= 0) & (spikes.sample < n_samples)
         names, number = np.unique(spikes.unit[inside], return_inverse=True)
         samples.append(spikes.sample[inside])
+        given = spikes.confidence
+        sure.append(np.full(number.size, np.nan, np.float32) if given is None else given[inside])
         units.append(number.astype(np.int64) + shanks.size)
         shanks = np.concatenate([shanks, np.full(names.size, each.shank, np.int64)])
-    return *in_order(np.concatenate(samples), np.concatenate(units)), shanks
+    sample, unit = np.concatenate(samples), np.concatenate(units)
+    order = in_order(sample, unit)
+    return sample[order], unit[order], np.concatenate(sure)[order], shanks
 
 
-def on_peak(sample: Ints, unit: Ints, shift: Ints, signal: Signal) -> tuple[Ints, Ints]:
+def on_peak(
+    sample: Ints, unit: Ints, confidence: Reals, shift: Ints, signal: Signal
+) -> tuple[Ints, Ints, Reals]:
     """Move each unit's spikes onto the peak of its mean waveform, none across a gap."""
     starts = np.asarray([s.start for s in signal.clock.segments])
     stops = np.asarray([s.stop for s in signal.clock.segments])
     segment = np.searchsorted(starts, sample, side="right") - 1
     moved = np.clip(sample + shift[unit], starts[segment], stops[segment] - 1)
-    return in_order(moved, unit)
+    order = in_order(moved, unit)
+    return moved[order], unit[order], confidence[order]
 
 
-def in_order(sample: Ints, unit: Ints) -> tuple[Ints, Ints]:
-    """Sorted by sample, ties by unit."""
-    order = np.lexsort((unit, sample))
-    return sample[order], unit[order]
+def in_order(sample: Ints, unit: Ints) -> Ints:
+    """Order by sample, ties by unit."""
+    return np.asarray(np.lexsort((unit, sample)), dtype=np.int64)
 
 
 def events(
     sample: Ints,
     unit: Ints,
-    amplitude: npt.NDArray[np.float32],
+    confidence: Reals,
+    amplitude: Reals,
     channel: Ints,
     provenance: Provenance,
 ) -> LabelSet:
     """Spikes as a label set."""
-    columns = {"item": unit, "sample": sample, "amplitude": amplitude, "channel": channel}
+    columns = {
+        "item": unit,
+        "sample": sample,
+        "confidence": confidence,
+        "amplitude": amplitude,
+        "channel": channel,
+    }
     return LabelSet.build(Kind.EVENTS, columns, VOCABULARY, provenance)

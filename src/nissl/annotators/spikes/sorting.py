@@ -40,12 +40,15 @@ class Spikes:
         Seconds the sorter's process took.
     peak_bytes : int
         Most resident memory of it and its children.
+    confidence : ndarray, shape (n_spikes,), float32, optional
+        Calibrated probability that each is a spike of its unit; None where the sorter has none.
     """
 
     sample: npt.NDArray[np.int64]
     unit: npt.NDArray[np.int64]
     wall_s: float
     peak_bytes: int
+    confidence: npt.NDArray[np.float32] | None = None
 
 
 def sort_in_process(

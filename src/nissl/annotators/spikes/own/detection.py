@@ -134,7 +134,9 @@ def _sub_sample(shapes: Samples, found: Detected, prototypes: Samples, prints: S
         near = shapes[np.clip(found.at + late, 0, last)]
         single = np.einsum("nkc,pk->npc", near, prototypes, optimize=True)
         prints_at = prints[:, found.channel]
-        scores.append(np.einsum("npc,snc->nps", single, prints_at, optimize=True).reshape(i.size, -1))
+        scores.append(
+            np.einsum("npc,snc->nps", single, prints_at, optimize=True).reshape(i.size, -1)
+        )
     best = np.argmax(scores[1], axis=1)
     left, middle, right = (score[i, best] for score in scores)
     bend = np.maximum(2 * middle - left - right, 1e-6)

@@ -7,7 +7,7 @@ each, makes templates of the clusters, and matches all templates to the samples 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -182,9 +182,7 @@ def _templates_of(
         labels = cluster(reduce_features(features), rng)
         n = int(labels.max()) + 1
         count = np.bincount(labels, minlength=n)
-        mean = mean_waveforms(
-            z, at, found.shift[own], labels, n, windows.long_before, windows.long
-        )
+        mean = mean_waveforms(z, at, found.shift[own], labels, n, windows.long_before, windows.long)
         kept = count >= LEAST
         waves.append(mean[kept])
         counts.append(count[kept])

@@ -138,7 +138,11 @@ class NisslSorter:
         fitted = fit(signal, shank.columns, band, context, f"finding units{of}")
         spikes = match(signal, fitted, context, f"matching{of}")
         wall_s = time.perf_counter() - began
-        return Own(shank.number, Spikes(spikes.sample, spikes.unit, wall_s, 0), fitted.motion)
+        return Own(
+            shank.number,
+            Spikes(spikes.sample, spikes.unit, wall_s, 0, spikes.confidence),
+            fitted.motion,
+        )
 
 
 def motion_log(found: Sequence[Own]) -> dict[str, Any]:

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from nissl.annotators.spikes.own.confidence import confidences
 from nissl.annotators.spikes.own.discovery import discover
+from nissl.annotators.spikes.own.evidence import evidence
 from nissl.annotators.spikes.own.front import Front, at_rest, fit_front, looks, white
 from nissl.annotators.spikes.own.motion import Motion
 from nissl.annotators.spikes.own.peaks import find_motion
-from nissl.annotators.spikes.own.pursuit import pursue
+from nissl.annotators.spikes.own.pursuit import Matched, pursue
 from nissl.annotators.spikes.own.rejoining import rejoin
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.clock import Segment
@@ -31,6 +33,8 @@ MOST_VALUES = 60_000_000
 """White samples times channels that units are looked for in; larger probes get less time."""
 CHUNK_S = 2.0
 FEWEST_SPIKES = 20
+LEAST_CONFIDENCE = 0.35
+"""Spikes that are less likely to be real than this are not given out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +73,15 @@ class Found:
         In templates.
     gain : ndarray, shape (n,), float32
         Log likelihood ratio against no spike.
+    confidence : ndarray, shape (n,), float32
+        Probability that it is a spike of its unit (`confidence`).
     """
 
     sample: Ints
     unit: Ints
     amplitude: npt.NDArray[np.float32]
     gain: npt.NDArray[np.float32]
+    confidence: npt.NDArray[np.float32]
 
 
 def fit(
@@ -156,19 +163,46 @@ def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found
     Chunks lie on a grid of their own in each segment, so that the result does not depend on the
     number of workers.
     """
+    if fitted.templates is None or not len(fitted.templates):
+        i, f = np.empty(0, np.int64), np.empty(0, np.float32)
+        return Found(i, i, f, f, f)
+    placed = matched_spikes(signal, fitted, context, stage)
+    confidence = confidences(evidence_of(placed, fitted, signal))
+    return _found(placed, confidence, fitted, signal)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Spikes of templates in the whole recording, in order of time.
+
+    Parameters
+    ----------
+    exact : ndarray, shape (n,), float64
+        Samples of the recording, the filter's delay not taken off.
+    segment : ndarray, shape (n,), int64
+    spikes : Matched
+        `at` is not set to the recording's samples.
+    """
+
+    exact: npt.NDArray[np.float64]
+    segment: Ints
+    spikes: Matched
+
+
+def matched_spikes(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Placed:
+    """Match the templates to all of the recording."""
     templates, front = fitted.templates, fitted.front
-    if templates is None or not len(templates):
-        none = np.empty(0, np.int64)
-        return Found(none, none, np.empty(0, np.float32), np.empty(0, np.float32))
+    if templates is None:
+        raise ValueError("a fitted sorter with templates was expected; it has none")
     for name in ("echoes", "own", "norms", "weights"):
         getattr(templates, name)  # once, before threads share it
     size = round(CHUNK_S * front.rate_hz) * front.band.step
     chunks = [
-        (segment, start, min(start + size, segment.stop))
-        for segment in signal.clock.segments
+        (number, segment, start, min(start + size, segment.stop))
+        for number, segment in enumerate(signal.clock.segments)
         for start in range(segment.start, segment.stop, size)
     ]
-    parts: list[Found] = []
+    parts: list[Placed] = []
     context.progress.start(stage, float(len(chunks)), "chunks")
     try:
         with threadpool_limits(1), ThreadPoolExecutor(max(1, context.workers)) as pool:
@@ -181,13 +215,44 @@ def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found
                 raise
     finally:
         context.progress.finish(stage)
-    unit = fitted.unit if fitted.unit.size else np.arange(len(templates))
-    return _joined(parts, unit)
+    exact = np.concatenate([part.exact for part in parts])
+    segment = np.concatenate([part.segment for part in parts])
+    spikes = Matched(
+        *(
+            np.concatenate([getattr(part.spikes, name) for part in parts])
+            for name in Matched.__dataclass_fields__
+        )
+    )
+    order = np.lexsort((spikes.unit, exact))
+    return Placed(exact[order], segment[order], spikes.taken(order))
+
+
+def evidence_of(placed: Placed, fitted: Fitted, signal: Signal) -> npt.NDArray[np.float64]:
+    """Evidence for each spike (`evidence`)."""
+    if fitted.templates is None:
+        raise ValueError("a fitted sorter with templates was expected; it has none")
+    spikes, step = placed.spikes, fitted.front.band.step
+    return evidence(
+        placed.exact / step,
+        spikes.unit,
+        spikes.amplitude,
+        spikes.gain,
+        spikes.rival_gain,
+        fitted.templates,
+        signal.n_samples / signal.rate_hz,
+        fitted.front.rate_hz,
+    )
 
 
 def _chunk(
-    signal: Signal, front: Front, templates: Templates, segment: Segment, start: int, stop: int
-) -> Found:
+    signal: Signal,
+    front: Front,
+    templates: Templates,
+    number: int,
+    segment: Segment,
+    start: int,
+    stop: int,
+) -> Placed:
     step = front.band.step
     halo = 2 * templates.windows.long
     before = min(halo, (start - segment.start) // step)
@@ -196,24 +261,33 @@ def _chunk(
     spikes = pursue(z, templates, front.rate_hz)
     exact = first + (spikes.at + spikes.shift.astype(np.float64)) * step
     own = (spikes.at >= before) & (first + spikes.at * step < stop)
-    sample = np.round(exact[own]).astype(np.int64) - front.delay
-    sample = np.clip(sample, segment.start, segment.stop - 1)
-    return Found(sample, spikes.unit[own], spikes.amplitude[own], spikes.gain[own])
+    return Placed(exact[own], np.full(int(own.sum()), number), spikes.taken(own))
 
 
-def _joined(parts: list[Found], unit_of: Ints) -> Found:
-    sample, template, amplitude, gain = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("sample", "unit", "amplitude", "gain")
-    )
-    unit = unit_of[template]
-    kept = np.bincount(unit, minlength=int(unit_of.max()) + 1) >= FEWEST_SPIKES
+def _found(
+    placed: Placed, confidence: npt.NDArray[np.float32], fitted: Fitted, signal: Signal
+) -> Found:
+    """Spikes that are rather real than not, of units with enough of them."""
+    spikes = placed.spikes
+    n_templates = int(spikes.unit.max(initial=-1)) + 1
+    unit_of = fitted.unit if fitted.unit.size else np.arange(n_templates)
+    unit = unit_of[spikes.unit]
+    own = confidence >= LEAST_CONFIDENCE
+    count = np.bincount(unit[own], minlength=int(unit_of.max(initial=-1)) + 1)
+    kept = count >= FEWEST_SPIKES
     number = np.cumsum(kept) - 1
-    own = kept[unit]
-    order = np.lexsort((number[unit[own]], sample[own]))
+    own &= kept[unit]
+    segments = signal.clock.segments
+    first = np.asarray([segment.start for segment in segments])[placed.segment]
+    last = np.asarray([segment.stop - 1 for segment in segments])[placed.segment]
+    sample = np.round(placed.exact).astype(np.int64) - fitted.front.delay
+    sample = np.clip(sample, first, last)
+    order = np.flatnonzero(own)
+    order = order[np.lexsort((number[unit[order]], sample[order]))]
     return Found(
-        sample[own][order],
-        number[unit[own]][order].astype(np.int64),
-        amplitude[own][order],
-        gain[own][order],
+        sample[order],
+        number[unit[order]].astype(np.int64),
+        spikes.amplitude[order],
+        spikes.gain[order],
+        confidence[order],
     )
