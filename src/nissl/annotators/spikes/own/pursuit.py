@@ -11,7 +11,7 @@ through the templates' correlograms at tenths of a sample, and so on until no ga
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -93,12 +93,42 @@ def pursue(
     windows = templates.windows
     if not len(templates) or len(z) < windows.scored:
         return _none()
+    scores = scores_of(z, templates)
+    found = pursue_scores(scores, templates, rate_hz, np.zeros(scores.shape, np.uint8))
+    return replace(found, at=found.at + windows.before)
+
+
+def scores_of(z: Samples, templates: Templates) -> Samples:
+    """Scores of all units at all windows that fit, shape (n_units, n - n_scored + 1), float32."""
     shapes = project(z, templates.basis)
     scores = shapes.reshape(len(shapes), -1) @ templates.weights.reshape(len(templates), -1).T
-    rivals = max(1, round(RIVAL_MS * rate_hz / 1000))
+    return np.ascontiguousarray(scores.T, dtype=np.float32)
+
+
+def pursue_scores(
+    scores: Samples, templates: Templates, rate_hz: float, barred: npt.NDArray[np.uint8]
+) -> Matched:
+    """Find the spikes of all units in their scores.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n_units, n), float32
+        From `scores_of`; what spikes explain is taken out of them, in place.
+    templates : Templates
+    rate_hz : float
+        Of the white samples.
+    barred : ndarray, shape (n_units, n), uint8
+        Where a unit may not spike; more is added, in place.
+
+    Returns
+    -------
+    Matched
+        `at` counts columns of the scores: where the scored window begins.
+    """
     start, columns = templates.pairs
     found = _pursue(
-        np.ascontiguousarray(scores.T, dtype=np.float32),
+        scores,
+        barred,
         templates.norms,
         costs(templates, rate_hz),
         templates.overlaps,
@@ -107,15 +137,15 @@ def pursue(
         templates.echoes,
         templates.own,
         templates.reach,
-        rivals,
-        windows.refractory,
+        rivals_of(rate_hz),
+        templates.windows.refractory,
         np.float32(PRIOR),
         np.float32(least),
     )
     at, unit, shift, amplitude, gain, rival, rival_gain = found
     order = np.lexsort((unit, at))
     return Matched(
-        at[order] + windows.before,
+        at[order],
         shift[order],
         unit[order],
         amplitude[order],
@@ -123,6 +153,11 @@ def pursue(
         rival[order],
         rival_gain[order],
     )
+
+
+def rivals_of(rate_hz: float) -> int:
+    """Samples within which spikes of units that overlap compete."""
+    return max(1, round(RIVAL_MS * rate_hz / 1000))
 
 
 def _none() -> Matched:
@@ -149,6 +184,44 @@ def _sub_sample(own: Samples, left: float, middle: float, right: float) -> tuple
             return (p - 1 + part) / (n - 1) - 0.5, middle * own[n // 2, 1] / height
         before = v
     return 0.5, middle * own[n // 2, 1] / own[n - 1, 1]
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def take_out(
+    scores: Samples,
+    low: int,
+    high: int,
+    lag0: int,
+    shift: float,
+    amplitude: float,
+    start: int,
+    stop: int,
+    columns: npt.NDArray[np.int32],
+    echoes: Samples,
+) -> None:
+    """Take a spike out of scores, in place, from column `low` to `high`.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n_units, n), float32
+    low, high : int
+    lag0 : int
+        Column that the first lag of `echoes` is of.
+    shift, amplitude : float
+    start, stop : int
+        The unit's own pairs.
+    columns, echoes : ndarray
+        Of `Templates`.
+    """
+    place = (shift + 0.5) * N_PHASES
+    p = min(int(place), N_PHASES - 1)
+    part = np.float32(place - p)
+    a0, a1 = np.float32(amplitude * (1 - part)), np.float32(amplitude * part)
+    for q in range(start, stop):
+        row = scores[columns[q]]
+        e0, e1 = echoes[q, p], echoes[q, p + 1]
+        for t in range(low, high):
+            row[t] -= a0 * e0[t - lag0] + a1 * e1[t - lag0]
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -208,6 +281,7 @@ def _candidates(
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _pursue(  # noqa: C901
     scores: Samples,
+    barred: npt.NDArray[np.uint8],
     norms: Samples,
     cost: Samples,
     overlaps: npt.NDArray[np.bool_],
@@ -225,7 +299,6 @@ def _pursue(  # noqa: C901
     n_lags = echoes.shape[2]
     n_blocks = (n + 63) // 64
     dirty = np.ones((n_units, n_blocks), np.uint8)
-    barred = np.zeros((n_units, n), np.uint8)
     size, count = 1024, 0
     f_at, f_unit, f_rival = (
         np.empty(size, np.int64),
@@ -285,18 +358,11 @@ def _pursue(  # noqa: C901
             count += 1
             for t in range(max(at[i] - refractory, 0), min(at[i] + refractory + 1, n)):
                 barred[u, t] = 1
-            place = (shift[i] + 0.5) * N_PHASES
-            p = min(int(place), N_PHASES - 1)
-            part = np.float32(place - p)
             lag0 = at[i] - reach
             low, high = max(lag0, 0), min(lag0 + n_lags, n)
+            take_out(scores, low, high, lag0, shift[i], a, start[u], start[u + 1], columns, echoes)
             for q in range(start[u], start[u + 1]):
                 v = columns[q]
-                row = scores[v]
-                e0, e1 = echoes[q, p], echoes[q, p + 1]
-                a0, a1 = np.float32(a * (1 - part)), np.float32(a * part)
-                for t in range(low, high):
-                    row[t] -= a0 * e0[t - lag0] + a1 * e1[t - lag0]
                 for block in range(max(low - 1, 0) // 64, min(high, n - 1) // 64 + 1):
                     dirty[v, block] = 1
     return (
