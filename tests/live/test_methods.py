@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_an_error():
 
 
 def test_every_method_is_for_a_task_that_there_is():
-    assert {name.partition("/")[0] for name in LIVE} == {"sleep", "events"}
+    assert {name.partition("/")[0] for name in LIVE} == {"sleep", "events", "spikes"}
 
 
 def test_the_offline_detector_over_a_window():

@@ -17,6 +17,7 @@ from nissl.cli.triggering import Triggering, publisher, socket_source
 from nissl.errors import BadArgumentError
 
 if TYPE_CHECKING:
+    from nissl.annotators.spikes.own.taught import TaughtSorter
     from nissl.live import LiveMethod
     from nissl.live.contract import StreamInfo
     from nissl.live.sources import Source as Stream
@@ -27,7 +28,7 @@ _LSL = "lsl:"
 
 def live(
     project: Annotated[Path, typer.Argument(help="Project folder; created when absent.")],
-    task: Annotated[str, typer.Option(help="Task or method: sleep, events/spindles, ...")],
+    task: Annotated[str, typer.Option(help="Task or method: sleep, spikes, events/spindles, ...")],
     from_: Annotated[
         str,
         typer.Option(
@@ -47,7 +48,10 @@ def live(
     ] = None,
     teach: Annotated[
         str | None,
-        typer.Option(help="Source that teaches: its trials a decoder, its maps microstates."),
+        typer.Option(
+            help="Source that teaches: its units the sorter, its trials a decoder, its maps "
+            "microstates."
+        ),
     ] = None,
     markers: Annotated[
         str | None, typer.Option(help="Of decoding: LSL stream of markers at each trial's onset.")
@@ -84,7 +88,7 @@ def live(
     from nissl.live.sources import Replay
     from nissl.project import open_project
 
-    task = f"{task}/nissl" if task == "sleep" else task
+    task = f"{task}/nissl" if task in ("sleep", "spikes") else task
     parameters = parameters_of(set_ or [])
     with open_project(project) as study:
         _tell(study)
@@ -178,6 +182,9 @@ def _method(
     from nissl.live.decoding import LiveDecoder
     from nissl.project.living import learnt, microstates_of, taught
 
+    if task == "spikes/nissl" and teach is not None:
+        sorter, parameters = _sorter(study, teach, parameters)
+        return live_method(task, info, parameters, learnt=sorter), None
     if not task.startswith("decoding"):
         if task == "events/microstates" and teach is not None:
             parameters = {"maps": microstates_of(study.source(teach))} | parameters
@@ -196,6 +203,25 @@ def _method(
     if onsets:
         return made, lambda: [onsets.pop(0) for _ in range(len(onsets))]
     return made, announced
+
+
+def _sorter(
+    study: Project, teach: str, parameters: dict[str, Any]
+) -> tuple[TaughtSorter, dict[str, Any]]:
+    """The sorter that a source taught, now or before, and the parameters that are left."""
+    from nissl.project.live_sorter import path_of, sorter_of
+    from nissl.tasks import ANNOTATORS
+
+    known = ANNOTATORS.get("spikes/nissl").defaults()
+    of_sorter = {k: v for k, v in parameters.items() if k in known}
+    left = {k: v for k, v in parameters.items() if k not in known}
+    source = study.source(teach)
+    path = path_of(study.store, source, of_sorter)
+    if not path.exists():
+        say(f"Sorting {source.name!r} to learn its units: this takes a while, and is kept.")
+    sorter = sorter_of(study.store, source, of_sorter)
+    say(f"{sorter.n_units} units of {source.name!r}, kept in {path}")
+    return sorter, left
 
 
 def _onsets(study: Project, source: Source) -> list[int]:

@@ -3,7 +3,8 @@
 `events/spindles`, `events/bursts` and `events/slow-waves` have causal forms of their own, which
 know an event a fraction of a second after it ended; ``windowed=true`` takes the offline detector
 over a moving window instead, as all other detectors are. `decoding/...` methods are taught on a
-recording first: see `nissl.live.decoding`.
+recording first: see `nissl.live.decoding`. `spikes/nissl` is taught its units on a recording of the
+same probe: see `nissl.live.spikes`.
 """
 
 from __future__ import annotations
@@ -53,12 +54,13 @@ def live_method(
     Parameters
     ----------
     name : str
-        A key of `LIVE`; "sleep" stands for "sleep/nissl".
+        A key of `LIVE`; "sleep" and "spikes" stand for "sleep/nissl" and "spikes/nissl".
     stream : StreamInfo
     parameters : mapping, optional
         Those that differ from the defaults.
-    learnt : Annotator, optional
-        A method with a model of one's own in place of the registered one.
+    learnt : Annotator or TaughtSorter, optional
+        A method with a model of one's own in place of the registered one; of "spikes", what a
+        recording taught.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def live_method(
     MissingDependencyError
         A package is missing.
     """
-    whole = f"{name}/nissl" if name == "sleep" else name
+    whole = f"{name}/nissl" if name in ("sleep", "spikes") else name
     if whole not in LIVE:
         raise BadArgumentError(
             f"a method for streams among {sorted(LIVE)}, or decoding/... taught on a recording",
@@ -92,6 +94,13 @@ def _sleep(stream: StreamInfo, given: dict[str, Any], learnt: Any) -> LiveMethod
     return LiveSleep(
         stream, epoch_s=float(p["epoch_s"]), channels=tuple(p["channels"]), model=model
     )
+
+
+def _spikes(stream: StreamInfo, given: dict[str, Any], learnt: Any) -> LiveMethod:
+    # only here: numba takes a second to load
+    from nissl.live.spikes import DEFAULTS, built
+
+    return built(stream, _complete("spikes/nissl", dict(DEFAULTS), given), learnt)
 
 
 def _columns(stream: StreamInfo, names: Any, types: tuple[str, ...] = BRAIN) -> list[int]:
@@ -156,6 +165,7 @@ def _windowed(name: str) -> Build:
 LIVE: Mapping[str, Build] = {
     **{f"events/{name}": _windowed(f"events/{name}") for name in EVENTS},
     "sleep/nissl": _sleep,
+    "spikes/nissl": _spikes,
     "events/spindles": _oscillation(SPINDLES),
     "events/bursts": _oscillation(BURSTS),
     "events/slow-waves": _slow_waves,

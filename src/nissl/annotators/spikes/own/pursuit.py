@@ -65,6 +65,15 @@ class Matched:
         """Some of them."""
         return Matched(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
+    def joined(self, other: Matched) -> Matched:
+        """These, then those."""
+        names = self.__dataclass_fields__
+        return Matched(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in names))
+
+    def moved(self, by: int) -> Matched:
+        """The same, so many samples later."""
+        return replace(self, at=self.at + by)
+
 
 def costs(templates: Templates, rate_hz: float) -> Samples:
     """What a spike of each unit must gain: log of samples per expected spike."""
@@ -92,10 +101,10 @@ def pursue(
     """
     windows = templates.windows
     if not len(templates) or len(z) < windows.scored:
-        return _none()
+        return no_spikes()
     scores = scores_of(z, templates)
     found = pursue_scores(scores, templates, rate_hz, np.zeros(scores.shape, np.uint8))
-    return replace(found, at=found.at + windows.before)
+    return found.moved(windows.before)
 
 
 def scores_of(z: Samples, templates: Templates) -> Samples:
@@ -160,7 +169,8 @@ def rivals_of(rate_hz: float) -> int:
     return max(1, round(RIVAL_MS * rate_hz / 1000))
 
 
-def _none() -> Matched:
+def no_spikes() -> Matched:
+    """None at all."""
     i, f = np.empty(0, np.int64), np.empty(0, np.float32)
     return Matched(i, f, i, f, f, i, f)
 

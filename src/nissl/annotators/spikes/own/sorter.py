@@ -75,6 +75,8 @@ class Found:
         Log likelihood ratio against no spike.
     confidence : ndarray, shape (n,), float32
         Probability that it is a spike of its unit (`confidence`).
+    template : ndarray, shape (n_units,), int64
+        A template of each unit; moving units may have more.
     """
 
     sample: Ints
@@ -82,6 +84,7 @@ class Found:
     amplitude: npt.NDArray[np.float32]
     gain: npt.NDArray[np.float32]
     confidence: npt.NDArray[np.float32]
+    template: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def fit(
@@ -290,4 +293,5 @@ def _found(
         spikes.amplitude[order],
         spikes.gain[order],
         confidence[order],
+        np.asarray([np.argmax(unit_of == k) for k in np.flatnonzero(kept)], dtype=np.int64),
     )

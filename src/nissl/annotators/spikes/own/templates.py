@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,21 +108,13 @@ class Templates:
         """
         start, columns = self.pairs
         size = self.windows.scored + self.windows.long - 1
-        length = 1 << (size - 1).bit_length()
         out = np.empty((len(columns), N_PHASES + 1, size), np.float32)
-        turns = np.exp(
-            -2j * np.pi * np.fft.rfftfreq(length)[None] * (np.arange(11)[:, None] / N_PHASES - 0.5)
-        )
-        longs = np.fft.rfft(self.waveforms, length, axis=1)
-        scored = np.conj(np.fft.rfft(self.scored, length, axis=1))
+        longs, scored = spectra(self)
         for u in range(len(self)):
             others = columns[start[u] : start[u + 1]]
             held = np.flatnonzero(np.any(self.waveforms[u] != 0, axis=0))
             product = np.einsum("fc,vfc->vf", longs[u][:, held], scored[others][:, :, held])
-            wave = np.fft.irfft(product[:, None] * turns[None], length, axis=2)
-            # lag 0 of the correlation is both windows beginning together
-            rolled = np.roll(wave, self.windows.scored - 1, axis=2)[:, :, :size]
-            out[start[u] : start[u + 1]] = rolled
+            out[start[u] : start[u + 1]] = correlograms(product, self.windows)
         return out
 
     @property
@@ -142,6 +135,41 @@ class Templates:
     def kept(self, which: npt.NDArray[np.bool_] | Ints) -> Templates:
         """Those of some units."""
         return Templates(self.waveforms[which], self.basis, self.rate_hz[which], self.windows)
+
+
+def padded(windows: Windows) -> int:
+    """Length of the transforms that correlograms are made of."""
+    return 1 << (windows.scored + windows.long - 2).bit_length()
+
+
+def spectra(templates: Templates) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Of waveforms, and of scored parts (conjugated), each (n_units, n_freqs, n_channels)."""
+    length = padded(templates.windows)
+    longs = np.fft.rfft(templates.waveforms, length, axis=1)
+    return longs, np.conj(np.fft.rfft(templates.scored, length, axis=1))
+
+
+def correlograms(product: npt.NDArray[Any], windows: Windows) -> Samples:
+    """Correlograms at 11 shifts from products of spectra.
+
+    Parameters
+    ----------
+    product : ndarray, shape (n_pairs, n_freqs)
+        Waveform times conjugated scored part, summed over channels.
+    windows : Windows
+
+    Returns
+    -------
+    ndarray, shape (n_pairs, 11, n_lags)
+    """
+    length = padded(windows)
+    turns = np.exp(
+        -2j * np.pi * np.fft.rfftfreq(length)[None] * (np.arange(11)[:, None] / N_PHASES - 0.5)
+    )
+    wave = np.fft.irfft(product[:, None] * turns[None], length, axis=2)
+    # lag 0 of the correlation is both windows beginning together
+    size = windows.scored + windows.long - 1
+    return np.asarray(np.roll(wave, windows.scored - 1, axis=2)[:, :, :size])
 
 
 def without_noise(waveforms: Samples) -> Samples:
