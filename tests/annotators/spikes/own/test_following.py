@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tests.annotators.spikes.own.planted import N_CHANNELS, front, planted, templates
 
-from nissl.annotators.spikes.own.following import Following, take_up
+from nissl.annotators.spikes.own.following import LEAST_SD, Following, Parts
 from nissl.annotators.spikes.own.stream import SpikeStream
-from nissl.annotators.spikes.own.templates import Templates, spectra
+from nissl.annotators.spikes.own.templates import Templates
 from nissl.errors import BadArgumentError
 from nissl.live.latency import matched
 
@@ -41,7 +41,10 @@ def test_a_unit_given_another_waveform_is_one_that_always_had_it():
     moved[1] = 0.8 * base.waveforms[1] + np.roll(0.1 * base.waveforms[1], 2, axis=0)
     anew = Templates(moved, base.basis, base.rate_hz, base.windows)
     own = following().templates
-    take_up(own, spectra(own), 1, moved[1])
+    parts = Parts(own)
+    parts.put(1, moved[1])
+    parts.echo_back(1)
+    parts.move(1)
     for name in ("waveforms", "weights", "norms", "scored", "echoes", "own", "moved"):
         np.testing.assert_allclose(
             getattr(own, name), getattr(anew, name), rtol=1e-4, atol=2e-3, err_msg=name
@@ -89,12 +92,30 @@ def test_noise_moves_nothing():
     np.testing.assert_array_equal(templates().waveforms[0], following().templates.waveforms[0])
 
 
+def test_small_units_stay_as_they_were_fitted():
+    small = Templates(
+        templates().waveforms * np.float32(0.4),
+        templates().basis,
+        templates().rate_hz,
+        templates().windows,
+    )
+    signal = planted().signal
+    own = Following(small, front().rate_hz, time_s=1.0)
+    weak = np.sqrt(small.norms) < LEAST_SD
+    assert 0 < weak.sum() < len(small)
+    stream = SpikeStream(front(), small, following=own)
+    for a in range(0, signal.n_samples, BLOCK):
+        stream.push(signal.read(a, min(a + BLOCK, signal.n_samples)) * np.float32(0.4))
+    assert not own.distance[weak].any()
+    assert own.distance[~weak].all()
+
+
 def test_what_was_learnt_stays_when_a_segment_ends_and_what_is_kept_is_bounded():
     signal = planted().signal
     own = following(time_s=3.0)
     told(signal.read(0, signal.n_samples), own)
     before = own.distance
-    assert len(own._z) + sum(map(len, own._pieces)) < 3 * 750 + 2 * templates().windows.long
+    assert len(own._z) + sum(map(len, own._pieces)) < 16 * BLOCK + 2 * templates().windows.long
     assert len(own._spikes) < 60
     own.reset()
     np.testing.assert_array_equal(own.distance, before)

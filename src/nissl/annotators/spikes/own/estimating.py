@@ -68,27 +68,6 @@ def steps(templates: Templates, each_hz: Values, rate_hz: float) -> Values:
     return np.minimum(1.0, STEP / (1 + together))
 
 
-def sum_residuals(residual: Samples, spikes: Matched, templates: Templates) -> Samples:
-    """Sum of what is left around the spikes of each unit, their moments taken into account.
-
-    Parameters
-    ----------
-    residual : ndarray, shape (n, n_channels), float32
-        From `pursuit.subtract`.
-    spikes : Matched
-    templates : Templates
-
-    Returns
-    -------
-    ndarray, shape (n_units, n_long, n_channels), float32
-    """
-    sums = np.zeros(templates.waveforms.shape, np.float32)
-    one = np.ones(len(spikes), np.float32)
-    first = spikes.at - templates.windows.long_before
-    _add_residuals(residual, first, spikes.unit, spikes.shift, one, sums)
-    return sums
-
-
 def mean_waveforms(
     z: Samples,
     at: Ints,

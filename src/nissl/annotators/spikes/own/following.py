@@ -3,7 +3,11 @@
 Of each spike of which we are sure what is left of the samples, with the spike itself put back,
 moves its template by one part in `n`: the spikes of the last `time_s` seconds, and never fewer
 than `FEWEST`, so that a silent unit is not made of noise. A template goes no farther from what was
-fitted than `bound` of its norm, and to no other channels; what moves farther is fitted anew.
+fitted than `bound` of its norm, and to no other channels; what moves farther is fitted anew. Units
+below `LEAST_SD` stay as they were fitted: noise that passes for their spikes looks like them, and
+would make them of itself.
+
+The work is spread: of every eight pushes one learns, and three bring one unit up to date.
 """
 
 from __future__ import annotations
@@ -12,23 +16,25 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.estimating import sum_residuals
 from nissl.annotators.spikes.own.projection import phases
 from nissl.annotators.spikes.own.pursuit import Matched, no_spikes, subtract, used_amplitude
 from nissl.annotators.spikes.own.templates import Templates, correlograms, padded, spectra
 from nissl.errors import BadArgumentError
 
 Samples = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 FEWEST = 100.0
-EVERY_S = 0.05
-"""Spikes are looked at that often; then one template takes up what was learnt."""
+LEAST_SD = 8.0
+"""Of a template's norm, in SDs of the noise."""
 LEAST_AMPLITUDE, MOST_AMPLITUDE = 0.6, 1.6
 SURE = 3.0
 """A spike gains so many times what its rival would have gained."""
+SLOTS = 8
 
 
 class Following:
@@ -53,7 +59,7 @@ class Following:
     Raises
     ------
     BadArgumentError
-        A time constant or a bound that is not above 0.
+        A time constant that is not above 0, or a bound that is not between 0 and 1.
     """
 
     def __init__(
@@ -68,16 +74,15 @@ class Following:
         self.templates = replace(templates, waveforms=templates.waveforms.copy())
         for name in ("channels", "overlaps", "pairs", "echoes", "own", "moved", "norms"):
             getattr(self.templates, name)  # all that depends on the waveforms exists from now on
-        self._spectra = spectra(self.templates)
+        self._parts = Parts(self.templates)
         self._fitted = templates.waveforms
-        self._size = np.linalg.norm(templates.waveforms, axis=(1, 2))
+        self._size = np.linalg.norm(templates.waveforms, axis=(1, 2)).astype(np.float64)
         self._mean = templates.waveforms.copy()
         self._count = np.full(len(templates), FEWEST)
-        self._mask = _mask(templates.waveforms)
-        self._keep = math.exp(-EVERY_S / time_s)
+        self._able = self.templates.norms >= LEAST_SD**2
+        self._time = time_s * rate_hz
         self._bound = bound
-        self._every = max(1, round(EVERY_S * rate_hz))
-        self._turn = 0
+        self._unit = 0
         self.reset()
 
     @property
@@ -88,24 +93,26 @@ class Following:
 
     def reset(self) -> None:
         """Begin a new segment; what was learnt stays."""
-        n_channels = self._fitted.shape[2]
-        self._z = np.empty((0, n_channels), np.float32)
+        self._z = np.empty((0, self._fitted.shape[2]), np.float32)
         self._pieces: list[Samples] = []
         self._begin = 0  # sample of the first row of `_z`
         self._spikes = no_spikes()
         self._new: list[Matched] = []
         self._done = 0  # peaks before it were learnt from
-        self._due = self._every
+        self._slot = 0
 
     def warm(self) -> None:
         """Compile all that is needed later; nothing is learnt."""
         templates = self.templates
         z = np.zeros((2 * templates.windows.long, self._fitted.shape[2]), np.float32)
-        zero = np.zeros(1, np.float32)
-        none = np.zeros(1, np.int64)
+        zero, none = np.zeros(1, np.float32), np.zeros(1, np.int64)
         spike = Matched(none + templates.windows.long, zero, none, zero, zero, none - 1, zero)
-        sum_residuals(subtract(z, spike, templates), spike, templates)
-        take_up(templates, self._spectra, 0, self._mean[0])
+        mean, count = self._mean.copy(), self._count.copy()
+        self._move(subtract(z, spike, templates), spike)
+        self._mean, self._count = mean, count
+        self._parts.put(0, self._mean[0])
+        self._parts.echo_back(0)
+        self._parts.move(0)
 
     def add(self, z: Samples, told: Matched, last: int) -> None:
         """Take white samples, and the spikes that were told meanwhile.
@@ -122,112 +129,168 @@ class Following:
         self._pieces.append(z)
         if len(told):
             self._new.append(told.moved(windows.before))
-        if last < self._due:
-            return
-        self._due = last + self._every
+        self._slot = (self._slot + 1) % SLOTS
+        if self._slot == 0:
+            self._gather()
+            self._learn(last + windows.before - windows.long)
+        elif self._slot % 2 == 0 and self._able[self._unit]:
+            u = self._unit
+            if self._slot == 2:
+                self._parts.put(u, self._mean[u])
+            elif self._slot == 4:
+                self._parts.echo_back(u)
+            else:
+                self._parts.move(u)
+        if self._slot == SLOTS - 1:
+            self._unit = self._next()
+
+    def _next(self) -> int:
+        able = np.flatnonzero(self._able)
+        later = able[able > self._unit]
+        return int(later[0] if later.size else able[0] if able.size else 0)
+
+    def _gather(self) -> None:
         self._z = np.concatenate([self._z, *self._pieces])
         for each in self._new:
             self._spikes = self._spikes.joined(each)
         self._pieces, self._new = [], []
-        self._learn(last + windows.before - windows.long)
-        self._take_up()
 
     def _learn(self, until: int) -> None:
         """Learn from spikes before a sample: all that overlap them were told."""
-        windows, templates = self.templates.windows, self.templates
-        within = (self._spikes.at >= self._done) & (self._spikes.at < until)
-        sure = self._sure() & within
+        windows = self.templates.windows
+        if until <= self._done:
+            return
+        sure = self._sure() & (self._spikes.at >= self._done) & (self._spikes.at < until)
         if sure.any():
-            residual = subtract(self._z, self._spikes.moved(-self._begin), templates)
-            own = self._spikes.taken(sure).moved(-self._begin)
-            n = len(templates)
-            sums = sum_residuals(residual, own, templates)
-            count = np.bincount(own.unit, minlength=n)
-            size = np.bincount(own.unit, used_amplitude(own, templates), n).astype(np.float64)
-            self._move(sums, count, size)
-        self._count *= self._keep
-        self._done = max(self._done, until)
+            spikes = self._spikes.moved(-self._begin)
+            self._move(subtract(self._z, spikes, self.templates), spikes.taken(sure))
+        self._count *= math.exp((self._done - until) / self._time)
+        self._done = until
         start = max(self._done - windows.long_before - 1, self._begin)
         self._z, self._begin = self._z[start - self._begin :], start
         self._spikes = self._spikes.taken(self._spikes.at >= self._done - windows.long)
 
     def _sure(self) -> npt.NDArray[np.bool_]:
         spikes, templates = self._spikes, self.templates
-        amplitude = spikes.amplitude
-        sure = (amplitude > LEAST_AMPLITUDE) & (amplitude < MOST_AMPLITUDE)
+        sure = self._able[spikes.unit]
+        sure &= (spikes.amplitude > LEAST_AMPLITUDE) & (spikes.amplitude < MOST_AMPLITUDE)
         sure &= spikes.gain > SURE * spikes.rival_gain
         near = np.abs(spikes.at[:, None] - spikes.at) < templates.windows.scored // 2
         near &= templates.overlaps[spikes.unit[:, None], spikes.unit]
         return np.asarray(sure & (near.sum(axis=1) == 1))
 
-    def _move(
-        self, sums: Samples, count: npt.NDArray[np.int64], size: npt.NDArray[np.float64]
-    ) -> None:
+    def _move(self, residual: Samples, spikes: Matched) -> None:
         """Move means towards the spikes that came."""
-        for u in np.flatnonzero(count).tolist():
-            self._count[u] += count[u]
-            seen = sums[u] + np.float32(size[u]) * self.templates.waveforms[u]
-            step = (seen - np.float32(count[u]) * self._mean[u]) * self._mask[u]
-            mean = self._mean[u] + step / np.float32(max(self._count[u], FEWEST))
-            away = mean - self._fitted[u]
-            far = float(np.linalg.norm(away)) / max(float(self._size[u]), 1e-9)
-            self._mean[u] = self._fitted[u] + away * np.float32(
-                min(1.0, self._bound / max(far, 1e-9))
-            )
-
-    def _take_up(self) -> None:
-        """Let the next unit's template be its mean."""
-        if len(self.templates):
-            take_up(self.templates, self._spectra, self._turn, self._mean[self._turn])
-            self._turn = (self._turn + 1) % len(self.templates)
+        templates = self.templates
+        _towards(
+            residual,
+            spikes.at - templates.windows.long_before,
+            spikes.unit,
+            spikes.shift,
+            used_amplitude(spikes, templates),
+            templates.channels,
+            templates.waveforms,
+            self._fitted,
+            self._bound * self._size,
+            self._mean,
+            self._count,
+        )
 
 
-def take_up(
-    templates: Templates,
-    held_spectra: tuple[npt.NDArray[Any], npt.NDArray[Any]],
-    u: int,
-    waveform: Samples,
-) -> None:
-    """Give a unit another waveform on the same channels, and correct all that depends on it.
+class Parts:
+    """All that follows from waveforms, brought up to date in three steps, unit by unit.
 
     Parameters
     ----------
     templates : Templates
-        Changed in place.
-    held_spectra : tuple of ndarray
-        From `spectra`, changed in place.
-    u : int
-    waveform : ndarray, shape (n_long, n_channels), float32
+        Its arrays are changed in place; nobody else may hold it.
     """
-    windows = templates.windows
-    length = padded(windows)
-    templates.waveforms[u] = waveform
-    cut = waveform[windows.lead : windows.lead + windows.scored]
-    templates.weights[u] = templates.basis @ cut
-    templates.norms[u] = np.sum(templates.weights[u] ** 2)
-    templates.scored[u] = templates.basis.T @ templates.weights[u]
-    longs, scored = held_spectra
-    longs[u] = np.fft.rfft(waveform, length, axis=0)
-    scored[u] = np.conj(np.fft.rfft(templates.scored[u], length, axis=0))
-    start, columns = templates.pairs
-    others = columns[start[u] : start[u + 1]]
-    held = np.flatnonzero(np.any(waveform != 0, axis=0))
-    mine = np.einsum("fc,vfc->vf", longs[u][:, held], scored[others][:, :, held])
-    templates.echoes[start[u] : start[u + 1]] = correlograms(mine, windows)
-    theirs = np.einsum("vfc,fc->vf", longs[others][:, :, held], scored[u][:, held])
-    back = correlograms(theirs, windows)
-    for v, rows in zip(others.tolist(), back, strict=True):
-        templates.echoes[start[v] + np.searchsorted(columns[start[v] : start[v + 1]], u)] = rows
-    own = start[u] + np.searchsorted(others, u)
-    templates.own[u] = templates.echoes[own][:, templates.reach - 1 : templates.reach + 2]
-    near = templates.channels[u]
-    on = waveform[:, np.maximum(near, 0)] * (near >= 0)
-    templates.moved[u] = phases(np.ascontiguousarray(on.T)).transpose(0, 2, 1)
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._longs, self._scored = spectra(templates)
+
+    def put(self, u: int, waveform: Samples) -> None:
+        """Another waveform on the same channels, its norm, and what its spikes do to scores."""
+        t = self._templates
+        windows, length = t.windows, padded(t.windows)
+        t.waveforms[u] = waveform
+        t.weights[u] = t.basis @ waveform[windows.lead : windows.lead + windows.scored]
+        t.norms[u] = np.sum(t.weights[u] ** 2)
+        t.scored[u] = t.basis.T @ t.weights[u]
+        held = self._held(u)
+        self._longs[u][:, held] = np.fft.rfft(waveform[:, held], length, axis=0)
+        self._scored[u][:, held] = np.conj(np.fft.rfft(t.scored[u][:, held], length, axis=0))
+        start, columns = t.pairs
+        others = columns[start[u] : start[u + 1]]
+        product = _products(self._longs[u][:, held], self._scored[others][:, :, held])
+        t.echoes[start[u] : start[u + 1]] = correlograms(product, windows)
+        own = start[u] + np.searchsorted(others, u)
+        t.own[u] = t.echoes[own][:, t.reach - 1 : t.reach + 2]
+
+    def echo_back(self, u: int) -> None:
+        """What spikes of others do to its scores."""
+        t = self._templates
+        start, columns = t.pairs
+        others, held = columns[start[u] : start[u + 1]], self._held(u)
+        product = _products(self._scored[u][:, held], self._longs[others][:, :, held])
+        back = correlograms(product, t.windows)
+        for v, rows in zip(others.tolist(), back, strict=True):
+            t.echoes[start[v] + np.searchsorted(columns[start[v] : start[v + 1]], u)] = rows
+
+    def move(self, u: int) -> None:
+        """What is subtracted from samples."""
+        t = self._templates
+        held = self._held(u)
+        on = np.ascontiguousarray(t.waveforms[u][:, held].T)
+        t.moved[u][:, :, : held.size] = phases(on).transpose(0, 2, 1)
+
+    def _held(self, u: int) -> Ints:
+        near = self._templates.channels[u]
+        return near[near >= 0].astype(np.int64)
 
 
-def _mask(waveforms: Samples) -> Samples:
-    """Where templates may change: channels that they have, less towards both ends."""
-    held = np.any(waveforms != 0, axis=1)
-    n = waveforms.shape[1]
-    ramp = np.minimum(1, np.minimum(np.arange(n) + 0.5, n - np.arange(n) - 0.5) / 6)
-    return np.asarray(held[:, None, :] * ramp[None, :, None], np.float32)
+def _products(one: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.asarray((others * one).sum(axis=2))
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _towards(
+    residual: Samples,
+    first: Ints,
+    unit: Ints,
+    shift: Samples,
+    amplitude: Samples,
+    channels: npt.NDArray[np.int32],
+    waveforms: Samples,
+    fitted: Samples,
+    most: npt.NDArray[np.float64],
+    mean: Samples,
+    count: npt.NDArray[np.float64],
+) -> None:
+    n_long = waveforms.shape[1]
+    for i in range(len(first)):
+        u = unit[i]
+        a = first[i] + (0 if shift[i] >= 0 else -1)
+        part = np.float32(shift[i] if shift[i] >= 0 else 1 + shift[i])
+        if a < 0 or a + n_long + 1 > len(residual):
+            continue
+        count[u] += 1
+        step = np.float32(1 / max(count[u], FEWEST))
+        apart = 0.0
+        for j in range(n_long):
+            # both ends stay as they are, or what begins there would have an edge
+            edge = np.float32(min(1.0, min(j + 0.5, n_long - j - 0.5) / 6))
+            for m in range(channels.shape[1]):
+                c = channels[u, m]
+                if c < 0:
+                    break
+                left = residual[a + j, c] * (1 - part) + residual[a + j + 1, c] * part
+                seen = left + amplitude[i] * waveforms[u, j, c]
+                mean[u, j, c] += step * edge * (seen - mean[u, j, c])
+                apart += (mean[u, j, c] - fitted[u, j, c]) ** 2
+        if apart > most[u] ** 2:
+            back = np.float32(most[u] / math.sqrt(apart))
+            for j in range(n_long):
+                for c in range(mean.shape[2]):
+                    mean[u, j, c] = fitted[u, j, c] + back * (mean[u, j, c] - fitted[u, j, c])

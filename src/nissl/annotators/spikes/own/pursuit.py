@@ -152,6 +152,8 @@ def pursue_scores(
         np.float32(least),
     )
     at, unit, shift, amplitude, gain, rival, rival_gain = found
+    if not at.size:
+        return no_spikes()
     order = np.lexsort((unit, at))
     return Matched(
         at[order],

@@ -52,6 +52,9 @@ class Told:
     amplitude: Samples
 
 
+_NOTHING = Told(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+
 class SpikeStream:
     """Spikes of fitted units as samples come.
 
@@ -155,13 +158,15 @@ class SpikeStream:
         _bar(barred, recent.at - self._first, recent.unit, self.templates.windows.refractory)
         barred[:, : max(0, self._white.artifact + 1 - self._first)] = 1
         found = pursue_scores(self._scores.copy(), self.templates, self.front.rate_hz, barred)
-        own = found.taken(found.at + self._first <= last)
-        told = own.moved(self._first)
-        self._out_of(self._scores, self._first, told)
+        told = found
+        if len(found):
+            told = found.taken(found.at + self._first <= last).moved(self._first)
+            self._out_of(self._scores, self._first, told)
+            recent = recent.joined(told)
+        if len(recent):
+            self._recent = recent.taken(recent.at + self.templates.windows.long > last)
         self._scores = np.ascontiguousarray(self._scores[:, last - self._first :])
         self._first = last
-        both = recent.joined(told)
-        self._recent = both.taken(both.at + self.templates.windows.long > last)
         return told
 
     def _out_of(self, scores: Samples, first: int, spikes: Matched) -> None:
@@ -181,6 +186,8 @@ class SpikeStream:
         )
 
     def _in_samples(self, told: Matched) -> Told:
+        if not len(told):
+            return _NOTHING
         exact = told.at + self.templates.windows.before + told.shift.astype(np.float64)
         sample = np.round(exact * self.front.band.step).astype(np.int64) - self.front.delay
         return Told(np.maximum(sample, 0), told.unit, told.amplitude)

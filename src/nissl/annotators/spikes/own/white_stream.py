@@ -47,6 +47,7 @@ class WhiteStream:
         self._offset: Samples | None = None
         self._history = np.zeros((front.whitening.order, n_channels), np.float32)
         self._until = np.zeros(n_channels, np.int64)
+        self._silent_to = 0
         self.n, self.artifact = 0, -1
 
     def push(self, raw: Samples, missing: Mask | None = None) -> Samples:
@@ -75,13 +76,15 @@ class WhiteStream:
         z = apply_whitening(x, front.whitening)
         if missing is not None and missing.any():
             lost = missing.any(axis=0)
-            self._until[lost] = self.n + len(z) + self._reach
+            self._until[lost] = self._silent_to = self.n + len(z) + self._reach
         self._blank(z)
         self.n += len(z)
         return z
 
     def _blank(self, z: Samples) -> None:
-        far = np.flatnonzero(np.max(np.abs(z), axis=1, initial=0) > ARTIFACT_SD)
+        far = np.flatnonzero(np.abs(z).max(axis=1, initial=0) > ARTIFACT_SD)
+        if not far.size and self._silent_to <= self.n:
+            return
         rows = np.arange(self.n, self.n + len(z))
         silent = rows[:, None] < self._until
         for row in far.tolist():
@@ -89,4 +92,5 @@ class WhiteStream:
         if far.size:
             self.artifact = self.n + int(far[-1])
             self._until = np.maximum(self._until, self.artifact + self._reach + 1)
+        self._silent_to = int(self._until.max())
         z[silent] = 0

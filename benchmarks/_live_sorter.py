@@ -1,0 +1,162 @@
+"""The sorter on a stream, for `live.py`: sample in to trigger out, and agreement with offline.
+
+Templates are means around the true spikes of a simulation, so that what is measured is the stream
+and not the search for units; triggers fire for every spike. Times of spikes are random, and so
+random against the grid of chunks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.spikes.own.estimating import mean_waveforms
+from nissl.annotators.spikes.own.front import fit_front, white
+from nissl.annotators.spikes.own.projection import phases
+from nissl.annotators.spikes.own.sorter import Fitted, match
+from nissl.annotators.spikes.own.taught import TaughtShank, TaughtSorter
+from nissl.annotators.spikes.own.templates import Templates, without_noise
+from nissl.annotators.spikes.own.windows import Windows
+from nissl.annotators.spikes.simulate import simulate
+from nissl.data import Signal
+from nissl.live import Claim, StreamInfo
+from nissl.live.contract import Samples
+from nissl.live.latency import matched, played
+from nissl.live.spikes import LiveSpikes
+
+SIZES: Mapping[int, int] = {32: 24, 64: 48, 128: 96}
+"""Channels, and units that fire there."""
+CHUNK_S = 0.005
+RANK = 6
+SEED = 100
+Ints = npt.NDArray[np.int64]
+
+
+class Timed(LiveSpikes):
+    """The method, with the time of the processor that each chunk took."""
+
+    cpu_ms: list[float]
+
+    def push(self, chunk: Samples, first_sample: int) -> list[Claim]:
+        """Push, and take the time."""
+        began = time.thread_time()
+        claims = super().push(chunk, first_sample)
+        self.cpu_ms.append(1e3 * (time.thread_time() - began))
+        return claims
+
+
+class Nowhere:
+    """An output that is no device."""
+
+    def send(self, claim: Claim) -> None:
+        """Send nothing."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def taught_by_truth(signal: Signal, sample: Ints, unit: Ints) -> TaughtSorter:
+    """A sorter that knows the true units: templates are means around their true spikes."""
+    columns = list(range(signal.n_channels))
+    front = fit_front(signal, columns, 300.0, 6000.0)
+    segment, step = signal.clock.segments[0], front.band.step
+    windows = Windows.at(front.rate_hz)
+    n_units = int(unit.max()) + 1
+    z = white(signal, front, segment, 0, signal.n_samples)
+    at = np.round((sample + front.delay) / step).astype(np.int64)
+    waves = mean_waveforms(z, at, unit, n_units, windows.long_before, windows.long)
+    waves = without_noise(waves)
+    cut = waves[:, windows.lead : windows.lead + windows.scored].transpose(0, 2, 1)
+    every = phases(np.ascontiguousarray(cut)).reshape(-1, windows.scored)
+    basis = np.ascontiguousarray(np.linalg.svd(every, full_matrices=False)[2][:RANK])
+    rate_hz = np.bincount(unit, minlength=n_units) / signal.duration_s
+    templates = Templates(waves, basis.astype(np.float32), rate_hz, windows)
+    place = signal.channels.position_um[templates.main].astype(np.float32)
+    shank = TaughtShank(
+        front,
+        templates,
+        np.arange(n_units),
+        np.zeros(n_units, np.int64),
+        templates.main,
+        np.full(n_units, -100.0, np.float32),
+        place[:, :2],
+    )
+    origin = {"source": "", "stream": signal.name, "made": "of the true spikes"}
+    return TaughtSorter(signal.rate_hz, tuple(signal.channels.ids), (shank,), origin)
+
+
+def latency(*, quick: bool) -> dict[str, Any]:
+    """Rows by number of channels."""
+    return {str(n): one(n, 8.0 if quick else 60.0) for n in SIZES}
+
+
+def one(n_channels: int, seconds: float, *, follow: bool = True) -> dict[str, Any]:
+    """Play a simulation at real speed, and measure."""
+    recording, truth = simulate(
+        SEED, n_channels=n_channels, n_units=SIZES[n_channels], duration_s=seconds
+    )
+    signal = recording.signal
+    sample, unit = truth.column("sample"), truth.column("item")
+    taught = taught_by_truth(signal, sample, unit)
+    method = Timed(StreamInfo.of(signal), taught, {"follow": follow})
+    method.cpu_ms = []
+    wall, log = played(signal, method, Nowhere(), sample, chunk_s=CHUNK_S)
+    chunk = round(CHUNK_S * signal.rate_hz)
+    cpu = np.asarray(method.cpu_ms)[[(each.chunk_stop - 1) // chunk for each in log]]
+    wait = np.asarray([each.chunk_stop - each.stop for each in log]) / signal.rate_hz * 1e3
+    said = np.asarray([each.start for each in log]), np.asarray([each.unit for each in log])
+    windows = taught.shanks[0].templates.windows
+    rest_ms = (windows.scored - windows.before) / taught.shanks[0].front.rate_hz * 1e3
+    return {
+        "units": SIZES[n_channels],
+        "seconds": seconds,
+        "n": wall.n,
+        "rest_ms": rest_ms,
+        "wall_ms": [wall.p50_ms, wall.p99_ms, wall.max_ms],
+        "work_ms": [wall.work_ms_p50, wall.work_ms_p99, wall.work_ms_max],
+        "cpu_ms": _quantiles(wait + cpu),
+        "cpu_work_ms": _quantiles(np.asarray(method.cpu_ms)),
+        "cpu_share": float(np.mean(method.cpu_ms)) / (1e3 * CHUNK_S),
+        "known_after_ms": 1e3 * method.latency_s,
+        **_errors(said, (sample, unit), 0.001 * signal.rate_hz),
+        "offline": _agreement(signal, taught, said, (sample, unit)),
+    }
+
+
+def _agreement(
+    signal: Signal, taught: TaughtSorter, said: tuple[Ints, Ints], true: tuple[Ints, Ints]
+) -> dict[str, Any]:
+    """Offline on the same samples with the same templates: what both have, and its errors."""
+    from pathlib import Path
+
+    from nissl.run.context import Context
+
+    shank = taught.shanks[0]
+    found = match(signal, Fitted(shank.front, shank.templates), Context(Path()), "matching")
+    file = found.sample, found.template[found.unit]
+    most = max(said[0].size, file[0].size)
+    return {
+        "within_1": pairs(said, file, 1) / most,
+        "within_3": pairs(said, file, 3) / most,
+        **_errors(file, true, 0.001 * signal.rate_hz),
+    }
+
+
+def _errors(found: tuple[Ints, Ints], true: tuple[Ints, Ints], tolerance: float) -> dict[str, int]:
+    hits = pairs(found, true, round(tolerance))
+    return {"true": true[0].size, "missed": true[0].size - hits, "false": found[0].size - hits}
+
+
+def pairs(one: tuple[Ints, Ints], other: tuple[Ints, Ints], tolerance: int) -> int:
+    """Spikes of the same unit in both, one to one."""
+    units = np.union1d(one[1], other[1])
+    own = ((np.sort(s[u == k]) for s, u in (one, other)) for k in units)
+    return sum(matched(a, b, tolerance) for a, b in own)
+
+
+def _quantiles(values: npt.NDArray[np.float64]) -> list[float]:
+    return [*np.percentile(values, [50, 99]).tolist(), float(values.max())]
