@@ -36,6 +36,7 @@ def markdown(r: Mapping[str, Any]) -> str:
         "the end of an epoch: its longest.\n",
         _speed(r),
         "\n![Time per chunk](live.png)\n",
+        *(sorter(r["sorter"]) if "sorter" in r else ()),
         "\n## Equality with offline\n",
         "Claims for chunks of 1, 7, 26 and 1000 samples and those of the same code over the file,\n"
         "compared to the last bit.\n",
@@ -91,6 +92,83 @@ def markdown(r: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(str(part) for part in parts)
+
+
+def sorter(r: Mapping[str, Any]) -> list[str]:
+    """The block of the sorter."""
+    rows = list(r["rows"].items())
+    first = rows[0][1]
+    return [
+        "\n## The sorter: from samples to triggers\n",
+        f"`spikes/nissl` on simulated recordings without drift (seed 0, {first['seconds']:g} s "
+        f"each), played at real speed in\nchunks of {r['chunk_ms']:g} ms to a trigger for every "
+        f"spike; one thread, {r['machine']['cpu']}.\nSpikes come at random times against the grid "
+        "of chunks. Templates are means around the true spikes, cleaned of\nother units, so that "
+        "the stream is measured and not the search for units. Latency counts from the peak of a\n"
+        f"spike to its trigger: the rest of its window ({first['rest_ms']:.1f} ms), the wait for "
+        "rivals (1 ms), the delay of the filter,\nthe wait for the chunk to be full (0 to "
+        f"{r['chunk_ms']:g} ms), and the computation. From the last sample of the window\nit is "
+        f"{first['rest_ms']:.1f} ms less. By the processor: with the time that the thread had the "
+        "core for, as on a core of its\nown; by the clock: as measured, on cores that other jobs "
+        "kept busy at a higher priority.\n",
+        table(
+            (
+                "channels",
+                "units",
+                "spikes",
+                "p50, ms",
+                "p99, ms",
+                "max, ms",
+                "p99 after the window, ms",
+                "computation p50 / p99, ms",
+                "of the core",
+                "p50 / p99 / max by the clock, ms",
+            ),
+            [
+                (
+                    name,
+                    str(row["units"]),
+                    str(row["n"]),
+                    *(f"{value:.1f}" for value in row["cpu_ms"]),
+                    f"{row['cpu_ms'][1] - row['rest_ms']:.1f}",
+                    f"{row['cpu_work_ms'][0]:.1f} / {row['cpu_work_ms'][1]:.1f}",
+                    f"{100 * row['cpu_share']:.0f} %",
+                    " / ".join(f"{value:.1f}" for value in row["wall_ms"]),
+                )
+                for name, row in rows
+            ],
+        ),
+        "\nMissed and false triggers against the true spikes (within 1 ms, of the same unit), and "
+        "what offline matching with\nthe same templates misses and adds; then the share of spikes "
+        "that live and offline have in common.\n",
+        table(
+            (
+                "channels",
+                "units",
+                "true",
+                "missed",
+                "false",
+                "missed offline",
+                "false offline",
+                "same within 1 sample",
+                "within 3",
+            ),
+            [
+                (
+                    name,
+                    f"{row['large']} of 10 SDs and more" if large else f"all {row['units']}",
+                    *(str(row[key][large]) for key in ("true", "missed", "false")),
+                    *(str(row["offline"][key][large]) for key in ("missed", "false")),
+                    *(
+                        "" if large else f"{row['offline'][key]:.4f}"
+                        for key in ("within_1", "within_3")
+                    ),
+                )
+                for name, row in rows
+                for large in (0, 1)
+            ],
+        ),
+    ]
 
 
 def _kappa(row: Mapping[str, Any]) -> str:

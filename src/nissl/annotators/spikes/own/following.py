@@ -7,20 +7,20 @@ fitted than `bound` of its norm, and to no other channels; what moves farther is
 below `LEAST_SD` stay as they were fitted: noise that passes for their spikes looks like them, and
 would make them of itself.
 
-The work is spread: of every eight pushes one learns, and three bring one unit up to date.
+The work is spread over pushes, a little with every fourth of them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.projection import phases
+from nissl.annotators.spikes.own.projection import N_PHASES
 from nissl.annotators.spikes.own.pursuit import Matched, no_spikes, subtract, used_amplitude
 from nissl.annotators.spikes.own.templates import Templates, correlograms, padded, spectra
 from nissl.errors import BadArgumentError
@@ -34,7 +34,9 @@ LEAST_SD = 8.0
 LEAST_AMPLITUDE, MOST_AMPLITUDE = 0.6, 1.6
 SURE = 3.0
 """A spike gains so many times what its rival would have gained."""
-SLOTS = 8
+LEARN_EVERY, BRING_EVERY = 16, 4
+"""Pushes between two looks at spikes, and between two small steps of bringing a unit up to date."""
+PAIRS_AT_ONCE = 24
 
 
 class Following:
@@ -82,7 +84,7 @@ class Following:
         self._able = self.templates.norms >= LEAST_SD**2
         self._time = time_s * rate_hz
         self._bound = bound
-        self._unit = 0
+        self._steps = self._bringing()
         self.reset()
 
     @property
@@ -99,7 +101,7 @@ class Following:
         self._spikes = no_spikes()
         self._new: list[Matched] = []
         self._done = 0  # peaks before it were learnt from
-        self._slot = 0
+        self._n = 0
 
     def warm(self) -> None:
         """Compile all that is needed later; nothing is learnt."""
@@ -110,9 +112,8 @@ class Following:
         mean, count = self._mean.copy(), self._count.copy()
         self._move(subtract(z, spike, templates), spike)
         self._mean, self._count = mean, count
-        self._parts.put(0, self._mean[0])
-        self._parts.echo_back(0)
-        self._parts.move(0)
+        for _ in self._parts.steps(0, self._mean[0]):
+            pass
 
     def add(self, z: Samples, told: Matched, last: int) -> None:
         """Take white samples, and the spikes that were told meanwhile.
@@ -129,25 +130,20 @@ class Following:
         self._pieces.append(z)
         if len(told):
             self._new.append(told.moved(windows.before))
-        self._slot = (self._slot + 1) % SLOTS
-        if self._slot == 0:
+        self._n += 1
+        if self._n % LEARN_EVERY == 0:
             self._gather()
             self._learn(last + windows.before - windows.long)
-        elif self._slot % 2 == 0 and self._able[self._unit]:
-            u = self._unit
-            if self._slot == 2:
-                self._parts.put(u, self._mean[u])
-            elif self._slot == 4:
-                self._parts.echo_back(u)
-            else:
-                self._parts.move(u)
-        if self._slot == SLOTS - 1:
-            self._unit = self._next()
+        elif self._n % BRING_EVERY == 0:
+            next(self._steps)
 
-    def _next(self) -> int:
-        able = np.flatnonzero(self._able)
-        later = able[able > self._unit]
-        return int(later[0] if later.size else able[0] if able.size else 0)
+    def _bringing(self) -> Iterator[None]:
+        """Bring units up to date, one after the other, for ever."""
+        able = np.flatnonzero(self._able).tolist()
+        while True:
+            for u in able:
+                yield from self._parts.steps(u, self._mean[u].copy())
+            yield
 
     def _gather(self) -> None:
         self._z = np.concatenate([self._z, *self._pieces])
@@ -198,7 +194,7 @@ class Following:
 
 
 class Parts:
-    """All that follows from waveforms, brought up to date in three steps, unit by unit.
+    """All that follows from waveforms, brought up to date in small steps, unit by unit.
 
     Parameters
     ----------
@@ -210,48 +206,63 @@ class Parts:
         self._templates = templates
         self._longs, self._scored = spectra(templates)
 
-    def put(self, u: int, waveform: Samples) -> None:
-        """Another waveform on the same channels, its norm, and what its spikes do to scores."""
+    def steps(self, u: int, waveform: Samples) -> Iterator[None]:
+        """Give a unit another waveform on the same channels; all is right after the last step."""
         t = self._templates
-        windows, length = t.windows, padded(t.windows)
+        self._put(u, waveform)
+        yield
+        start, columns = t.pairs
+        for first in range(int(start[u]), int(start[u + 1]), PAIRS_AT_ONCE):
+            own = slice(first, min(first + PAIRS_AT_ONCE, int(start[u + 1])))
+            self._echo(u, own, columns[own])
+            yield
+            self._echo_back(u, columns[own])
+            yield
+        at = start[u] + np.searchsorted(columns[start[u] : start[u + 1]], u)
+        t.own[u] = t.echoes[at][:, t.reach - 1 : t.reach + 2]
+        on = np.ascontiguousarray(waveform[:, self._held(u)].T)
+        t.moved[u][:, :, : len(on)] = _phases(on).transpose(0, 2, 1)
+        yield
+
+    def _put(self, u: int, waveform: Samples) -> None:
+        t = self._templates
+        windows, length, held = t.windows, padded(t.windows), self._held(u)
         t.waveforms[u] = waveform
         t.weights[u] = t.basis @ waveform[windows.lead : windows.lead + windows.scored]
         t.norms[u] = np.sum(t.weights[u] ** 2)
         t.scored[u] = t.basis.T @ t.weights[u]
-        held = self._held(u)
         self._longs[u][:, held] = np.fft.rfft(waveform[:, held], length, axis=0)
         self._scored[u][:, held] = np.conj(np.fft.rfft(t.scored[u][:, held], length, axis=0))
-        start, columns = t.pairs
-        others = columns[start[u] : start[u + 1]]
-        product = _products(self._longs[u][:, held], self._scored[others][:, :, held])
-        t.echoes[start[u] : start[u + 1]] = correlograms(product, windows)
-        own = start[u] + np.searchsorted(others, u)
-        t.own[u] = t.echoes[own][:, t.reach - 1 : t.reach + 2]
 
-    def echo_back(self, u: int) -> None:
+    def _echo(self, u: int, rows: slice, others: npt.NDArray[np.int32]) -> None:
+        """What its spikes do to scores of others."""
+        held = self._held(u)
+        scored = self._scored[others[:, None, None], np.arange(len(self._scored[0]))[:, None], held]
+        product = (scored * self._longs[u][:, held]).sum(axis=2)
+        self._templates.echoes[rows] = correlograms(product, self._templates.windows)
+
+    def _echo_back(self, u: int, others: npt.NDArray[np.int32]) -> None:
         """What spikes of others do to its scores."""
         t = self._templates
         start, columns = t.pairs
-        others, held = columns[start[u] : start[u + 1]], self._held(u)
-        product = _products(self._scored[u][:, held], self._longs[others][:, :, held])
-        back = correlograms(product, t.windows)
+        held = self._held(u)
+        longs = self._longs[others[:, None, None], np.arange(len(self._longs[0]))[:, None], held]
+        back = correlograms((longs * self._scored[u][:, held]).sum(axis=2), t.windows)
         for v, rows in zip(others.tolist(), back, strict=True):
             t.echoes[start[v] + np.searchsorted(columns[start[v] : start[v + 1]], u)] = rows
 
-    def move(self, u: int) -> None:
-        """What is subtracted from samples."""
-        t = self._templates
-        held = self._held(u)
-        on = np.ascontiguousarray(t.waveforms[u][:, held].T)
-        t.moved[u][:, :, : held.size] = phases(on).transpose(0, 2, 1)
-
     def _held(self, u: int) -> Ints:
         near = self._templates.channels[u]
-        return near[near >= 0].astype(np.int64)
+        return np.asarray(near[near >= 0], np.int64)
 
 
-def _products(one: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.asarray((others * one).sum(axis=2))
+def _phases(shapes: Samples) -> Samples:
+    """As `projection.phases`, in single precision, all shifts at once."""
+    n = shapes.shape[-1]
+    length = 1 << (2 * n - 1).bit_length()
+    shift = np.arange(N_PHASES + 1)[:, None, None] / N_PHASES - 0.5
+    turns = np.exp(-2j * np.pi * np.fft.rfftfreq(length) * shift).astype(np.complex64)
+    return np.fft.irfft(np.fft.rfft(shapes, length) * turns, length)[..., :n].astype(np.float32)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
