@@ -139,8 +139,9 @@ def sorter(r: Mapping[str, Any]) -> list[str]:
             ],
         ),
         "\nMissed and false triggers against the true spikes (within 1 ms, of the same unit), and "
-        "what offline matching with\nthe same templates misses and adds; then the share of spikes "
-        "that live and offline have in common.\n",
+        "what offline matching with\nthe same templates misses and adds. Same: the share of spikes "
+        "that the stream, with templates that do not follow,\nand offline matching have in "
+        "common, one to one and of the same unit.\n",
         table(
             (
                 "channels",
@@ -159,10 +160,7 @@ def sorter(r: Mapping[str, Any]) -> list[str]:
                     f"{row['large']} of 10 SDs and more" if large else f"all {row['units']}",
                     *(str(row[key][large]) for key in ("true", "missed", "false")),
                     *(str(row["offline"][key][large]) for key in ("missed", "false")),
-                    *(
-                        "" if large else f"{row['offline'][key]:.4f}"
-                        for key in ("within_1", "within_3")
-                    ),
+                    *(f"{row['offline'][k][large]:.4f}" for k in ("within_1", "within_3")),
                 )
                 for name, row in rows
                 for large in (0, 1)

@@ -8,7 +8,8 @@ so random against the grid of chunks.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,12 @@ from nissl.annotators.spikes.own.templates import Templates, without_noise
 from nissl.annotators.spikes.own.windows import Windows
 from nissl.annotators.spikes.simulate import simulate
 from nissl.data import Signal
-from nissl.live import Claim, StreamInfo
+from nissl.live import Claim, StreamInfo, offline
 from nissl.live.contract import Samples
 from nissl.live.latency import matched, played
 from nissl.live.spikes import LiveSpikes
+from nissl.live.triggers import Fired
+from nissl.run.context import Context
 
 SIZES: Mapping[int, int] = {32: 24, 64: 48, 128: 96}
 """Channels, and units that fire there."""
@@ -38,6 +41,7 @@ SEED = 0
 LEAST_SD = 10.0
 """Units that one would trigger on: norm of the template, SDs of the noise."""
 Ints = npt.NDArray[np.int64]
+Spikes = tuple[Ints, Ints]
 
 
 class Timed(LiveSpikes):
@@ -119,7 +123,6 @@ def one(n_channels: int, seconds: float, *, seed: int = SEED) -> dict[str, Any]:
     chunk = round(CHUNK_S * signal.rate_hz)
     cpu = np.asarray(method.cpu_ms)[[(each.chunk_stop - 1) // chunk for each in log]]
     wait = np.asarray([each.chunk_stop - each.stop for each in log]) / signal.rate_hz * 1e3
-    said = np.asarray([each.start for each in log]), np.asarray([each.unit for each in log])
     templates = taught.shanks[0].templates
     windows = templates.windows
     rest_ms = (windows.scored - windows.before) / taught.shanks[0].front.rate_hz * 1e3
@@ -134,39 +137,52 @@ def one(n_channels: int, seconds: float, *, seed: int = SEED) -> dict[str, Any]:
         "cpu_work_ms": _quantiles(np.asarray(method.cpu_ms)),
         "cpu_share": float(np.mean(method.cpu_ms)) / (1e3 * CHUNK_S),
         "known_after_ms": 1e3 * method.latency_s,
-        "large": int(np.sum(templates.norms >= LEAST_SD**2)),
-        **_errors(said, (sample, unit), templates, signal.rate_hz),
-        "offline": _agreement(signal, taught, said, (sample, unit)),
+        "large": _groups(templates)[1].size,
+        **_errors(spikes_of(log), (sample, unit), templates, signal.rate_hz),
+        "offline": _agreement(signal, taught, (sample, unit)),
     }
 
 
-def _agreement(
-    signal: Signal, taught: TaughtSorter, said: tuple[Ints, Ints], true: tuple[Ints, Ints]
-) -> dict[str, Any]:
-    """Offline on the same samples with the same templates: what both have, and its errors."""
-    from pathlib import Path
+def _agreement(signal: Signal, taught: TaughtSorter, true: Spikes) -> dict[str, Any]:
+    """Offline on the same samples with the same templates, and what the stream has of it.
 
-    from nissl.run.context import Context
-
+    Templates that follow would differ for a reason: here they stay.
+    """
     shank = taught.shanks[0]
+    still = LiveSpikes(StreamInfo.of(signal), taught, {"follow": False})
+    live = spikes_of(offline(still, signal))
     found = match(signal, Fitted(shank.front, shank.templates), Context(Path()), "matching")
     file = found.sample, found.template[found.unit]
-    most = max(said[0].size, file[0].size)
-    return {
-        "within_1": pairs(said, file, 1) / most,
-        "within_3": pairs(said, file, 3) / most,
-        **_errors(file, true, shank.templates, signal.rate_hz),
-    }
+    shares: dict[str, list[float]] = {"within_1": [], "within_3": []}
+    for units in _groups(shank.templates):
+        a, b = _of(live, units), _of(file, units)
+        for tolerance, row in ((1, shares["within_1"]), (3, shares["within_3"])):
+            row.append(pairs(a, b, tolerance) / max(a[0].size, b[0].size, 1))
+    return {**shares, **_errors(file, true, shank.templates, signal.rate_hz)}
+
+
+def spikes_of(claims: Sequence[Claim | Fired]) -> Spikes:
+    """Samples and units."""
+    return np.asarray([c.start for c in claims]), np.asarray([c.unit for c in claims])
+
+
+def _groups(templates: Templates) -> tuple[Ints, Ints]:
+    """All units, and those that are large enough to trigger on."""
+    return np.arange(len(templates)), np.flatnonzero(templates.norms >= LEAST_SD**2)
+
+
+def _of(spikes: Spikes, units: Ints) -> Spikes:
+    own = np.isin(spikes[1], units)
+    return spikes[0][own], spikes[1][own]
 
 
 def _errors(
-    found: tuple[Ints, Ints], true: tuple[Ints, Ints], templates: Templates, rate_hz: float
+    found: Spikes, true: Spikes, templates: Templates, rate_hz: float
 ) -> dict[str, list[int]]:
     """True, missed and false spikes: of all units, and of those that are large enough."""
-    large = np.flatnonzero(templates.norms >= LEAST_SD**2)
     out: dict[str, list[int]] = {"true": [], "missed": [], "false": []}
-    for units in (np.arange(len(templates)), large):
-        a, b = ((s[np.isin(u, units)], u[np.isin(u, units)]) for s, u in (found, true))
+    for units in _groups(templates):
+        a, b = _of(found, units), _of(true, units)
         hits = pairs(a, b, round(0.001 * rate_hz))
         out["true"].append(b[0].size)
         out["missed"].append(b[0].size - hits)
@@ -174,7 +190,7 @@ def _errors(
     return out
 
 
-def pairs(one: tuple[Ints, Ints], other: tuple[Ints, Ints], tolerance: int) -> int:
+def pairs(one: Spikes, other: Spikes, tolerance: int) -> int:
     """Spikes of the same unit in both, one to one."""
     units = np.union1d(one[1], other[1])
     own = ((np.sort(s[u == k]) for s, u in (one, other)) for k in units)

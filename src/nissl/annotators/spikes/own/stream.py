@@ -5,6 +5,7 @@ the scores of `wait` more samples are known: the 1 ms within which spikes of ove
 compete, so that what comes later can change it only through a chain of overlaps. Spikes that were
 told are taken out of the scores of all later samples, and their tails out of scores that do not
 exist yet; those that were found but not told are forgotten, and found again with more samples.
+A spike that shows only when a later one is taken out, whose beginning covered it, is told then.
 """
 
 from __future__ import annotations
@@ -90,10 +91,11 @@ class SpikeStream:
     def delay(self) -> int:
         """Most samples of the recording from a spike's sample to the one with which it is told.
 
-        Blocks that are pushed come on top.
+        Only what a later spike had covered waits so long, others `templates.reach` less. Blocks
+        that are pushed come on top.
         """
         windows = self.templates.windows
-        white = windows.scored - windows.before + self.wait
+        white = windows.scored - windows.before + self.wait + self.templates.reach
         return white * self.front.band.step + self.front.delay
 
     def reset(self) -> None:
@@ -102,7 +104,8 @@ class SpikeStream:
         self._white.reset()
         self._z = np.empty((0, n_channels), np.float32)
         self._scores = np.empty((len(self.templates), 0), np.float32)
-        self._first = 0  # column 0 of the scores; spikes are told up to it
+        self._first = 0  # column 0 of the scores
+        self._last = 0  # spikes are told up to it
         self._recent = no_spikes()
         if self._following is not None:
             self._following.reset()
@@ -136,7 +139,7 @@ class SpikeStream:
         z = self._white.push(raw, missing)
         self._add_scores(z)
         last = self._first + self._scores.shape[1] - 1 - self.wait
-        told = self._decided(last) if last > self._first else no_spikes()
+        told = self._decided(last) if last > self._last else no_spikes()
         if self._following is not None:
             self._following.add(z, told, max(last, 0))
         return self._in_samples(told)
@@ -165,8 +168,9 @@ class SpikeStream:
             recent = recent.joined(told)
         if len(recent):
             self._recent = recent.taken(recent.at + self.templates.windows.long > last)
-        self._scores = np.ascontiguousarray(self._scores[:, last - self._first :])
-        self._first = last
+        first = max(last - self.templates.reach, self._first)
+        self._scores = np.ascontiguousarray(self._scores[:, first - self._first :])
+        self._first, self._last = first, last
         return told
 
     def _out_of(self, scores: Samples, first: int, spikes: Matched) -> None:

@@ -109,7 +109,9 @@ def _shank(
         own = unit == u
         number[template], channel[template] = u, measured.best[u]
         shift[template] = located.shift[u]
-        amplitude[template] = np.median(measured.amplitude[own])
+        # of a spike as large as its template
+        size = np.median(done.found.amplitude[done.found.unit == k])
+        amplitude[template] = np.median(measured.amplitude[own]) / size
         x = signal.channels.position_um[measured.best[u], 0]
         position[template] = x, np.median(measured.y[own])
     return TaughtShank(done.fitted.front, templates, number, shift, channel, amplitude, position)
