@@ -104,7 +104,7 @@ def latency(*, quick: bool) -> dict[str, Any]:
     """Rows by number of channels."""
     rows = {}
     for n in SIZES:
-        rows[str(n)] = one(n, 8.0 if quick else 60.0)
+        rows[str(n)] = one(n, 8.0 if quick else 30.0)
         print(f"sorter {n}: {rows[str(n)]}", flush=True)
     return {"machine": machine(), "chunk_ms": 1e3 * CHUNK_S, "rows": rows}
 

@@ -3,8 +3,8 @@
 The sorter is taught on a recording of the same probe (`nissl.annotators.spikes.own.teaching`), and
 its units keep their numbers. The same filter, whitening, templates and pursuit work on the stream;
 what differs from offline is told in `nissl.annotators.spikes.own.stream`: overlaps are resolved
-with what is known `wait_ms` after a spike's window, nothing is known of drift but what
-the templates follow, and the last milliseconds of a segment are not told.
+with what is known `wait_ms` after a spike's window, nothing is known of drift but what the
+templates follow, and the last milliseconds of a segment are not told.
 
 A claim's amplitude is the unit's, times the size of this spike's template. There is no confidence.
 """
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from nissl.annotators.spikes.own.following import Following
-from nissl.annotators.spikes.own.stream import SpikeStream
+from nissl.annotators.spikes.own.stream import WAIT_MS, SpikeStream
 from nissl.annotators.spikes.own.taught import TaughtShank, TaughtSorter, load_taught
 from nissl.annotators.spikes.proposal import VOCABULARY
 from nissl.errors import BadArgumentError, BadMetadataError, MissingInputError
@@ -32,7 +32,7 @@ BLOCK_S = 0.0025
 LONGEST_WAIT_MS = 100.0
 DEFAULTS: Mapping[str, Any] = {
     "state": None,
-    "wait_ms": 1.0,
+    "wait_ms": WAIT_MS,
     "follow": True,
     "follow_s": 60.0,
     "follow_bound": 0.5,

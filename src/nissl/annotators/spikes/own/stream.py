@@ -1,9 +1,8 @@
 """The fitted sorter on a stream: samples in, spikes out, in bounded time and memory.
 
 A spike's score is known when its scored window is over (1.3 ms after the peak). It is told when
-the scores of `wait` more samples are known: the 1 ms within which spikes of overlapping units
-compete, so that what comes later can change it only through a chain of overlaps. Spikes that were
-told are taken out of the scores of all later samples, and their tails out of scores that do not
+the scores of `wait` more samples are known, so that those of overlapping units that gain more have
+come up by then. Spikes that were told are taken out of the scores of all later samples, and their tails out of scores that do not
 exist yet; those that were found but not told are forgotten, and found again with more samples.
 A spike that shows only when a later one is taken out, whose beginning covered it, is told then.
 """
@@ -22,7 +21,6 @@ from nissl.annotators.spikes.own.pursuit import (
     Matched,
     no_spikes,
     pursue_scores,
-    rivals_of,
     scores_of,
     take_out,
     used_amplitude,
@@ -32,6 +30,8 @@ from nissl.annotators.spikes.own.white_stream import WhiteStream
 
 Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+
+WAIT_MS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +64,8 @@ class SpikeStream:
     front : Front
     templates : Templates
     wait : int, optional
-        White samples whose scores must be known after a spike's own before it is told;
-        by default those within which units compete.
+        White samples whose scores must be known after a spike's own before it is told; by
+        default `WAIT_MS`.
     following : Following, optional
         Templates that follow the tissue; it was made of the same templates.
     """
@@ -81,7 +81,7 @@ class SpikeStream:
         self.front = front
         self._following = following
         self.templates = templates if following is None else following.templates
-        self.wait = rivals_of(front.rate_hz) if wait is None else wait
+        self.wait = round(WAIT_MS * front.rate_hz / 1000) if wait is None else wait
         self._white = WhiteStream(front)
         for name in ("echoes", "own", "norms", "weights", "overlaps", "pairs"):
             getattr(self.templates, name)  # before the first sample, not with it
