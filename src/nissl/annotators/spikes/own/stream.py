@@ -2,9 +2,10 @@
 
 A spike's score is known when its scored window is over (1.3 ms after the peak). It is told when
 the scores of `wait` more samples are known, so that those of overlapping units that gain more have
-come up by then. Spikes that were told are taken out of the scores of all later samples, and their tails out of scores that do not
-exist yet; those that were found but not told are forgotten, and found again with more samples.
-A spike that shows only when a later one is taken out, whose beginning covered it, is told then.
+come up by then. Spikes that were told are taken out of the scores of all later samples, and their
+tails out of scores that do not exist yet; those that were found but not told are forgotten, and
+found again with more samples. A spike that shows only when a later one is taken out, whose
+beginning covered it, is told then.
 """
 
 from __future__ import annotations
