@@ -29,7 +29,7 @@ Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 FEWEST = 100.0
-LEAST_SD = 8.0
+LEAST_SD = 12.0
 """Of a template's norm, in SDs of the noise."""
 LEAST_AMPLITUDE, MOST_AMPLITUDE = 0.6, 1.6
 SURE = 3.0
