@@ -92,7 +92,7 @@ def test_noise_moves_nothing():
 
 def test_small_units_stay_as_they_were_fitted():
     small = Templates(
-        templates().waveforms * np.float32(0.4),
+        templates().waveforms * np.float32(0.6),
         templates().basis,
         templates().rate_hz,
         templates().windows,
@@ -103,7 +103,7 @@ def test_small_units_stay_as_they_were_fitted():
     assert 0 < weak.sum() < len(small)
     stream = SpikeStream(front(), small, following=own)
     for a in range(0, signal.n_samples, BLOCK):
-        stream.push(signal.read(a, min(a + BLOCK, signal.n_samples)) * np.float32(0.4))
+        stream.push(signal.read(a, min(a + BLOCK, signal.n_samples)) * np.float32(0.6))
     assert not own.distance[weak].any()
     assert own.distance[~weak].all()
 
