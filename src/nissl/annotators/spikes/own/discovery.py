@@ -12,6 +12,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.artifacts import (
+    CAREFUL,
+    Screen,
+    compact,
+    neuronal,
+    silenced,
+    without_artifacts,
+)
 from nissl.annotators.spikes.own.clustering import LEAST, cluster, reduce_features
 from nissl.annotators.spikes.own.detection import (
     APART_UM,
@@ -23,7 +31,7 @@ from nissl.annotators.spikes.own.estimating import mean_waveforms, refine
 from nissl.annotators.spikes.own.projection import phases, project_at
 from nissl.annotators.spikes.own.pursuit import Matched, pursue, subtract
 from nissl.annotators.spikes.own.regrouping import merge, split
-from nissl.annotators.spikes.own.screening import screen
+from nissl.annotators.spikes.own.screening import needed
 from nissl.annotators.spikes.own.shapes import Shapes, learn_shapes
 from nissl.annotators.spikes.own.templates import Templates, without_noise
 from nissl.annotators.spikes.own.whitening import neighbours
@@ -55,6 +63,7 @@ def discover(
     rate_hz: float,
     rng: np.random.Generator,
     told: Callable[[str], None] | None = None,
+    screened: bool = True,
 ) -> Templates | None:
     """Templates of the units in white samples.
 
@@ -66,6 +75,8 @@ def discover(
     rng : numpy Generator
     told : callable, optional
         Given a line after each round.
+    screened : bool
+        Whether events and units that are artifacts are left out; see `artifacts`.
 
     Returns
     -------
@@ -73,6 +84,8 @@ def discover(
         None where there are too few spikes to learn shapes from.
     """
     windows = Windows.at(rate_hz)
+    screen, raw = (Screen.on(position_um, rate_hz) if screened else None), z
+    z = silenced(z, screen, CAREFUL)
     shapes = learn_shapes(z, position_um, rate_hz, windows, rng)
     if shapes is None:
         return None
@@ -95,20 +108,27 @@ def discover(
             reach,
         )
         found = beside(found, spikes, templates, windows, position_um)
-        new, counts = _templates_of(residual, found, shapes, around, windows, rng)
-        waves = np.concatenate([templates.waveforms, without_noise(new)])
-        rates = np.concatenate([templates.rate_hz, counts / seconds])
+        if screen is not None:
+            found = without_artifacts(found, raw, screen)
+        means, counts = _templates_of(residual, found, shapes, around, windows, rng)
+        new = Templates(without_noise(means), shapes.basis, counts / seconds, windows)
+        new = new.kept(compact(new, counts))
+        waves = np.concatenate([templates.waveforms, new.waveforms])
+        rates = np.concatenate([templates.rate_hz, new.rate_hz])
         templates = Templates(waves, shapes.basis, rates, windows)
         templates, residual, spikes = settle(z, templates, rate_hz)
         parts, changed = split(templates, residual, spikes, rng)
         if changed:
             templates, residual, spikes = settle(z, parts, rate_hz)
-        units = screen(z, templates, spikes, rate_hz, FLOOR)
+        units = needed(z, templates, spikes, rate_hz, FLOOR)
         if not units.all():
             templates, residual, spikes = settle(z, templates.kept(units), rate_hz)
         if told is not None:
             told(f"threshold {threshold:g}: {found.at.size} events, {len(templates)} units")
-    return templates.kept(screen(z, templates, spikes, rate_hz, FLOOR))
+    units = needed(z, templates, spikes, rate_hz, FLOOR)
+    if screen is not None:
+        units &= neuronal(templates, spikes, raw, screen)
+    return templates.kept(units)
 
 
 def beside(
@@ -148,8 +168,9 @@ def settle(z: Samples, templates: Templates, rate_hz: float) -> tuple[Templates,
 
 
 def sound(templates: Templates, count: Ints) -> Templates:
-    """Templates with spikes enough, above the noise."""
-    return templates.kept((count >= LEAST_SPIKES) & (templates.norms >= LEAST_NORM))
+    """Templates with spikes enough, above the noise, as short as spikes."""
+    enough = (count >= LEAST_SPIKES) & (templates.norms >= LEAST_NORM)
+    return templates.kept(enough & compact(templates, count))
 
 
 def _templates_of(

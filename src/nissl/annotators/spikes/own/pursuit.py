@@ -24,7 +24,7 @@ Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 PRIOR = 50.0
-RIVAL_MS = 1.0
+RIVAL_MS = 2.1
 MAX_PASSES = 60
 LEAST_AMPLITUDE, MOST_AMPLITUDE = 0.45, 2.5
 """Less is what an imperfect template leaves of a large spike, more is another unit."""
@@ -103,7 +103,7 @@ def pursue(
     if not len(templates) or len(z) < windows.scored:
         return no_spikes()
     scores = scores_of(z, templates)
-    found = pursue_scores(scores, templates, rate_hz, np.zeros(scores.shape, np.uint8))
+    found = pursue_scores(scores, templates, rate_hz, np.zeros(scores.shape, np.uint8), least)
     return found.moved(windows.before)
 
 
@@ -115,7 +115,11 @@ def scores_of(z: Samples, templates: Templates) -> Samples:
 
 
 def pursue_scores(
-    scores: Samples, templates: Templates, rate_hz: float, barred: npt.NDArray[np.uint8]
+    scores: Samples,
+    templates: Templates,
+    rate_hz: float,
+    barred: npt.NDArray[np.uint8],
+    least: float = LEAST_AMPLITUDE,
 ) -> Matched:
     """Find the spikes of all units in their scores.
 
@@ -128,6 +132,8 @@ def pursue_scores(
         Of the white samples.
     barred : ndarray, shape (n_units, n), uint8
         Where a unit may not spike; more is added, in place.
+    least : float
+        Least amplitude of a spike, in templates.
 
     Returns
     -------
@@ -350,7 +356,7 @@ def _pursue(  # noqa: C901
                     if gain[j] > gain[i] or (gain[j] == gain[i] and j < i):
                         best = False
                         break
-                    if unit[j] != u and abs(at[j] - at[i]) * 2 <= rivals and gain[j] > rival_gain:
+                    if unit[j] != u and abs(at[j] - at[i]) * 4 <= rivals and gain[j] > rival_gain:
                         rival, rival_gain = unit[j], gain[j]
                 j += 1
             if not best:

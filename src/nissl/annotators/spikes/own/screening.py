@@ -99,7 +99,7 @@ def explained_alone(
     return float(np.median(left(others) - left(templates)))
 
 
-def screen(z: Samples, templates: Templates, spikes: Matched, rate_hz: float, floor: float) -> Mask:
+def needed(z: Samples, templates: Templates, spikes: Matched, rate_hz: float, floor: float) -> Mask:
     """Which units are units, shape (n_units,).
 
     What nothing misses goes first, the least missed before the others, each judged anew without

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from nissl.annotators.spikes.own.artifacts import Screen, silenced
 from nissl.annotators.spikes.own.confidence import confidences
 from nissl.annotators.spikes.own.discovery import discover
 from nissl.annotators.spikes.own.evidence import evidence
@@ -109,7 +110,7 @@ def fit(
     if motion is not None:
         front = at_rest(signal, front, motion)
     sought = _sought(signal, front)
-    position = np.asarray(signal.channels.position_um, dtype=np.float64)[columns, :2]
+    position = _places(signal, columns)
     context.progress.start(stage, None, "rounds")
     try:
         with threadpool_limits(1):
@@ -199,6 +200,7 @@ def matched_spikes(signal: Signal, fitted: Fitted, context: Context, stage: str)
         raise ValueError("a fitted sorter with templates was expected; it has none")
     for name in ("echoes", "own", "norms", "weights"):
         getattr(templates, name)  # once, before threads share it
+    screen = Screen.on(_places(signal, list(front.columns)), front.rate_hz)
     size = round(CHUNK_S * front.rate_hz) * front.band.step
     chunks = [
         (number, segment, start, min(start + size, segment.stop))
@@ -210,7 +212,9 @@ def matched_spikes(signal: Signal, fitted: Fitted, context: Context, stage: str)
     try:
         with threadpool_limits(1), ThreadPoolExecutor(max(1, context.workers)) as pool:
             try:
-                for part in pool.map(lambda c: _chunk(signal, front, templates, *c), chunks):
+                for part in pool.map(
+                    lambda c: _chunk(signal, front, templates, screen, *c), chunks
+                ):
                     parts.append(part)
                     context.progress.advance(stage, 1)
             except BaseException:
@@ -247,10 +251,15 @@ def evidence_of(placed: Placed, fitted: Fitted, signal: Signal) -> npt.NDArray[n
     )
 
 
+def _places(signal: Signal, columns: list[int]) -> npt.NDArray[np.float64]:
+    return np.asarray(signal.channels.position_um, dtype=np.float64)[columns, :2]
+
+
 def _chunk(
     signal: Signal,
     front: Front,
     templates: Templates,
+    screen: Screen | None,
     number: int,
     segment: Segment,
     start: int,
@@ -261,7 +270,7 @@ def _chunk(
     before = min(halo, (start - segment.start) // step)
     first = start - before * step
     z = white(signal, front, segment, first, min(stop + halo * step, segment.stop))
-    spikes = pursue(z, templates, front.rate_hz)
+    spikes = pursue(silenced(z, screen), templates, front.rate_hz)
     exact = first + (spikes.at + spikes.shift.astype(np.float64)) * step
     own = (spikes.at >= before) & (first + spikes.at * step < stop)
     return Placed(exact[own], np.full(int(own.sum()), number), spikes.taken(own))
