@@ -79,12 +79,14 @@ def test_events_that_are_artifacts_are_left_out(made, screen):
     z, at, _ = made
     every = np.concatenate(at)
     channel = np.repeat([3, 10, 7], [own.size for own in at])
-    found = Detected(every, channel, np.arange(every.size, dtype=np.float32))
+    found = Detected(
+        every, channel, np.arange(every.size, dtype=np.float32), np.zeros(every.size, np.float32)
+    )
     kept = without_artifacts(found, z, screen)
     pulses = at[0].size + at[1].size
     assert np.sum(kept.score >= pulses) < 0.1 * at[2].size
     assert np.sum(kept.score < pulses) > 0.9 * pulses
-    none = Detected(every[:0], channel[:0], found.score[:0])
+    none = found.taken(np.zeros(0, np.int64))
     assert without_artifacts(none, z, screen).at.size == 0
 
 

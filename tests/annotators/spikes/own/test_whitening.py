@@ -1,9 +1,11 @@
 """Noise made white: unit variance, no correlation in time or between near channels."""
 
 import numpy as np
+import pytest
 from scipy.signal import lfilter
 
-from nissl.annotators.spikes.own.whitening import apply_whitening, fit_whitening
+from nissl.annotators.spikes.own.filtering import design, fresh_state, run_filter, taken_away
+from nissl.annotators.spikes.own.whitening import ORDER, apply_whitening, fit_whitening
 
 RATE_HZ = 15_000.0
 
@@ -46,3 +48,31 @@ def test_dead_and_doubled_channels_stay_finite():
     y = apply_whitening(x, found)
     assert np.all(np.isfinite(y))
     assert y.std(axis=0)[:3].max() < 1.5
+
+
+def test_what_the_band_took_is_not_whitened_back():
+    rng = np.random.default_rng(3)
+    band = design(30_000.0)
+    raw = rng.standard_normal((240_000, 2)).astype(np.float32)
+    x = run_filter(raw, band, fresh_state(band, 2))[0][1000:]
+    position = np.column_stack([np.zeros(2), [0.0, 500.0]])
+    lost = taken_away(band, ORDER + 1)
+    plain, held = (fit_whitening([x], position, RATE_HZ, each) for each in (None, lost))
+    assert np.abs(held.prediction[1:]).max() < 0.1
+    assert np.abs(plain.prediction[1:]).max() > 0.15
+    # the density within the band is that of white noise of unit variance
+    power = np.abs(np.fft.rfft(apply_whitening(x, held)[:100_000], axis=0)) ** 2 / 100_000
+    frequency = np.fft.rfftfreq(100_000, 1 / RATE_HZ)
+    inside = (frequency > 800) & (frequency < 4500)
+    assert power[inside].mean() == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_the_band_takes_is_what_it_does_not_leave():
+    from scipy.signal import sosfreqz
+
+    band = design(30_000.0)
+    sos = np.insert(band.sections.astype(float), 3, 1.0, axis=1)
+    turn = np.pi * (np.arange(4096) + 0.5) / 4096
+    power = np.abs(sosfreqz(sos, turn / band.step)[1]) ** 2
+    expected = np.mean(np.maximum(1 - power, 0)) / np.mean(power)
+    assert taken_away(band, 3)[0] == pytest.approx(expected, rel=1e-2)

@@ -166,7 +166,7 @@ def without_artifacts(found: Detected, z: Samples, screen: Screen) -> Detected:
     """
     p = screen(z, found.at, found.channel)[:, CLASSES.index("artifact")]
     kept = p < EVENT_LIMIT
-    return Detected(found.at[kept], found.channel[kept], found.score[kept])
+    return found.taken(kept)
 
 
 def compact(templates: Templates, count: Ints) -> npt.NDArray[np.bool_]:
