@@ -173,17 +173,20 @@ def isolation(measured: Measured, n_units: int) -> Values:
     Chung et al. 2017, Neuron 95(6):1381-1394 (the isolation metric of MountainSort), with
     equal numbers of spikes per unit.
     """
+    from threadpoolctl import threadpool_limits
+
     out = np.full(n_units, np.nan)
     groups = [measured.waveforms[measured.compared == k] for k in range(n_units)]
-    for a in range(n_units):
-        if len(groups[a]) < MIN_COMPARED:
-            continue
-        out[a] = 1.0 if np.isnan(out[a]) else out[a]
-        for b in range(a + 1, n_units):
-            score = pair_isolation(groups[a], groups[b], measured.near[a], measured.near[b])
-            if score is not None:
-                out[a] = min(out[a], score)
-                out[b] = score if np.isnan(out[b]) else min(out[b], score)
+    with threadpool_limits(1):  # matrices this small only wait for more threads
+        for a in range(n_units):
+            if len(groups[a]) < MIN_COMPARED:
+                continue
+            out[a] = 1.0 if np.isnan(out[a]) else out[a]
+            for b in range(a + 1, n_units):
+                score = pair_isolation(groups[a], groups[b], measured.near[a], measured.near[b])
+                if score is not None:
+                    out[a] = min(out[a], score)
+                    out[b] = score if np.isnan(out[b]) else min(out[b], score)
     return out
 
 
