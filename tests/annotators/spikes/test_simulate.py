@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 
 from nissl.annotators.spikes.groundtruth import GAIN_UV, about
+from nissl.annotators.spikes.motion_paths import DRIFT_UM
 from nissl.annotators.spikes.rawfile import raw_options, save_raw
-from nissl.annotators.spikes.simulate import (
-    DRIFT_UM,
-    _jumping,
-    _Size,
-    simulate,
-    simulate_truth,
-)
+from nissl.annotators.spikes.simulate import _jumping, _Size, simulate, simulate_truth
 from nissl.data.read import read
 from nissl.errors import BadArgumentError
 from nissl.labels.digest import digest_table

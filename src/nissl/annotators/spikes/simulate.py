@@ -28,20 +28,21 @@ from nissl.annotators.spikes.groundtruth import (
     true_items,
     truth_of,
 )
+from nissl.annotators.spikes.motion_paths import (
+    DRIFT_UM,
+    DRIFTS,
+    JUMP_UM,
+    PATH_HZ,
+    described,
+    jump_path,
+)
 from nissl.clock import Clock
 from nissl.data import Recording
 from nissl.data.spikeinterface import require_spikeinterface
 from nissl.errors import BadArgumentError
 from nissl.labels import Author, LabelSet
 
-DRIFTS = ("rigid", "nonrigid", "bumps", "jumps")
-DRIFT_UM = 30.0
-"""Peak-to-peak excursion of drifting simulations along the probe, micrometres."""
-JUMP_UM = (50.0, 100.0)
-"""Sizes of the sudden movements of "jumps", micrometres."""
-
 _BLOCK_S = 2.0
-_PATH_HZ = 5.0
 _STATIC_MS = (1.0, 3.0)  # the generator's own defaults, so that figures compare with others'
 _DRIFT_MS = (1.5, 3.0)
 _STATIC_NOISE_UV = 5.0
@@ -222,7 +223,7 @@ def _drifting(seed: int, size: _Size, drift: str) -> tuple[Any, Any, Templates]:
         sampling_frequency=size.rate_hz,
         probe=_probe(size.n_channels),
         displacement_data=_jumping(seed, size) if drift == "jumps" else None,
-        generate_displacement_vector_kwargs=_displacement(drift, size.duration_s),
+        generate_displacement_vector_kwargs=described(drift, size.duration_s),
         generate_templates_kwargs={
             "ms_before": before_ms,
             "ms_after": after_ms,
@@ -246,38 +247,12 @@ def _drifting(seed: int, size: _Size, drift: str) -> tuple[Any, Any, Templates]:
 
 def _jumping(seed: int, size: _Size) -> tuple[Any, ...]:
     """Displacement of all units, as the generator takes it: three jumps, the first after a rest."""
-    rng = np.random.default_rng([seed, 1])
-    sign = rng.choice([-1.0, 1.0]) * np.asarray([1, -1, 1])
-    level = np.append(0.0, np.cumsum(sign * np.round(rng.uniform(*JUMP_UM, 3))))
-    at = size.duration_s / 4 * (np.arange(1, 4) + rng.uniform(-0.2, 0.2, 3))
-    n = int(np.ceil(size.duration_s * _PATH_HZ))
-    path = level[np.searchsorted(at, np.arange(n) / _PATH_HZ)]
+    path = jump_path(np.random.default_rng([seed, 1]), size.duration_s)
     along = np.asarray([0.0, 1.0])
     units = np.repeat(path[:, None, None] * along, size.n_units, axis=1)
     vectors = (path[:, None] * along)[:, :, None]
-    steps = np.unique(level)[:, None] * along
-    return units, vectors, np.ones((size.n_units, 1)), _PATH_HZ, steps
-
-
-def _displacement(drift: str, duration_s: float) -> dict[str, Any]:
-    """Describe the motion: from a fifth of the recording on, so that a rest precedes it."""
-    motion: dict[str, Any] = {
-        "drift_mode": "bump" if drift == "bumps" else "zigzag",
-        "non_rigid_gradient": 0.5 if drift == "nonrigid" else None,
-        "t_start_drift": duration_s / 5,
-        "t_end_drift": None,
-    }
-    if drift == "bumps":
-        motion["bump_interval_s"] = (duration_s / 10, duration_s / 4)
-    else:
-        motion["period_s"] = duration_s * 2 / 3
-    return {
-        "displacement_sampling_frequency": _PATH_HZ,
-        "drift_start_um": [0, DRIFT_UM / 2],
-        "drift_stop_um": [0, -DRIFT_UM / 2],
-        "drift_step_um": 1,
-        "motion_list": [motion],
-    }
+    steps = np.unique(path)[:, None] * along
+    return units, vectors, np.ones((size.n_units, 1)), PATH_HZ, steps
 
 
 def _blocks(traces: Any, n_block: int) -> Iterator[npt.NDArray[np.float32]]:
