@@ -57,6 +57,43 @@ class Footprint:
         return centred
 
 
+@dataclass(frozen=True, eq=False)
+class Field:
+    """What a unit looks like on every contact where it is placed, and by which law it fades.
+
+    Parameters
+    ----------
+    shapes : ndarray, shape (N_PHASES, n_samples, n_channels), float64
+        Waveforms scaled to a largest deflection of 1.
+    amplitude_uv : ndarray, shape (n_channels,), uV
+    log_excess : ndarray, shape (n_channels,)
+        Logarithm of the amplitude over that of the law ``peak_uv * exp(-(distance -
+        nearest_um) / decay_um)``; 0 where the law holds.
+    peak_uv : float
+        Amplitude on the nearest contact.
+    nearest_um : float
+        Distance to it.
+    decay_um : float
+    n_before : int
+    n_real_channels : int
+    """
+
+    shapes: npt.NDArray[np.float64]
+    amplitude_uv: npt.NDArray[np.float64]
+    log_excess: npt.NDArray[np.float64]
+    peak_uv: float
+    nearest_um: float
+    decay_um: float
+    n_before: int
+    n_real_channels: int
+
+    @property
+    def footprint(self) -> Footprint:
+        """Waveforms where the unit is placed."""
+        waveforms = (self.shapes * self.amplitude_uv).astype(np.float32)
+        return Footprint(waveforms, self.n_before, self.decay_um, self.n_real_channels)
+
+
 def tapered(template_uv: npt.NDArray[np.float32], rate_hz: float) -> npt.NDArray[np.float64]:
     """Fade a template to 0 at both ends, shape (n_samples, n_channels)."""
     n = template_uv.shape[0]
@@ -137,6 +174,18 @@ def footprint(
         The strongest contact has exactly the amplitude of the strongest real channel after
         tapering.
     """
+    return field_of(unit, place_um, position_um, rate_hz, spatial=spatial).footprint
+
+
+def field_of(
+    unit: HybridUnit,
+    place_um: npt.NDArray[np.float64],
+    position_um: npt.NDArray[np.float64],
+    rate_hz: float,
+    *,
+    spatial: str = "fitted",
+) -> Field:
+    """Shapes and amplitudes apart, of a unit placed beside a probe; see `footprint`."""
     if spatial not in SPATIAL:
         raise BadArgumentError(f"one of {SPATIAL}", repr(spatial), "Choose one of them.")
     source = tapered(unit.template_uv, unit.rate_hz)
@@ -145,10 +194,11 @@ def footprint(
     size = np.max(np.abs(source[:, ranks]), axis=0)
     decay = _fitted_decay(size)
     shapes, n_before = phased(source[:, ranks] / size, centre, unit.rate_hz, rate_hz)
-    distance = np.sqrt(np.sum((position_um - place_um[:2]) ** 2, axis=1) + place_um[2] ** 2)
+    distance = distances_um(place_um, position_um)
     nearest = np.argsort(distance, kind="stable")
     beyond = distance - distance[nearest[0]]
     amplitude = size[0] * np.exp(-beyond / decay)
+    excess = np.zeros(len(distance))
     rank = np.empty(len(distance), dtype=np.int64)
     rank[nearest] = np.arange(len(distance))
     real = rank < len(ranks)
@@ -156,9 +206,26 @@ def footprint(
         last = beyond[nearest[min(len(ranks), len(nearest)) - 1]]
         amplitude = size[-1] * np.exp(-np.maximum(beyond - last, 0.0) / decay)
         amplitude[real] = size[rank[real]]
-    waveforms = shapes[:, :, np.minimum(rank, len(ranks) - 1)] * amplitude
-    used = min(len(ranks), len(distance))
-    return Footprint(waveforms.astype(np.float32), n_before, decay, used)
+        excess = np.log(size[-1] / size[0]) + np.minimum(beyond, last) / decay
+        excess[real] = np.log(size[rank[real]] / size[0]) + beyond[real] / decay
+    return Field(
+        shapes=shapes[:, :, np.minimum(rank, len(ranks) - 1)],
+        amplitude_uv=amplitude,
+        log_excess=excess,
+        peak_uv=float(size[0]),
+        nearest_um=float(distance[nearest[0]]),
+        decay_um=decay,
+        n_before=n_before,
+        n_real_channels=min(len(ranks), len(distance)),
+    )
+
+
+def distances_um(
+    place_um: npt.NDArray[np.float64], position_um: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Distance of contacts, shape (n_channels, 2), from a place (x, y, distance from the probe)."""
+    aside = np.sum((position_um - place_um[:2]) ** 2, axis=1)
+    return np.asarray(np.sqrt(aside + place_um[2] ** 2), dtype=np.float64)
 
 
 def _ranked(source: npt.NDArray[np.float64], best: int) -> npt.NDArray[np.intp]:

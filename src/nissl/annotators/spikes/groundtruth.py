@@ -98,11 +98,14 @@ class Spikes:
     unit : ndarray, shape (n_spikes,), int64
     amplitude_uv : ndarray, shape (n_spikes,), float32
         Signed extreme value on the unit's best channel, without background.
+    channel : ndarray, shape (n_spikes,), int64, optional
+        The best channel at each spike, of units that move; without it that of the template.
     """
 
     sample: npt.NDArray[np.int64]
     unit: npt.NDArray[np.int64]
     amplitude_uv: npt.NDArray[np.float32]
+    channel: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,11 +238,12 @@ def truth_of(
         seed=seed,
         packages=packages,
     )
+    channel = templates.best_channel[unit] if spikes.channel is None else spikes.channel[order]
     columns = {
         "item": unit,
         "sample": spikes.sample[order],
         "amplitude": spikes.amplitude_uv[order],
-        "channel": templates.best_channel[unit],
+        "channel": channel,
     }
     return LabelSet.build(Kind.EVENTS, columns, ("unit",), provenance)
 

@@ -97,11 +97,11 @@ def build_hybrid(
         )
     position = np.asarray(position_um, dtype=np.float64)
     # one stream of randomness per purpose, so that a change in one leaves the others alone
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
     n_samples = round(duration_s * options.rate_hz)
     level_uv, noise, real = _background(background, position, n_samples, streams[0], options)
     bed = Bed(background, real, level_uv, len(position), duration_s)
-    placed = place_units(units, position, bed, (streams[1], streams[2]), options)
+    placed = place_units(units, position, bed, streams[1:], options)
     declaration = declare(placed, bed, options)
     blocks = _added(noise, placed, round(_BLOCK_S * options.rate_hz))
     kept = collect(blocks, (n_samples, len(position)), path)
@@ -166,15 +166,19 @@ def _added(
 
 
 def _insert(block: npt.NDArray[np.float32], start: int, placed: Placed) -> None:
-    shapes = placed.print_uv.waveforms_uv
-    width, before = shapes.shape[1], placed.print_uv.n_before
+    before, width = placed.print_uv.n_before, placed.print_uv.waveforms_uv.shape[1]
     onset = placed.sample - before - start
     first, last = np.searchsorted(onset, [-width + 1, len(block)])
-    for k in range(first, last):
-        a = int(onset[k])
-        left, right = max(a, 0), min(a + width, len(block))
-        wave = shapes[placed.phase[k], left - a : right - a]
-        block[left:right] += wave * np.float32(placed.scale * placed.factor[k])
+    moves = np.flatnonzero(np.diff(placed.displacement_um[first:last])) + 1
+    for part in np.split(np.arange(first, last), moves):
+        if not part.size:
+            continue
+        shapes = placed.moving.at(float(placed.displacement_um[part[0]])).waveforms_uv
+        for k in part.tolist():
+            a = int(onset[k])
+            left, right = max(a, 0), min(a + width, len(block))
+            wave = shapes[placed.phase[k], left - a : right - a]
+            block[left:right] += wave * np.float32(placed.scale * placed.factor[k])
 
 
 def _templates(placed: Sequence[Placed], level_uv: float) -> Templates:
@@ -193,10 +197,25 @@ def _templates(placed: Sequence[Placed], level_uv: float) -> Templates:
 
 def _spikes(placed: Sequence[Placed]) -> Spikes:
     unit = np.repeat(np.arange(len(placed)), [p.ticks.size for p in placed])
-    amplitude = []
-    for p in placed:
-        centre = p.print_uv.waveforms_uv[:, p.print_uv.n_before]
-        best = int(np.argmax(np.abs(centre[N_PHASES // 2])))
-        amplitude.append(centre[p.phase, best] * np.float32(p.scale) * p.factor)
+    amplitude, channel = zip(*(_seen(p) for p in placed), strict=True)
     sample = np.concatenate([p.sample for p in placed])
-    return Spikes(sample, unit.astype(np.int64), np.concatenate(amplitude).astype(np.float32))
+    return Spikes(
+        sample,
+        unit.astype(np.int64),
+        np.concatenate(amplitude).astype(np.float32),
+        np.concatenate(channel) if any(np.any(p.displacement_um) for p in placed) else None,
+    )
+
+
+def _seen(placed: Placed) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Amplitude of every spike on the channel that is the unit's best there and then."""
+    amplitude = np.zeros(placed.ticks.size, dtype=np.float32)
+    channel = np.zeros(placed.ticks.size, dtype=np.int64)
+    for displacement in np.unique(placed.displacement_um).tolist():
+        mine = placed.displacement_um == displacement
+        centre = placed.moving.at(displacement).waveforms_uv[:, placed.print_uv.n_before]
+        best = int(np.argmax(np.abs(centre[N_PHASES // 2])))
+        size = centre[placed.phase[mine], best] * np.float32(placed.scale)
+        amplitude[mine] = size * placed.factor[mine]
+        channel[mine] = best
+    return amplitude, channel

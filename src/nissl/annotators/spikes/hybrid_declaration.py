@@ -11,6 +11,7 @@ from nissl.annotators.spikes.bursting import RECOVERY_S
 from nissl.annotators.spikes.footprints import TAPER_S
 from nissl.annotators.spikes.groundtruth import Declaration
 from nissl.annotators.spikes.hybrid_placing import Bed, HybridOptions, Placed
+from nissl.annotators.spikes.overlapping import OVERLAP_S
 
 SEMI_SYNTHETIC_FROM = 128
 """Channels from which a hybrid is called semi-synthetic: most of its contacts carry made-up
@@ -27,7 +28,7 @@ def declare(placed: Sequence[Placed], bed: Bed, options: HybridOptions) -> Decla
     ]
     if bed.real:
         real.append(f"background: {bed.background.name}; its own spikes are not in the truth")
-    parameters: dict[str, Any] = asdict(options) | {
+    parameters: dict[str, Any] = {k: v for k, v in asdict(options).items() if _used(k, v)} | {
         "snr": None if options.snr is None else list(options.snr),
         "duration_s": bed.duration_s,
         "n_channels": bed.n_channels,
@@ -43,6 +44,11 @@ def declare(placed: Sequence[Placed], bed: Bed, options: HybridOptions) -> Decla
     )
 
 
+def _used(option: str, value: Any) -> bool:
+    """Whether an option is declared; those that nothing was done with are not."""
+    return bool(value) or option not in ("overlaps", "drift", "drift_um")
+
+
 def _made_of_units(joined: int, options: HybridOptions) -> list[str]:
     amplitudes = (
         "amplitudes by fitted spatial decay"
@@ -54,7 +60,10 @@ def _made_of_units(joined: int, options: HybridOptions) -> list[str]:
         f"waveform edges: tapered over {TAPER_S * 1e3:g} ms",
         "spike times: spread over one sample of their own recording; spikes within "
         f"{options.refractory_s * 1e3:g} ms of the one before left out",
-        "correlation between units: none, their trains were recorded apart",
+        "correlation between units: none, their trains were recorded apart"
+        if not options.overlaps
+        else f"overlaps: of one unit in each pair of neighbours {options.overlaps:.0%} of the "
+        f"spikes were moved to within {1e3 * OVERLAP_S:g} ms of spikes of the other",
     ]
     if joined:
         made.append(f"joined trains: {joined}, at intervals drawn from the train itself")
@@ -67,6 +76,13 @@ def _made_of_units(joined: int, options: HybridOptions) -> list[str]:
         made.append(
             f"bursts: each spike takes {options.burst_loss:.0%} of the amplitude from those that "
             f"follow, which is back within some {1e3 * RECOVERY_S:g} ms"
+        )
+    if options.range_um:
+        far = f"{options.range_um:g} um"
+        far = f"{options.range_um / 2:g} to {far} each" if options.drift == "jumps" else far
+        made.append(
+            f"motion: {options.drift}, {far}, of the units alone, the background stays still; "
+            "amplitudes by fitted spatial decay, shapes blended between contacts"
         )
     return made
 

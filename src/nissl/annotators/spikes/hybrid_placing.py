@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.background import Background
 from nissl.annotators.spikes.bursting import burst_factors
-from nissl.annotators.spikes.footprints import N_PHASES, Footprint, footprint
+from nissl.annotators.spikes.footprints import N_PHASES, Footprint, field_of
 from nissl.annotators.spikes.hybrid_units import HybridUnit
+from nissl.annotators.spikes.motion_paths import (
+    DRIFT_UM,
+    DRIFTS,
+    JUMP_UM,
+    PATH_HZ,
+    path_um,
+    shares,
+)
+from nissl.annotators.spikes.moving_footprints import MovingFootprint
+from nissl.annotators.spikes.overlapping import OVERLAP_S, nearest_pairs, overlapping
 from nissl.annotators.spikes.trains import fit_train
 from nissl.errors import BadArgumentError
 
 _DEPTH_UM = (5.0, 25.0)
 _APART_UM = 15.0
+_STEP_UM = 0.5  # displacements are rounded to it
+
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,17 @@ class HybridOptions:
         Spikes of a train closer than this to the one before are left out.
     burst_loss : float
         Part of its amplitude that a spike takes away from those that follow within some 10 ms;
-        see `nissl.annotators.spikes.bursting`.
+        see `nissl.annotators.spikes.bursting`. At 0.2, spikes 4 ms apart fall to 60 %.
+    overlaps : float
+        Share of the spikes of one unit of each pair of neighbours that is moved to within 1 ms
+        of spikes of the other; see `nissl.annotators.spikes.overlapping`.
+    drift : {None, "rigid", "nonrigid", "bumps", "jumps"}
+        How the units move along the probe, as in `nissl.annotators.spikes.simulate`; the
+        background stays still. Units are placed so that all stay beside the probe.
+        Signal-to-noise ratios are those at rest, before the movement.
+    drift_um : float, optional
+        Peak to peak, 30 um by default; of "jumps" the largest movement, 100 um by default, the
+        smallest being half of it.
     """
 
     rate_hz: float = 30_000.0
@@ -55,6 +78,9 @@ class HybridOptions:
     amplitude_sd: float = 0.0
     refractory_s: float = 1e-3
     burst_loss: float = 0.0
+    overlaps: float = 0.0
+    drift: str | None = None
+    drift_um: float | None = None
 
     def __post_init__(self) -> None:
         low, high = self.snr or (1.0, 1.0)
@@ -75,6 +101,28 @@ class HybridOptions:
             raise BadArgumentError(
                 "burst_loss of 0 to 0.6", f"{self.burst_loss}", "Correct the options."
             )
+        if not 0 <= self.overlaps <= 0.5:
+            raise BadArgumentError(
+                "overlaps of 0 to 0.5", f"{self.overlaps}", "Correct the options."
+            )
+        if self.drift is not None and self.drift not in DRIFTS:
+            raise BadArgumentError(
+                f"a drift among {DRIFTS}, or None", repr(self.drift), "Choose one of them."
+            )
+        if self.drift_um is not None and not (self.drift and 0 <= self.drift_um < np.inf):
+            raise BadArgumentError(
+                "a drift and a drift_um of at least 0 um",
+                f"drift {self.drift!r}, {self.drift_um} um",
+                "Choose a drift, or leave drift_um out.",
+            )
+
+    @property
+    def range_um(self) -> float:
+        """Size of the movement: see `drift_um`; 0 without a drift."""
+        if self.drift is None:
+            return 0.0
+        usual = JUMP_UM[1] if self.drift == "jumps" else DRIFT_UM
+        return usual if self.drift_um is None else self.drift_um
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +164,10 @@ class Placed:
         Relative amplitude of each spike.
     joined : bool
         Whether copies of the train were joined.
+    moving : MovingFootprint
+        Its waveforms where it has moved to, before `scale`.
+    displacement_um : ndarray, shape (n_spikes,), micrometres
+        How far from `place_um` along the probe it is at each spike.
     """
 
     unit: HybridUnit
@@ -125,6 +177,8 @@ class Placed:
     ticks: npt.NDArray[np.int64]
     factor: npt.NDArray[np.float32]
     joined: bool
+    moving: MovingFootprint
+    displacement_um: Values
 
     @property
     def sample(self) -> npt.NDArray[np.int64]:
@@ -141,7 +195,7 @@ def place_units(
     units: Sequence[HybridUnit],
     position_um: npt.NDArray[np.float64],
     bed: Bed,
-    streams: tuple[np.random.Generator, np.random.Generator],
+    streams: Sequence[np.random.Generator],
     options: HybridOptions,
 ) -> list[Placed]:
     """Place units beside a probe and fit their trains to the recording.
@@ -151,26 +205,74 @@ def place_units(
     units : sequence of HybridUnit
     position_um : ndarray, shape (n_channels, 2), micrometres
     bed : Bed
-    streams : tuple of numpy.random.Generator
-        Randomness of places and amplitudes, and of spike times.
+    streams : sequence of numpy.random.Generator
+        Randomness of places and amplitudes, of spike times, of the movement, of overlaps.
     options : HybridOptions
+
+    Raises
+    ------
+    BadArgumentError
+        The probe is shorter than the movement.
     """
-    where, when = streams
-    places = _places(len(units), position_um, where)
+    where, when, motion, pairing = streams
+    path = np.zeros(1)
+    if options.drift is not None:
+        path = path_um(options.drift, bed.duration_s, motion, options.range_um)
+    places = _places(len(units), position_um, where, (float(path.min()), float(path.max())))
     placed = []
     for unit, place in zip(units, places, strict=True):
-        made = footprint(unit, place, position_um, options.rate_hz, spatial=options.spatial)
+        field = field_of(unit, place, position_um, options.rate_hz, spatial=options.spatial)
+        made = field.footprint
         scale = 1.0
         if options.snr is not None:
             peak = float(np.max(np.abs(made.template_uv[made.n_before])))
             scale = float(where.uniform(*options.snr)) * bed.level_uv / peak
         ticks, joined = _ticks(unit, bed.duration_s, when, options)
-        varied = 1.0 + options.amplitude_sd * when.standard_normal(ticks.size)
-        factor = np.clip(varied, 0.5, 1.5).astype(np.float32)
-        if options.burst_loss:
-            factor *= burst_factors(ticks / (options.rate_hz * N_PHASES), options.burst_loss)
-        placed.append(Placed(unit, made, place, scale, ticks, factor, joined))
-    return placed
+        factor = _factors(ticks, when, options)
+        moving = MovingFootprint(field, place, position_um)
+        still = np.zeros(ticks.size)
+        placed.append(Placed(unit, made, place, scale, ticks, factor, joined, moving, still))
+    if options.overlaps:
+        placed = _overlapped(placed, bed.duration_s, pairing, options)
+    if options.drift is None:
+        return placed
+    ends = float(position_um[:, 1].min()), float(position_um[:, 1].max())
+    part = shares(options.drift, places[:, 1], ends)
+    return [_displaced(p, path * part[k], options.rate_hz) for k, p in enumerate(placed)]
+
+
+def _factors(
+    ticks: npt.NDArray[np.int64], rng: np.random.Generator, options: HybridOptions
+) -> npt.NDArray[np.float32]:
+    """Relative amplitude of each spike."""
+    varied = 1.0 + options.amplitude_sd * rng.standard_normal(ticks.size)
+    factor: npt.NDArray[np.float32] = np.clip(varied, 0.5, 1.5).astype(np.float32)
+    if options.burst_loss:
+        factor *= burst_factors(ticks / (options.rate_hz * N_PHASES), options.burst_loss)
+    return factor
+
+
+def _overlapped(
+    placed: Sequence[Placed], duration_s: float, rng: np.random.Generator, options: HybridOptions
+) -> list[Placed]:
+    """Let the second unit of each pair of neighbours fire with the first."""
+    out = list(placed)
+    per_s = options.rate_hz * N_PHASES
+    window, dead = int(OVERLAP_S * per_s), int(np.ceil(options.refractory_s * per_s))
+    for first, second in nearest_pairs(np.asarray([p.place_um for p in placed])):
+        ticks = overlapping(
+            out[second].ticks, out[first].ticks, options.overlaps, window, dead, rng
+        )
+        ticks = ticks[_inside(ticks, duration_s, options)]
+        still, factor = np.zeros(ticks.size), _factors(ticks, rng, options)
+        out[second] = replace(out[second], ticks=ticks, factor=factor, displacement_um=still)
+    return out
+
+
+def _displaced(placed: Placed, path: Values, rate_hz: float) -> Placed:
+    """Say where the unit is at each of its spikes."""
+    at = np.minimum((placed.sample * (PATH_HZ / rate_hz)).astype(np.int64), len(path) - 1)
+    return replace(placed, displacement_um=np.round(path[at] / _STEP_UM) * _STEP_UM)
 
 
 def _ticks(
@@ -183,15 +285,32 @@ def _ticks(
     times, joined = fit_train(unit.times_s, duration_s, rng, refractory_s=dead_s)
     times = times + rng.uniform(-0.5, 0.5, times.size) * period_s
     ticks = np.rint(times * options.rate_hz * N_PHASES).astype(np.int64)
+    return ticks[_inside(ticks, duration_s, options)], joined
+
+
+def _inside(
+    ticks: npt.NDArray[np.int64], duration_s: float, options: HybridOptions
+) -> npt.NDArray[np.bool_]:
     n_samples = round(duration_s * options.rate_hz)
-    return ticks[(ticks >= 0) & (ticks <= (n_samples - 1) * N_PHASES)], joined
+    return (ticks >= 0) & (ticks <= (n_samples - 1) * N_PHASES)
 
 
 def _places(
-    n: int, position_um: npt.NDArray[np.float64], rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """Random places beside the probe, 15 um apart as far as can be; shape (n, 3), um."""
+    n: int, position_um: Values, rng: np.random.Generator, reach_um: tuple[float, float]
+) -> Values:
+    """Random places beside the probe, 15 um apart as far as can be; shape (n, 3), um.
+
+    Units that move as far as `reach_um` along the probe stay beside it.
+    """
     low, high = position_um.min(axis=0) - 5.0, position_um.max(axis=0) + 5.0
+    low[1] -= reach_um[0]
+    high[1] -= reach_um[1]
+    if low[1] > high[1]:
+        raise BadArgumentError(
+            f"a movement within the probe's {np.ptp(position_um[:, 1]):g} um",
+            f"one of {reach_um[1] - reach_um[0]:g} um from end to end",
+            "Take a longer probe, or a smaller drift_um.",
+        )
     places: list[npt.NDArray[np.float64]] = []
     for _ in range(n):
         best, gap = np.empty(0), -1.0
