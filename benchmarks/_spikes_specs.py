@@ -75,6 +75,9 @@ _TETRODE = {
     "spatial": "measured",
 }
 _BURSTS = {"bursting": True, "burst_loss": 0.3, "shared": 0.04}
+_PAIRS = {"overlaps": 0.3, "burst_loss": 0.2}
+_SLOW = {"drift": "rigid", "drift_um": 30.0}
+_JUMPS = {"drift": "jumps", "drift_um": 100.0}
 
 SPECS = (
     Spec("static", "Simulated, still", "simulated", _simulated(300.0, 32, 24, None)),
@@ -102,6 +105,15 @@ SPECS = (
     Spec("hybrid32", "Hybrid", "hybrid", _hybrid(120.0, 32, 16)),
     Spec("hybrid128", "Semi-synthetic", "hybrid", _hybrid(120.0, 128, 36)),
     Spec("bursts32", "Hybrid, bursts and overlaps", "hybrid", _hybrid(120.0, 32, 12, **_BURSTS)),
+    Spec("hybrid32-pairs", "Hybrid, pairs", "hybrid", _hybrid(120.0, 32, 12, **_PAIRS)),
+    Spec("hybrid32-slow", "Hybrid, slow drift", "hybrid", _hybrid(120.0, 32, 16, **_SLOW)),
+    # units stay beside the probe wherever they move to: fewer of them, not denser ones
+    Spec(
+        "hybrid32-jumps",
+        "Hybrid, jumps of 50-100 um",
+        "hybrid",
+        _hybrid(120.0, 32, 10, **_JUMPS),
+    ),
 )
 DEFAULT = tuple(spec.name for spec in SPECS)
 

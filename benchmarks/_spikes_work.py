@@ -70,6 +70,9 @@ def make(spec: Spec, folders: tuple[Path, Path], side: str, path: Path) -> Groun
         snr=tuple(size["snr"]) if "snr" in size else None,
         spatial=size.get("spatial", "fitted"),
         burst_loss=size.get("burst_loss", 0.0),
+        overlaps=size.get("overlaps", 0.0),
+        drift=size.get("drift"),
+        drift_um=size.get("drift_um"),
     )
     position = grid_um(size["n_channels"], pitch_um=size.get("pitch_um", 20.0))
     return build_hybrid(

@@ -147,6 +147,9 @@ def test_the_default_recordings_are_those_asked_for():
             spec = specs[f"{drift}{n_channels}"]
             assert (spec.size["drift"], spec.size["n_channels"]) == (drift, n_channels)
             assert spec.moves
+    assert specs["hybrid32-slow"].moves
+    assert specs["hybrid32-jumps"].moves
+    assert not specs["hybrid32-pairs"].moves
     hybrids = {s.size["n_channels"] for s in specs.values() if s.make == "hybrid"}
     assert hybrids == {4, 32, 128}
     assert all(s.size["duration_s"] >= 120.0 for s in specs.values())
