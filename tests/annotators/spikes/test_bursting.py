@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nissl.annotators.spikes.bursting import FLOOR, burst_factors
-from nissl.annotators.spikes.hybrid_placing import HybridOptions
+from nissl.annotators.spikes.hybrid_options import HybridOptions
 from nissl.errors import BadArgumentError
 
 

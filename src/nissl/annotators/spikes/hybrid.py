@@ -1,8 +1,8 @@
 """Hybrid recordings: real units, with their own spike trains, in a real or matched background.
 
 Every hybrid states what in it is real (waveforms, trains, background) and what is made
-(geometry, tapered edges, joined trains, synthetic background). Split units by animal between
-what you tune on and what you report: `split_by_animal`.
+(geometry, tapered edges, joined trains, synthetic background, movement of the units). Split
+units by animal between what you tune on and what you report: `split_by_animal`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from nissl.annotators.spikes.groundtruth import (
     truth_of,
 )
 from nissl.annotators.spikes.hybrid_declaration import declare
-from nissl.annotators.spikes.hybrid_placing import Bed, HybridOptions, Placed, place_units
+from nissl.annotators.spikes.hybrid_options import HybridOptions
+from nissl.annotators.spikes.hybrid_placing import Bed, Placed, place_units
 from nissl.annotators.spikes.hybrid_units import HybridUnit
 from nissl.clock import Clock
 from nissl.errors import BadArgumentError
@@ -73,7 +74,9 @@ def build_hybrid(
     -------
     GroundTruth
         The recording (its metadata hold the declaration), the truth (EVENTS), the true units'
-        item table and the declaration of what is real and what is made.
+        item table and the declaration of what is real and what is made. Of units that move the
+        templates are those at rest, before the movement; amplitude and channel of each true
+        spike are those of its moment.
 
     Raises
     ------

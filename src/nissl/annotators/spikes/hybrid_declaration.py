@@ -10,7 +10,8 @@ from nissl.annotators.spikes.background import BAND_HZ
 from nissl.annotators.spikes.bursting import RECOVERY_S
 from nissl.annotators.spikes.footprints import TAPER_S
 from nissl.annotators.spikes.groundtruth import Declaration
-from nissl.annotators.spikes.hybrid_placing import Bed, HybridOptions, Placed
+from nissl.annotators.spikes.hybrid_options import HybridOptions
+from nissl.annotators.spikes.hybrid_placing import Bed, Placed
 from nissl.annotators.spikes.overlapping import OVERLAP_S
 
 SEMI_SYNTHETIC_FROM = 128
@@ -62,8 +63,8 @@ def _made_of_units(joined: int, options: HybridOptions) -> list[str]:
         f"{options.refractory_s * 1e3:g} ms of the one before left out",
         "correlation between units: none, their trains were recorded apart"
         if not options.overlaps
-        else f"overlaps: of one unit in each pair of neighbours {options.overlaps:.0%} of the "
-        f"spikes were moved to within {1e3 * OVERLAP_S:g} ms of spikes of the other",
+        else f"overlaps: in each pair of neighbours {options.overlaps:.0%} of the spikes of the unit "
+        f"with fewer were moved to within {1e3 * OVERLAP_S:g} ms of spikes of the other",
     ]
     if joined:
         made.append(f"joined trains: {joined}, at intervals drawn from the train itself")
