@@ -63,8 +63,8 @@ def _made_of_units(joined: int, options: HybridOptions) -> list[str]:
         f"{options.refractory_s * 1e3:g} ms of the one before left out",
         "correlation between units: none, their trains were recorded apart"
         if not options.overlaps
-        else f"overlaps: in each pair of neighbours {options.overlaps:.0%} of the spikes of the unit "
-        f"with fewer were moved to within {1e3 * OVERLAP_S:g} ms of spikes of the other",
+        else f"overlaps: in each pair of neighbours {options.overlaps:.0%} of the spikes of the "
+        f"unit with fewer were moved to within {1e3 * OVERLAP_S:g} ms of spikes of the other",
     ]
     if joined:
         made.append(f"joined trains: {joined}, at intervals drawn from the train itself")
