@@ -8,7 +8,7 @@ from nissl.annotators.spikes.groundtruth import grid_um
 from nissl.annotators.spikes.hybrid import build_hybrid
 from nissl.annotators.spikes.hybrid_options import HybridOptions
 from nissl.annotators.spikes.hybrid_units import HybridUnit
-from nissl.annotators.spikes.motion_paths import DRIFTS, PATH_HZ, path_um
+from nissl.annotators.spikes.motion_paths import PATH_HZ, path_um
 from nissl.errors import BadArgumentError
 
 RATE_HZ = 30_000
@@ -52,7 +52,7 @@ def jumps_of(seed=105, size_um=100.0):
     return path_um("jumps", SECONDS, rng, size_um)
 
 
-@pytest.mark.parametrize("drift", DRIFTS)
+@pytest.mark.parametrize("drift", ["nonrigid", "jumps"])
 def test_a_movement_of_nothing_changes_no_byte(background, still, drift):
     made = build(background, drift=drift, drift_um=0.0)
     assert made.recording.fingerprint == still.recording.fingerprint
