@@ -4,11 +4,11 @@
         --out build/benchmarks/confidence --write src/nissl/annotators/spikes/own/confidence.json
 
 Recordings: simulated without and with drift, and hybrids of real units that are there to tune on;
-none of their seeds is reported on by `spikes.py`. Each is sorted once and what speaks for its
-spikes is kept, so that a second run goes on where the first stopped. What is written is fitted to
-all of them; how well it holds is said of kinds of recordings that were left out in turn. Among
-their units are decoys, so that chance is seen too. Tetrodes are not among them: cells of their real background are in no truth, and would teach that good units
-are none.
+none of their seeds is reported on by `spikes.py`. Among their units are decoys, so that chance is
+seen too. Tetrodes are not among them: cells of their real background are in no truth, and would
+teach that good units are none. Each recording is sorted once and what speaks for its spikes is
+kept, so that a second run goes on where the first stopped. What is written is fitted to all of
+them; how well it holds is said of kinds of recordings that were left out in turn.
 """
 
 from __future__ import annotations
