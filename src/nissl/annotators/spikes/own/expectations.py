@@ -1,0 +1,245 @@
+"""How many spikes of a unit are false, and how many of its own it has lost.
+
+False positives: the mean of one minus the confidence of its spikes. False negatives: spikes too
+small for the sorter, by the Gaussian of the unit's amplitudes cut off at its threshold (as in Hill
+et al. 2011, J Neurosci 31:8699, whose estimate of missed spikes takes the mirrored upper half of
+the histogram; here the Gaussian is fitted to what is above the cut, so that units that have lost
+more than half of theirs are told too), and spikes that fell into the time after another one in
+which the unit, or a unit with nearly the same template, cannot be told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.errors import BadArgumentError
+
+Values = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+FEWEST = 20
+"""With fewer spikes nothing is said of the Gaussian."""
+TOGETHER_MS = 0.5
+FLANK_MS = (2.0, 10.0)
+"""Lags at which coincidences are as frequent as chance has it, templates no longer overlap."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What to expect of a unit.
+
+    Parameters
+    ----------
+    unit : int
+    n_spikes : int
+    false_positives : float
+        Share of its spikes that are not its own; NaN where no spike has a confidence.
+    below_threshold : float
+        Share of its own spikes that are too small to be found; NaN with too few spikes.
+    collided : float
+        Share of its own spikes that are hidden by others.
+    false_negatives : float
+        Share of its own spikes that are lost, of either cause; of those known where one is NaN.
+    """
+
+    unit: int
+    n_spikes: int
+    false_positives: float
+    below_threshold: float
+    collided: float
+
+    @property
+    def false_negatives(self) -> float:
+        """Share of the unit's own spikes that were not found."""
+        lost = 0.0 if np.isnan(self.below_threshold) else self.below_threshold
+        return 1 - (1 - lost) * (1 - self.collided)
+
+    @property
+    def true_spikes(self) -> float:
+        """How many spikes the unit is expected to have fired."""
+        false = 0.0 if np.isnan(self.false_positives) else self.false_positives
+        return self.n_spikes * (1 - false) / max(1 - self.false_negatives, 1e-9)
+
+
+def expected(
+    unit: int,
+    amplitude: npt.ArrayLike,
+    confidence: npt.ArrayLike,
+    least: float,
+    collided: float = 0.0,
+) -> Expected:
+    """Expect false positives and negatives of a unit.
+
+    Parameters
+    ----------
+    unit : int
+    amplitude : array_like, shape (n,)
+        Of its spikes, in templates or any other unit.
+    confidence : array_like, shape (n,)
+        Probability that each spike is the unit's; NaN where nobody knows.
+    least : float
+        Smallest amplitude that is found, in the same unit.
+    collided : float
+        Share of its own spikes that are hidden by others, from `hidden_share`.
+
+    Raises
+    ------
+    BadArgumentError
+        Confidences outside 0 to 1, or of another number than the amplitudes.
+    """
+    size = np.asarray(amplitude, np.float64).ravel()
+    sure = np.asarray(confidence, np.float64).ravel()
+    known = np.isfinite(sure)
+    if sure.size != size.size or np.any((sure[known] < 0) | (sure[known] > 1)):
+        low, high = np.min(sure[known], initial=1), np.max(sure[known], initial=0)
+        raise BadArgumentError(
+            f"{size.size} confidences from 0 to 1, one a spike",
+            f"{sure.size} from {low:g} to {high:g}",
+            "Give probabilities, NaN where there is none.",
+        )
+    false = float(np.mean(1 - sure[known])) if known.any() else float("nan")
+    weight = np.where(known, sure, 1.0)
+    return Expected(unit, size.size, false, truncated_share(size, least, weight), collided)
+
+
+def truncated_share(amplitude: Values, least: float, weight: Values | None = None) -> float:
+    """Share of a Gaussian that lies below a threshold, from the values above it.
+
+    Parameters
+    ----------
+    amplitude : ndarray, shape (n,)
+        Smaller ones than `least` count as if they lay at it.
+    least : float
+    weight : ndarray, shape (n,), optional
+        How far each counts: its probability to be the unit's.
+
+    Returns
+    -------
+    float
+        At most one half: a Gaussian whose peak lies below the threshold cannot be told from others.
+        NaN where the weights sum to fewer than 20 spikes.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import log_ndtr, ndtr
+
+    weight = np.ones(amplitude.size) if weight is None else weight
+    total = float(weight.sum())
+    if total < FEWEST:
+        return float("nan")
+    above = np.maximum(amplitude, least) - least
+    mean = float(weight @ above) / total
+    spread = float(weight @ (above - mean) ** 2) / total
+    if not mean > 0 or not spread > 0:
+        return 0.0 if mean > 0 else 0.5
+    scale = np.sqrt(spread)
+
+    def cost(x: Values) -> float:
+        """Negative log likelihood of a spike, by (peak, log SD) in units of the spread."""
+        peak, sd = x[0] * scale, np.exp(x[1]) * scale
+        square = ((mean - peak) ** 2 + spread) / (2 * sd**2)
+        return float(np.log(sd) + square + log_ndtr(peak / sd))
+
+    start = np.asarray([mean / scale, 0.0])
+    bounds = [(0.0, mean / scale + 1e-9), (-3.0, 3.0)]
+    peak, log_sd = minimize(cost, start, method="L-BFGS-B", bounds=bounds).x
+    return float(ndtr(-peak / np.exp(log_sd)))
+
+
+def hidden_share(own: Ints, larger: Ints, within: int, flank: tuple[int, int]) -> float:
+    """Share of a unit's spikes that larger units hide, from coincidences that are missing.
+
+    Spikes of two units that know nothing of each other fall together as often as they fall a few
+    milliseconds apart. What is missing of them at short lags was not resolved. Units that keep
+    quiet after each other for a reason of their own (one cell in two units, inhibition) miss
+    them too.
+
+    Parameters
+    ----------
+    own, larger : ndarray, int64, sorted
+        Samples of the unit's spikes, and of those of larger units that overlap with it.
+    within : int
+        Lags up to this, in samples, count as together.
+    flank : tuple of int
+        Lags from and to which coincidences are counted for comparison.
+
+    Returns
+    -------
+    float
+        0 where nothing is missing.
+    """
+    together = _coincidences(own, larger, 0, within)
+    apart = _coincidences(own, larger, *flank)
+    usual = apart * (2 * within + 1) / (2 * (flank[1] - flank[0] + 1))
+    missing = max(0.0, usual - together)
+    return float(missing / (own.size + missing)) if own.size else 0.0
+
+
+def _coincidences(own: Ints, others: Ints, low: int, high: int) -> int:
+    """Pairs whose lag, either way, is from `low` to `high` samples."""
+    after = np.searchsorted(others, own + high, "right") - np.searchsorted(
+        others, own + low, "left"
+    )
+    before = np.searchsorted(others, own - low, "right") - np.searchsorted(
+        others, own - high, "left"
+    )
+    same = np.searchsorted(others, own, "right") - np.searchsorted(others, own, "left")
+    return int(np.sum(after + before) - (np.sum(same) if low == 0 else 0))
+
+
+def least_amplitudes(norm: Values, cost: Values, prior: float, floor: float) -> Values:
+    """Smallest amplitude, in templates, at which a spike of each unit gains anything.
+
+    Parameters
+    ----------
+    norm : ndarray, shape (n_units,)
+        Squared norms of templates.
+    cost : ndarray, shape (n_units,)
+        What a spike must gain, from `pursuit.costs`.
+    prior, floor : float
+        `pursuit.PRIOR` and `pursuit.LEAST_AMPLITUDE`.
+    """
+    least = (np.sqrt(2 * (norm + prior) * (prior / 2 + cost)) - prior) / np.maximum(norm, 1e-9)
+    return np.asarray(np.maximum(least, floor), np.float64)
+
+
+def expect_all(
+    sample: Ints,
+    unit: Ints,
+    amplitude: npt.ArrayLike,
+    confidence: npt.ArrayLike,
+    *,
+    least: Values,
+    norm: Values,
+    overlaps: npt.NDArray[np.bool_],
+    rate_hz: float,
+) -> list[Expected]:
+    """Expect false positives and negatives of all units.
+
+    Parameters
+    ----------
+    sample, unit : ndarray, shape (n,), int64
+        In order of samples; units 0 to n_units - 1.
+    amplitude, confidence : array_like, shape (n,)
+        See `expected`.
+    least, norm : ndarray, shape (n_units,)
+        Smallest amplitude that is found; squared norm of the template: of two units that fall
+        together the smaller one is held to be lost.
+    overlaps : ndarray, shape (n_units, n_units), bool
+        Which units' templates share channels.
+    rate_hz : float
+        Of the samples.
+    """
+    size, sure = np.asarray(amplitude, np.float64), np.asarray(confidence, np.float64)
+    within = round(TOGETHER_MS * rate_hz / 1000)
+    flank = (round(FLANK_MS[0] * rate_hz / 1000), round(FLANK_MS[1] * rate_hz / 1000))
+    found = []
+    for u in range(least.size):
+        own = unit == u
+        larger = overlaps[u] & ((norm > norm[u]) | ((norm == norm[u]) & (np.arange(norm.size) < u)))
+        larger[u] = False
+        hidden = hidden_share(sample[own], sample[larger[unit]], within, flank)
+        found.append(expected(u, size[own], sure[own], float(least[u]), hidden))
+    return found
