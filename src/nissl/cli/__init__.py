@@ -24,6 +24,7 @@ from nissl.cli import (
     doctor,
     evidencing,
     evoking,
+    explaining,
     exporting,
     learning,
     library,
@@ -86,6 +87,7 @@ for module in (
     evidencing,
     living,
     verifying,
+    explaining,
     showing,
     doctor,
 ):

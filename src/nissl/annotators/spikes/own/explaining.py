@@ -25,7 +25,7 @@ from nissl.annotators.spikes.own.pursuit import (
     used_amplitude,
 )
 from nissl.annotators.spikes.own.sorter import Fitted
-from nissl.annotators.spikes.own.surroundings import Surroundings
+from nissl.annotators.spikes.own.surroundings import Surroundings, units_of
 from nissl.annotators.spikes.own.templates import Templates
 
 Samples = npt.NDArray[np.float32]
@@ -177,11 +177,11 @@ def explain(around: Surroundings, which: int, fitted: Fitted) -> Explained:
     noise = _noise(nothing[:, near], first, windows.long)
     return Explained(
         sample=int(around.sample[which]),
-        unit=int(_unit_of(fitted, templates)[template]),
+        unit=int(units_of(fitted)[template]),
         template=template,
         amplitude=float(spikes.amplitude[which]),
         gain=claim.gain,
-        rival=-1 if rival is None else int(_unit_of(fitted, templates)[rival.template]),
+        rival=-1 if rival is None else int(units_of(fitted)[rival.template]),
         rival_template=-1 if rival is None else rival.template,
         rival_gain=0.0 if rival is None else rival.gain,
         columns=front.columns,
@@ -196,10 +196,6 @@ def explain(around: Surroundings, which: int, fitted: Fitted) -> Explained:
         llr=claim.by_channel - (0.0 if rival is None else rival.by_channel),
         llr_prior=claim.prior - (0.0 if rival is None else rival.prior),
     )
-
-
-def _unit_of(fitted: Fitted, templates: Templates) -> npt.NDArray[np.int64]:
-    return fitted.unit if fitted.unit.size else np.arange(len(templates))
 
 
 def _cut(z: Samples, first: int, n: int) -> Samples:
@@ -265,7 +261,7 @@ def _rival(
     seen: Samples, template: int, fitted: Fitted, templates: Templates, cost: Samples
 ) -> _Claim | None:
     """The other unit that explains the samples best, if any explains them better than noise."""
-    unit, windows = _unit_of(fitted, templates), templates.windows
+    unit, windows = units_of(fitted), templates.windows
     others = np.flatnonzero(templates.overlaps[template] & (unit != unit[template]))
     if not others.size:
         return None

@@ -13,7 +13,7 @@ from nissl.annotators.spikes.own.explaining import Explained, deciding, explain
 from nissl.annotators.spikes.own.pursuit import LEAST_AMPLITUDE, PRIOR, costs
 from nissl.annotators.spikes.own.recognising import Recognised, recognise
 from nissl.annotators.spikes.own.sorter import Fitted
-from nissl.annotators.spikes.own.surroundings import surroundings
+from nissl.annotators.spikes.own.surroundings import surroundings, units_of
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.data import Signal
 
@@ -139,7 +139,7 @@ def explain_unit(
     if found.unit < 0:
         return None
     reach = round(FOUND_MS * signal.rate_hz / 1000)
-    units = fitted.unit if fitted.unit.size else np.arange(len(templates))
+    units = units_of(fitted)
     spikes, held = [], []
     for row, each in zip(rows.tolist(), around, strict=True):
         own = units[each.spikes.unit] == found.unit
@@ -208,3 +208,28 @@ def apart(templates: Templates, a: int, b: int) -> float:
     at = np.flatnonzero(held == b)
     shared = float(templates.echoes[start[a] + at[0]].max()) if at.size else 0.0
     return float(np.sqrt(max(float(norms[a] + norms[b]) - 2 * shared, 0.0)))
+
+
+def explain_at(
+    signal: Signal, fitted: Fitted, sample: int, recognised: Recognised
+) -> Explained | None:
+    """Explain one spike of labels, of a unit that was recognised.
+
+    Parameters
+    ----------
+    signal : Signal
+    fitted : Fitted
+    sample : int
+        Where the labels have it.
+    recognised : Recognised
+
+    Returns
+    -------
+    Explained or None
+        None where the sorter has no spike of the unit there.
+    """
+    around = surroundings(signal, fitted, sample)
+    own = units_of(fitted)[around.spikes.unit] == recognised.unit
+    reach = round(FOUND_MS * signal.rate_hz / 1000)
+    which = around.nearest(sample + recognised.shift, own, reach)
+    return None if which is None else explain(around, which, fitted)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.own.sorter import Fitted
-from nissl.annotators.spikes.own.surroundings import Surroundings
+from nissl.annotators.spikes.own.surroundings import Surroundings, units_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -53,15 +53,12 @@ def recognise(
         Of the recording.
     """
     near, same = round(NEAR_MS * rate_hz / 1000), round(SAME_MS * rate_hz / 1000)
+    units = units_of(fitted)
     late: dict[int, list[tuple[int, int]]] = {}
     for row, (each, sample) in enumerate(zip(around, samples.tolist(), strict=True)):
         apart = each.sample - sample
         for k in np.flatnonzero(np.abs(apart) <= near):
-            unit = (
-                int(fitted.unit[each.spikes.unit[k]])
-                if fitted.unit.size
-                else int(each.spikes.unit[k])
-            )
+            unit = int(units[each.spikes.unit[k]])
             late.setdefault(unit, []).append((row, int(apart[k])))
     best = Recognised(-1, 0, 0.0)
     for unit, pairs in sorted(late.items()):

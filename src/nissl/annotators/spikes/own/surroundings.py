@@ -51,6 +51,12 @@ class Surroundings:
         return int(rows[best]) if apart[best] <= reach else None
 
 
+def units_of(fitted: Fitted) -> Ints:
+    """Unit of each template; its own number where nothing was said, shape (n_templates,)."""
+    n = 0 if fitted.templates is None else len(fitted.templates)
+    return fitted.unit if fitted.unit.size else np.arange(n, dtype=np.int64)
+
+
 def surroundings(signal: Signal, fitted: Fitted, sample: int) -> Surroundings:
     """Read and match what lies around a sample: about 30 ms, wherever in the recording it is.
 
