@@ -58,6 +58,18 @@ def test_chance_at_the_threshold_does_not_count_as_the_unit():
     assert told.true_spikes == pytest.approx(2000, rel=0.02)
 
 
+def test_collisions_and_a_little_chance_do_not_widen_the_gaussian():
+    size, least = cut_off(0.001, n=1000)
+    rng = np.random.default_rng(2)
+    strange = [least + rng.exponential(0.02, 30), size.max() + rng.uniform(0.5, 1, 30)]
+    assert truncated_share(np.concatenate([size, *strange]), least) < 0.01
+
+
+def test_coincidences_that_only_chance_misses_are_not_told():
+    told = [hidden_share(*trains(seed, n=2000), 15, (60, 300)) for seed in range(40)]
+    assert np.mean(np.asarray(told) > 0) < 0.2
+
+
 def test_calibrated_confidence_gives_the_true_number_of_false_spikes():
     rng = np.random.default_rng(0)
     sure = rng.beta(4, 1, 20_000)
