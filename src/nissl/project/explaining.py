@@ -186,16 +186,17 @@ def _names(
 ) -> dict[int, int]:
     """Item of the labels by unit of the fitted sorter, from a few spikes of each."""
     from nissl.annotators.spikes.own.recognising import recognise
-    from nissl.annotators.spikes.own.surroundings import surroundings
+    from nissl.annotators.spikes.own.surroundings import screen_of, surroundings
 
     best: dict[int, tuple[float, int]] = {}
     if fitted.templates is None:
         return {}
+    screen = screen_of(signal, fitted)
     for item in items:
         every = _samples(labels, item)
         rows = np.linspace(0, every.size - 1, min(FEW_SPIKES, every.size)).round().astype(int)
         few = every[np.unique(rows)]
-        around = [surroundings(signal, fitted, int(s)) for s in few]
+        around = [surroundings(signal, fitted, int(s), screen) for s in few]
         found = recognise(around, few, fitted, signal.rate_hz)
         if found.unit >= 0 and found.share > best.get(found.unit, (0.0, 0))[0]:
             best[found.unit] = (found.share, item)

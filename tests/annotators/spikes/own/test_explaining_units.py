@@ -1,12 +1,14 @@
 """Units explained from the surroundings of some of their spikes, whatever labels call them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from nissl.annotators.spikes.own.explaining_units import apart, explain_unit
 from nissl.annotators.spikes.own.recognising import recognise
-from nissl.annotators.spikes.own.sorter import Fitted, match
-from nissl.annotators.spikes.own.surroundings import surroundings
+from nissl.annotators.spikes.own.sorter import Fitted, matched_spikes
+from nissl.annotators.spikes.own.surroundings import screen_of, surroundings
 from nissl.errors import BadArgumentError
 from nissl.run.context import Context
 
@@ -17,19 +19,22 @@ def made(known):
 
 
 def around(made, samples):
-    return [surroundings(made.signal, made.fitted, int(s)) for s in samples]
+    return [surroundings(made.signal, made.fitted, int(s), None) for s in samples]
 
 
 @pytest.mark.parametrize("gap", [False, True])
 def test_surroundings_hold_the_spikes_that_the_sorter_found(known, gap, tmp_path):
     made = known(seconds=4, gap=gap)
-    found = match(made.signal, made.fitted, Context(tmp_path), "matching")
-    assert found.sample.size > 80
-    for row in range(0, found.sample.size, 5):
-        here = surroundings(made.signal, made.fitted, int(found.sample[row]))
-        which = here.nearest(int(found.sample[row]), here.spikes.unit == found.unit[row], 0)
+    placed = matched_spikes(made.signal, made.fitted, Context(tmp_path), "matching")
+    assert len(placed.spikes) > 80
+    sample = np.round(placed.exact).astype(np.int64) - made.fitted.front.delay
+    for row in range(0, sample.size, 5):
+        here = surroundings(made.signal, made.fitted, int(sample[row]), None)
+        own = here.spikes.unit == placed.spikes.unit[row]
+        which = here.nearest(int(sample[row]), own, 0)
         assert which is not None
-        assert here.spikes.amplitude[which] == pytest.approx(found.amplitude[row], abs=0.02)
+        amplitude = float(placed.spikes.amplitude[row])
+        assert here.spikes.amplitude[which] == pytest.approx(amplitude, abs=0.02)
 
 
 def test_only_the_surroundings_are_read(made, monkeypatch):
@@ -41,19 +46,27 @@ def test_only_the_surroundings_are_read(made, monkeypatch):
         return whole(self, start, stop, channels)
 
     monkeypatch.setattr(type(made.signal), "read", told)
-    surroundings(made.signal, made.fitted, 100_000)
+    surroundings(made.signal, made.fitted, 100_000, None)
     assert 0 < sum(read) < 3000  # 0.1 s of 8
 
 
 def test_the_ends_of_a_recording_have_surroundings_too(made):
     for sample in (0, 1, made.signal.n_samples - 1):
-        here = surroundings(made.signal, made.fitted, sample)
+        here = surroundings(made.signal, made.fitted, sample, None)
         assert np.isfinite(here.z).all()
     for sample in (-1, made.signal.n_samples):
         with pytest.raises(BadArgumentError, match="a sample from 0 to"):
-            surroundings(made.signal, made.fitted, sample)
+            surroundings(made.signal, made.fitted, sample, None)
     with pytest.raises(BadArgumentError, match="found units"):
-        surroundings(made.signal, Fitted(made.fitted.front, None), 100)
+        surroundings(made.signal, Fitted(made.fitted.front, None), 100, None)
+
+
+def test_artifacts_are_silenced_as_they_are_when_all_is_matched(made):
+    assert screen_of(made.signal, made.fitted) is None  # not on four channels
+    position = np.stack([np.zeros(16), 25.0 * np.arange(16)], axis=1)
+    many = SimpleNamespace(channels=SimpleNamespace(position_um=position))
+    front = SimpleNamespace(columns=range(16), rate_hz=15_000.0)
+    assert screen_of(many, Fitted(front, None)).position_um.shape == (16, 2)
 
 
 @pytest.mark.parametrize("unit", [0, 1])

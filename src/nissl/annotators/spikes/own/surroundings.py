@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.artifacts import Screen, silenced
 from nissl.annotators.spikes.own.front import white
 from nissl.annotators.spikes.own.pursuit import Matched, pursue
 from nissl.annotators.spikes.own.sorter import Fitted
@@ -57,7 +58,16 @@ def units_of(fitted: Fitted) -> Ints:
     return fitted.unit if fitted.unit.size else np.arange(n, dtype=np.int64)
 
 
-def surroundings(signal: Signal, fitted: Fitted, sample: int) -> Surroundings:
+def screen_of(signal: Signal, fitted: Fitted) -> Screen | None:
+    """What silences artifacts on these channels, as it does when all is matched."""
+    columns = list(fitted.front.columns)
+    position = np.asarray(signal.channels.position_um, dtype=np.float64)[columns, :2]
+    return Screen.on(position, fitted.front.rate_hz)
+
+
+def surroundings(
+    signal: Signal, fitted: Fitted, sample: int, screen: Screen | None
+) -> Surroundings:
     """Read and match what lies around a sample: about 30 ms, wherever in the recording it is.
 
     Parameters
@@ -66,6 +76,8 @@ def surroundings(signal: Signal, fitted: Fitted, sample: int) -> Surroundings:
     fitted : Fitted
         With templates.
     sample : int
+    screen : Screen or None
+        From `screen_of`.
 
     Raises
     ------
@@ -82,7 +94,7 @@ def surroundings(signal: Signal, fitted: Fitted, sample: int) -> Surroundings:
     middle = (sample + front.delay - segment.start) // step
     first = segment.start + max(0, middle - reach) * step
     stop = min(segment.start + (middle + reach + 1) * step, segment.stop)
-    z = white(signal, front, segment, min(first, stop - 1), stop)
+    z = silenced(white(signal, front, segment, min(first, stop - 1), stop), screen)
     spikes = pursue(z, templates, front.rate_hz)
     exact = first + (spikes.at + spikes.shift.astype(np.float64)) * step
     told = np.round(exact).astype(np.int64) - front.delay
