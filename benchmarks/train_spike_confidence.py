@@ -38,7 +38,7 @@ from nissl.run.context import Context
 Values = npt.NDArray[np.float64]
 TOLERANCE_S = 0.4e-3
 LEAST_MATCH = 0.1
-RIDGE = 3.0
+RIDGE = 100.0
 DECOYS = 4
 """Units per decoy."""
 DECOY_NORM = (5.0, 10.0)

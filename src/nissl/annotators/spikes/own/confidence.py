@@ -82,6 +82,8 @@ def shipped() -> Weighing:
             "Train them anew: benchmarks/train_spike_confidence.py.",
         )
     return Weighing(
-        *(np.asarray(held[name], np.float64) for name in ("middle", "scale", "weight")),
+        np.asarray(held["middle"], np.float64),
+        np.asarray(held["scale"], np.float64),
+        np.asarray(held["weight"], np.float64),
         float(held["intercept"]),
     )

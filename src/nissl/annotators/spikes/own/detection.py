@@ -140,7 +140,7 @@ def _sub_sample(shapes: Samples, found: Detected, prototypes: Samples, prints: S
     best = np.argmax(scores[1], axis=1)
     left, middle, right = (score[i, best] for score in scores)
     bend = np.maximum(2 * middle - left - right, 1e-6)
-    return np.clip(0.5 * (right - left) / bend, -0.5, 0.5).astype(np.float32)
+    return np.asarray(np.clip(0.5 * (right - left) / bend, -0.5, 0.5), dtype=np.float32)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

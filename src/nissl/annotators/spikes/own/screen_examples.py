@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nissl.annotators.spikes.groundtruth import GroundTruth
 from nissl.annotators.spikes.own.contaminating import contamination, saturated
 from nissl.annotators.spikes.own.detection import APART_S, APART_UM, footprints, matched
-from nissl.annotators.spikes.own.discovery import learn_shapes
+from nissl.annotators.spikes.own.shapes import learn_shapes
 from nissl.annotators.spikes.own.estimating import mean_waveforms
 from nissl.annotators.spikes.own.front import fit_front, white
 from nissl.annotators.spikes.own.templates import without_noise
@@ -168,7 +168,10 @@ def _aligned(
     windows = Windows.at(rate_hz)
     for _ in range(2):
         own = at < clean
-        waves = mean_waveforms(z, at[own], unit[own], n_units, windows.long_before, windows.long)
+        late = np.zeros(int(own.sum()), np.float32)
+        waves = mean_waveforms(
+            z, at[own], late, unit[own], n_units, windows.long_before, windows.long
+        )
         main = np.argmax(np.sum(waves**2, axis=1), axis=1)
         course = np.abs(waves[np.arange(n_units), :, main])
         at = at + (np.argmax(course, axis=1) - windows.long_before)[unit]

@@ -93,7 +93,7 @@ def explained_alone(
     def left(known: Templates) -> Values:
         rest = subtract(cut, pursue(cut, known, rate_hz, floor), known)
         rest = rest.reshape(at.size, 2 * half, -1)[:, middle][:, :, channels]
-        return np.sum(rest.astype(np.float64) ** 2, axis=(1, 2))
+        return np.asarray(np.sum(rest.astype(np.float64) ** 2, axis=(1, 2)))
 
     others = templates.kept(np.arange(len(templates)) != unit)
     return float(np.median(left(others) - left(templates)))

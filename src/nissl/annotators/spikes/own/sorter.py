@@ -271,7 +271,7 @@ def _chunk(
     first = start - before * step
     z = white(signal, front, segment, first, min(stop + halo * step, segment.stop))
     spikes = pursue(silenced(z, screen), templates, front.rate_hz)
-    exact = first + (spikes.at + spikes.shift.astype(np.float64)) * step
+    exact = np.asarray(first + (spikes.at + spikes.shift) * step, dtype=np.float64)
     own = (spikes.at >= before) & (first + spikes.at * step < stop)
     return Placed(exact[own], np.full(int(own.sum()), number), spikes.taken(own))
 
