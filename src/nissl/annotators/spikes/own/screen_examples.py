@@ -16,9 +16,9 @@ import numpy.typing as npt
 from nissl.annotators.spikes.groundtruth import GroundTruth
 from nissl.annotators.spikes.own.contaminating import contamination, saturated
 from nissl.annotators.spikes.own.detection import APART_S, APART_UM, footprints, matched
-from nissl.annotators.spikes.own.shapes import learn_shapes
 from nissl.annotators.spikes.own.estimating import mean_waveforms
 from nissl.annotators.spikes.own.front import fit_front, white
+from nissl.annotators.spikes.own.shapes import learn_shapes
 from nissl.annotators.spikes.own.templates import without_noise
 from nissl.annotators.spikes.own.whitening import neighbours
 from nissl.annotators.spikes.own.windows import Windows
