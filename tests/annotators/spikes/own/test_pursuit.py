@@ -5,6 +5,7 @@ import pytest
 
 from nissl.annotators.spikes.own.projection import phases, project, project_at, shifted
 from nissl.annotators.spikes.own.pursuit import pursue, subtract
+from nissl.annotators.spikes.own.scoring import scores_of
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.annotators.spikes.own.windows import Windows
 
@@ -45,8 +46,8 @@ def test_projections_are_inner_products(templates):
     z = np.random.default_rng(1).standard_normal((200, N_CHANNELS)).astype(np.float32)
     found = project(z, templates.basis)
     expected = np.einsum("kj,jc->kc", templates.basis, z[17 : 17 + WINDOWS.scored])
-    np.testing.assert_allclose(found[17], expected, atol=1e-4)
-    assert len(found) == 200 - WINDOWS.scored + 1
+    np.testing.assert_allclose(found[:, :, 17].T, expected, atol=1e-4)
+    assert found.shape[2] == 200 - WINDOWS.scored + 1
     at, channels = np.asarray([17 + WINDOWS.before, 2]), np.asarray([[0, 3, -1]] * 2, np.int32)
     one = project_at(
         z, at, np.zeros(2, np.float32), channels, phases(templates.basis), WINDOWS.before
@@ -59,11 +60,11 @@ def test_projections_are_inner_products(templates):
 def test_echoes_are_what_a_spike_does_to_scores(templates):
     alone = np.zeros((400, N_CHANNELS), np.float32)
     alone[200 : 200 + WINDOWS.long] = templates.waveforms[1]
-    shapes = project(alone, templates.basis).reshape(-1, 6 * N_CHANNELS)
+    seen = scores_of(alone, templates)
     start, columns = templates.pairs
     moment = 200 + WINDOWS.lead  # where the scored window of the spike begins
     for q in range(start[1], start[2]):
-        scores = shapes @ templates.weights[columns[q]].ravel()
+        scores = seen[columns[q]]
         lags = np.arange(moment - templates.reach, moment - templates.reach + 80)
         np.testing.assert_allclose(templates.echoes[q, 5, :80], scores[lags], atol=2e-2)
 

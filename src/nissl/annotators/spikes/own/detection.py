@@ -23,7 +23,7 @@ Values = npt.NDArray[np.float64]
 APART_S = 0.5e-3
 APART_UM = 75.0
 SIZES_UM = (12.0, 25.0, 50.0)
-BLOCK = 8192
+BLOCK = 4096
 NAMES = ("at", "channel", "score", "shift")
 
 
@@ -103,16 +103,17 @@ def matched(
         Events of near channels are farther apart than this, samples.
     """
     n_channels = z.shape[1]
-    spread = np.ascontiguousarray(prints.transpose(2, 0, 1).reshape(n_channels, -1))
     found = []
     halo = basis.shape[1] - 1
     for start in range(0, max(len(z) - halo, 0), BLOCK):
         first, stop = max(start - reach, 0), min(start + BLOCK + reach, len(z) - halo)
         shapes = project(z[first : stop + halo], basis)
-        best = np.zeros((len(shapes), n_channels), np.float32)
-        for prototype in prototypes:
-            single = np.einsum("tkc,k->tc", shapes, prototype, optimize=True)
-            _raise_to(best, single @ spread, len(prints))
+        single = np.matmul(prototypes, shapes)
+        most = np.zeros((n_channels, stop - first), np.float32)
+        for print_ in prints:
+            for p in range(len(prototypes)):
+                np.maximum(most, print_ @ single[:, p], out=most)
+        best: Samples = np.ascontiguousarray(most.T)
         one = _peaks(best, near, threshold, reach, 0)
         one = one.taken((one.at + first >= start) & (one.at + first < start + BLOCK))
         shift = _sub_sample(shapes, one, prototypes, prints)
@@ -128,11 +129,11 @@ def _sub_sample(shapes: Samples, found: Detected, prototypes: Samples, prints: S
     i = np.arange(found.at.size)
     if not i.size:
         return np.empty(0, np.float32)
-    last = len(shapes) - 1
+    last = shapes.shape[2] - 1
     scores = []
     for late in (-1, 0, 1):
-        near = shapes[np.clip(found.at + late, 0, last)]
-        single = np.einsum("nkc,pk->npc", near, prototypes, optimize=True)
+        near = shapes[:, :, np.clip(found.at + late, 0, last)]
+        single = np.einsum("ckn,pk->npc", near, prototypes, optimize=True)
         prints_at = prints[:, found.channel]
         scores.append(
             np.einsum("npc,snc->nps", single, prints_at, optimize=True).reshape(i.size, -1)
@@ -141,16 +142,6 @@ def _sub_sample(shapes: Samples, found: Detected, prototypes: Samples, prints: S
     left, middle, right = (score[i, best] for score in scores)
     bend = np.maximum(2 * middle - left - right, 1e-6)
     return np.asarray(np.clip(0.5 * (right - left) / bend, -0.5, 0.5), dtype=np.float32)
-
-
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _raise_to(best: Samples, score: Samples, n_sizes: int) -> None:
-    n, n_channels = best.shape
-    for t in range(n):
-        for s in range(n_sizes):
-            for c in range(n_channels):
-                value = score[t, s * n_channels + c]
-                best[t, c] = max(best[t, c], value)
 
 
 def _peaks(

@@ -22,28 +22,35 @@ def project(z: Samples, basis: Samples) -> Samples:
 
     Returns
     -------
-    ndarray, shape (n - n_scored + 1, n_shapes, n_channels), float32
-        Row t is of the window that begins at sample t.
+    ndarray, shape (n_channels, n_shapes, n - n_scored + 1), float32
+        Number t is of the window that begins at sample t. Time comes last, so that the inner loop
+        is long and the weights of a stretch of channels take one product of matrices.
     """
     n = max(0, len(z) - basis.shape[1] + 1)
-    out = np.empty((n, len(basis), z.shape[1]), np.float32)
-    _project(z, basis, out)
+    out = np.empty((z.shape[1], len(basis), n), np.float32)
+    if n:
+        _project(np.ascontiguousarray(z.T), np.ascontiguousarray(basis), out)
     return out
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
 def _project(z: Samples, basis: Samples, out: Samples) -> None:
-    n_channels = z.shape[1]
     n_shapes, length = basis.shape
-    for t in range(out.shape[0]):
+    n = out.shape[2]
+    for c in range(out.shape[0]):
+        x = z[c]
         for k in range(n_shapes):
-            row = out[t, k]
+            row = out[c, k]
             row[:] = 0
-            for j in range(0, length, 4):
+            for j in range(0, length - 3, 4):
                 b0, b1, b2, b3 = basis[k, j], basis[k, j + 1], basis[k, j + 2], basis[k, j + 3]
-                x0, x1, x2, x3 = z[t + j], z[t + j + 1], z[t + j + 2], z[t + j + 3]
-                for c in range(n_channels):
-                    row[c] += b0 * x0[c] + b1 * x1[c] + b2 * x2[c] + b3 * x3[c]
+                x0, x1, x2, x3 = x[j:], x[j + 1 :], x[j + 2 :], x[j + 3 :]
+                for t in range(n):
+                    row[t] += b0 * x0[t] + b1 * x1[t] + b2 * x2[t] + b3 * x3[t]
+            for j in range(length - length % 4, length):
+                b0, x0 = basis[k, j], x[j:]
+                for t in range(n):
+                    row[t] += b0 * x0[t]
 
 
 def shifted(shapes: Samples, shift: float) -> Samples:

@@ -17,7 +17,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.projection import N_PHASES, project
+from nissl.annotators.spikes.own.projection import N_PHASES
+from nissl.annotators.spikes.own.scoring import scores_of
 from nissl.annotators.spikes.own.templates import Templates
 
 Samples = npt.NDArray[np.float32]
@@ -105,13 +106,6 @@ def pursue(
     scores = scores_of(z, templates)
     found = pursue_scores(scores, templates, rate_hz, np.zeros(scores.shape, np.uint8), least)
     return found.moved(windows.before)
-
-
-def scores_of(z: Samples, templates: Templates) -> Samples:
-    """Scores of all units at all windows that fit, shape (n_units, n - n_scored + 1), float32."""
-    shapes = project(z, templates.basis)
-    scores = shapes.reshape(len(shapes), -1) @ templates.weights.reshape(len(templates), -1).T
-    return np.ascontiguousarray(scores.T, dtype=np.float32)
 
 
 def pursue_scores(

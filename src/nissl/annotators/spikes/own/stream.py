@@ -22,10 +22,10 @@ from nissl.annotators.spikes.own.pursuit import (
     Matched,
     no_spikes,
     pursue_scores,
-    scores_of,
     take_out,
     used_amplitude,
 )
+from nissl.annotators.spikes.own.scoring import scores_of
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.annotators.spikes.own.white_stream import WhiteStream
 

@@ -18,6 +18,8 @@ Ints = npt.NDArray[np.int64]
 FAR_SHARE = 0.04
 """Channels on which a template stays below this share of its largest norm are left to noise."""
 MOST_CHANNELS = 48
+OF_UNITS = ("weights", "norms", "scored", "channels", "main", "moved", "own")
+"""What is derived of each unit by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +135,24 @@ class Templates:
         return out
 
     def kept(self, which: npt.NDArray[np.bool_] | Ints) -> Templates:
-        """Those of some units."""
-        return Templates(self.waveforms[which], self.basis, self.rate_hz[which], self.windows)
+        """Those of some units; what has been derived of them is not derived again."""
+        rows = np.arange(len(self))[which]
+        out = Templates(self.waveforms[rows], self.basis, self.rate_hz[rows], self.windows)
+        known = self.__dict__
+        for name in OF_UNITS:
+            if name in known:
+                out.__dict__[name] = known[name][rows]
+        if "overlaps" in known:
+            out.__dict__["overlaps"] = known["overlaps"][np.ix_(rows, rows)]
+        if "echoes" in known:
+            number = np.full((len(self), len(self)), -1)
+            start, columns = self.pairs
+            number[np.repeat(np.arange(len(self)), np.diff(start)), columns] = np.arange(
+                columns.size
+            )
+            held = number[np.ix_(rows, rows)]
+            out.__dict__["echoes"] = known["echoes"][held[held >= 0]]
+        return out
 
 
 def padded(windows: Windows) -> int:
