@@ -64,6 +64,7 @@ def discover(
     rng: np.random.Generator,
     told: Callable[[str], None] | None = None,
     screened: bool = True,
+    shapes: Shapes | None = None,
 ) -> Templates | None:
     """Templates of the units in white samples.
 
@@ -77,6 +78,8 @@ def discover(
         Given a line after each round.
     screened : bool
         Whether events and units that are artifacts are left out; see `artifacts`.
+    shapes : Shapes, optional
+        Learnt from these samples where they are not given.
 
     Returns
     -------
@@ -86,7 +89,8 @@ def discover(
     windows = Windows.at(rate_hz)
     screen, raw = (Screen.on(position_um, rate_hz) if screened else None), z
     z = silenced(z, screen, CAREFUL)
-    shapes = learn_shapes(z, position_um, rate_hz, windows, rng)
+    if shapes is None:
+        shapes = learn_shapes(z, position_um, rate_hz, windows, rng)
     if shapes is None:
         return None
     prints = footprints(position_um)

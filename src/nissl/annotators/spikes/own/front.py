@@ -158,7 +158,7 @@ def _whitened(x: Samples, front: Front, start: int) -> Samples:
     whitening, order = front.whitening, front.whitening.order
     if front.rest is None:
         return apply_whitening(x, whitening)
-    out = np.empty((len(x) - order, x.shape[1]), np.float32)
+    out = np.empty((len(x) - order, len(whitening.matrix)), np.float32)
     for first, stop, moved in front.rest.runs(start, len(out), front.band.step):
         matrix = whitening.matrix @ front.rest.matrix(moved)
         out[first:stop] = apply_whitening(x[first : stop + order], whitening, matrix)

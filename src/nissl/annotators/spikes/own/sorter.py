@@ -11,13 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from nissl.annotators.spikes.own.artifacts import Screen, silenced
 from nissl.annotators.spikes.own.confidence import confidences
-from nissl.annotators.spikes.own.discovery import discover
 from nissl.annotators.spikes.own.evidence import evidence
-from nissl.annotators.spikes.own.front import Front, at_rest, fit_front, looks, white
+from nissl.annotators.spikes.own.front import Front, at_rest, fit_front, white
 from nissl.annotators.spikes.own.motion import Motion
 from nissl.annotators.spikes.own.peaks import find_motion
 from nissl.annotators.spikes.own.pursuit import Matched, pursue
-from nissl.annotators.spikes.own.rejoining import rejoin
+from nissl.annotators.spikes.own.seeking import seek
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.clock import Segment
 from nissl.data import Signal
@@ -25,13 +24,6 @@ from nissl.run.context import Context
 
 Ints = npt.NDArray[np.int64]
 
-DISCOVERY_S = 40.0
-LOOK_S = 2.5
-MOVING_LOOK_S = 0.5
-"""Of moving tissue: few long looks would show each unit at a few displacements, as if it were
-several."""
-MOST_VALUES = 60_000_000
-"""White samples times channels that units are looked for in; larger probes get less time."""
 CHUNK_S = 2.0
 FEWEST_SPIKES = 20
 LEAST_CONFIDENCE = 0.35
@@ -104,61 +96,12 @@ def fit(
     stage : str
         For progress.
     """
-    rng = context.rng()
     front = fit_front(signal, columns, *band_hz)
     motion = find_motion(signal, front, context.workers)
     if motion is not None:
         front = at_rest(signal, front, motion)
-    sought = _sought(signal, front)
-    position = _places(signal, columns)
-    context.progress.start(stage, None, "rounds")
-    try:
-        with threadpool_limits(1):
-            templates = discover(
-                sought.z,
-                position,
-                front.rate_hz,
-                rng,
-                lambda _: context.progress.advance(stage, 1),
-            )
-            return Fitted(front, templates, _units(templates, front, sought))
-    finally:
-        context.progress.finish(stage)
-
-
-@dataclass(frozen=True, eq=False)
-class _Sought:
-    """White samples that units are looked for in, and the block of motion of each (-1: none)."""
-
-    z: npt.NDArray[np.float32]
-    block: Ints
-
-
-def _sought(signal: Signal, front: Front) -> _Sought:
-    """Stretches spread over the recording; of moving tissue many short ones."""
-    n_channels, step = len(front.columns), front.band.step
-    seconds = min(DISCOVERY_S, MOST_VALUES / (front.rate_hz * n_channels))
-    length_s = LOOK_S if front.rest is None else MOVING_LOOK_S
-    gap = np.zeros((round(0.01 * front.rate_hz), n_channels), np.float32)
-    pieces, blocks = [], []
-    for segment, start, stop in looks(signal, max(1, round(seconds / length_s)), length_s):
-        z = white(signal, front, segment, start, stop)
-        pieces += [z, gap]
-        if front.rest is not None:
-            blocks += [front.rest.block(start, len(z), step), np.full(len(gap), -1)]
-    block = np.concatenate(blocks) if blocks else np.empty(0, np.int64)
-    return _Sought(np.concatenate(pieces), block)
-
-
-def _units(templates: Templates | None, front: Front, sought: _Sought) -> Ints:
-    """Unit of each template: its own, but for pieces of a unit that displacement took apart."""
-    if templates is None or front.rest is None or len(templates) < 2:
-        return np.arange(0 if templates is None else len(templates))
-    names, row = np.unique(sought.block, return_inverse=True)
-    gaps = int(np.searchsorted(names, 0))
-    spikes = pursue(sought.z, templates, front.rate_hz)
-    moved = front.rest.displacement(names[gaps:])
-    return rejoin(templates, spikes, row - gaps, moved, front.rate_hz)
+    with threadpool_limits(1):
+        return Fitted(front, *seek(signal, front, _places(signal, columns), context, stage))
 
 
 def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found:
