@@ -5,7 +5,15 @@ import pytest
 from scipy.signal import lfilter
 
 from nissl.annotators.spikes.own.filtering import design, fresh_state, run_filter, taken_away
-from nissl.annotators.spikes.own.whitening import ORDER, apply_whitening, fit_whitening
+from nissl.annotators.spikes.own.whitening import (
+    BLOCK,
+    DENSE,
+    ORDER,
+    Whitening,
+    apply_whitening,
+    fit_whitening,
+    neighbours,
+)
 
 RATE_HZ = 15_000.0
 
@@ -76,3 +84,19 @@ def test_what_the_band_takes_is_what_it_does_not_leave():
     power = np.abs(sosfreqz(sos, turn / band.step)[1]) ** 2
     expected = np.mean(np.maximum(1 - power, 0)) / np.mean(power)
     assert taken_away(band, 3)[0] == pytest.approx(expected, rel=1e-2)
+
+
+def test_on_many_channels_only_near_ones_are_read_with_the_same_result():
+    rng, n = np.random.default_rng(3), DENSE + 20
+    position = np.column_stack([np.zeros(n), 20.0 * np.arange(n)])
+    matrix = np.where(neighbours(position, 100.0), rng.standard_normal((n, n)), 0)
+    prediction = rng.standard_normal(7).astype(np.float32)
+    whitening = Whitening(prediction, matrix.astype(np.float32), np.ones(n))
+    x = rng.standard_normal((BLOCK + 300, n)).astype(np.float32)
+    y = np.stack([np.convolve(x[:, c], prediction)[6 : len(x)] for c in range(n)], axis=1)
+    found = apply_whitening(x, whitening)
+    np.testing.assert_allclose(found, y @ matrix.T, atol=1e-3)
+    some = whitening.matrix[10:40]
+    np.testing.assert_allclose(apply_whitening(x, whitening, some), found[:, 10:40], atol=1e-3)
+    x[:, 70] = 1e6  # farther than 100 um from channel 10
+    np.testing.assert_array_equal(apply_whitening(x, whitening)[:, 10], found[:, 10])

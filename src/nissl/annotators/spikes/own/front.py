@@ -125,7 +125,8 @@ def banded(
     steps = -(-round(SETTLE_S * signal.rate_hz) // band.step)
     first = start - band.step * min(steps, (start - segment.start) // band.step)
     raw = signal.read(first, stop, list(columns))
-    raw = np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0, copy=False)
+    if not np.isfinite(np.sum(raw)):  # a sum is ten times faster than looking at each
+        raw = np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0, copy=False)
     state = fresh_state(band, raw.shape[1])
     if len(raw):
         raw = raw - raw[0]

@@ -11,17 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 ORDER = 6
 RADIUS_UM = 100.0
 QUIET_SD = 4.0
 QUIET_S = 0.7e-3
 SHRINK = 1e-3
+DENSE = 64
+"""Up to so many channels the whole matrix is used; beyond, only what is not zero in it."""
+SPARSE = 0.3
+"""Share of the matrix above which that does not pay."""
+BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +97,49 @@ def apply_whitening(x: Samples, whitening: Whitening, matrix: Samples | None = N
         In place of the whitening's own.
     """
     n = len(x) - whitening.order
+    used = whitening.matrix if matrix is None else matrix
+    if max(used.shape) > DENSE and np.count_nonzero(used) < SPARSE * used.size:
+        return _from_near(x, whitening, used)
     y = x[whitening.order :] * whitening.prediction[0]
     for k in range(1, whitening.order + 1):
         y += whitening.prediction[k] * x[whitening.order - k : whitening.order - k + n]
-    used = whitening.matrix if matrix is None else matrix
     return np.asarray(y @ used.T, dtype=np.float32)
+
+
+def _from_near(x: Samples, whitening: Whitening, matrix: Samples) -> Samples:
+    """The same where most of the matrix is zero, block by block."""
+    order = whitening.order
+    most = int(np.max(np.sum(matrix != 0, axis=1)))
+    near = np.argsort(matrix == 0, axis=1, kind="stable")[:, :most]
+    weights = np.take_along_axis(matrix, near, axis=1)
+    out = np.empty((len(x) - order, len(matrix)), np.float32)
+    for first in range(0, len(out), BLOCK):
+        cut = np.ascontiguousarray(x[first : first + BLOCK + order].T)
+        part = np.empty((len(matrix), cut.shape[1] - order), np.float32)
+        _whiten(cut, whitening.prediction, np.ascontiguousarray(near), weights, part)
+        out[first : first + BLOCK] = part.T
+    return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+def _whiten(x: Samples, prediction: Samples, near: Ints, weights: Samples, out: Samples) -> None:
+    n = out.shape[1]
+    order = prediction.shape[0] - 1
+    y = np.empty((x.shape[0], n), np.float32)
+    for c in range(x.shape[0]):
+        for t in range(n):
+            y[c, t] = prediction[0] * x[c, t + order]
+        for k in range(1, order + 1):
+            p, late = prediction[k], x[c, order - k :]
+            for t in range(n):
+                y[c, t] += p * late[t]
+    for c in range(out.shape[0]):
+        row = out[c]
+        row[:] = 0
+        for m in range(near.shape[1]):
+            w, other = weights[c, m], y[near[c, m]]
+            for t in range(n):
+                row[t] += w * other[t]
 
 
 def neighbours(position_um: Values, radius_um: float) -> npt.NDArray[np.bool_]:
