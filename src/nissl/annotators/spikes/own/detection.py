@@ -7,6 +7,7 @@ What it gives are local extremes in time and over the channels within a radius.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
@@ -81,6 +82,7 @@ def matched(
     threshold: float,
     before: int,
     reach: int,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Detected:
     """Matched detection.
 
@@ -101,11 +103,13 @@ def matched(
         Samples from the beginning of the scored window to the peak.
     reach : int
         Events of near channels are farther apart than this, samples.
+    pool : ThreadPoolExecutor, optional
+        Blocks are shared among its threads, with the same result.
     """
     n_channels = z.shape[1]
-    found = []
     halo = basis.shape[1] - 1
-    for start in range(0, max(len(z) - halo, 0), BLOCK):
+
+    def block(start: int) -> Detected:
         first, stop = max(start - reach, 0), min(start + BLOCK + reach, len(z) - halo)
         shapes = project(z[first : stop + halo], basis)
         single = np.matmul(prototypes, shapes)
@@ -117,7 +121,10 @@ def matched(
         one = _peaks(best, near, threshold, reach, 0)
         one = one.taken((one.at + first >= start) & (one.at + first < start + BLOCK))
         shift = _sub_sample(shapes, one, prototypes, prints)
-        found.append(Detected(one.at + first + before, one.channel, one.score, shift))
+        return Detected(one.at + first + before, one.channel, one.score, shift)
+
+    starts = range(0, max(len(z) - halo, 0), BLOCK)
+    found = list(map(block, starts) if pool is None else pool.map(block, starts))
     if not found:
         i, f = np.empty(0, np.int64), np.empty(0, np.float32)
         return Detected(i, i, f, f)

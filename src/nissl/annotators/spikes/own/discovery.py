@@ -7,6 +7,7 @@ each, makes templates of the clusters, and matches all templates to the samples 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -28,8 +29,9 @@ from nissl.annotators.spikes.own.detection import (
     matched,
 )
 from nissl.annotators.spikes.own.estimating import mean_waveforms, refine
+from nissl.annotators.spikes.own.pieces import Pieces
 from nissl.annotators.spikes.own.projection import phases, project_at
-from nissl.annotators.spikes.own.pursuit import Matched, pursue, subtract
+from nissl.annotators.spikes.own.pursuit import Matched
 from nissl.annotators.spikes.own.regrouping import merge, split
 from nissl.annotators.spikes.own.screening import needed
 from nissl.annotators.spikes.own.shapes import Shapes, learn_shapes
@@ -65,6 +67,7 @@ def discover(
     told: Callable[[str], None] | None = None,
     screened: bool = True,
     shapes: Shapes | None = None,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Templates | None:
     """Templates of the units in white samples.
 
@@ -80,6 +83,8 @@ def discover(
         Whether events and units that are artifacts are left out; see `artifacts`.
     shapes : Shapes, optional
         Learnt from these samples where they are not given.
+    pool : ThreadPoolExecutor, optional
+        Its threads share the work; how many there are changes no result.
 
     Returns
     -------
@@ -98,7 +103,8 @@ def discover(
     around = neighbours(position_um, APART_UM)
     waveforms = np.empty((0, windows.long, z.shape[1]), np.float32)
     templates = Templates(waveforms, shapes.basis, np.empty(0), windows)
-    residual, spikes = z, pursue(z, templates, rate_hz, FLOOR)
+    pieces = Pieces(z, rate_hz, pool)
+    residual, spikes = z, pieces.pursue(templates, FLOOR)
     for threshold, apart_s, apart_um in ROUNDS:
         near, reach = neighbours(position_um, apart_um), max(1, round(apart_s * rate_hz))
         found = matched(
@@ -110,6 +116,7 @@ def discover(
             threshold,
             windows.before,
             reach,
+            pool,
         )
         found = beside(found, spikes, templates, windows, position_um)
         if screen is not None:
@@ -120,13 +127,13 @@ def discover(
         waves = np.concatenate([templates.waveforms, new.waveforms])
         rates = np.concatenate([templates.rate_hz, new.rate_hz])
         templates = Templates(waves, shapes.basis, rates, windows)
-        templates, residual, spikes = settle(z, templates, rate_hz)
+        templates, residual, spikes = settle(pieces, templates)
         parts, changed = split(templates, residual, spikes, rng)
         if changed:
-            templates, residual, spikes = settle(z, parts, rate_hz)
+            templates, residual, spikes = settle(pieces, parts)
         units = needed(z, templates, spikes, rate_hz, FLOOR)
         if not units.all():
-            templates, residual, spikes = settle(z, templates.kept(units), rate_hz)
+            templates, residual, spikes = settle(pieces, templates.kept(units))
         if told is not None:
             told(f"threshold {threshold:g}: {found.at.size} events, {len(templates)} units")
     units = needed(z, templates, spikes, rate_hz, FLOOR)
@@ -154,21 +161,20 @@ def beside(
     return found.taken(kept)
 
 
-def settle(z: Samples, templates: Templates, rate_hz: float) -> tuple[Templates, Samples, Matched]:
+def settle(pieces: Pieces, templates: Templates) -> tuple[Templates, Samples, Matched]:
     """Match, merge, refine and drop until the units stay as they are."""
-    seconds = len(z) / rate_hz
     for _ in range(TURNS):
-        spikes = pursue(z, templates, rate_hz, FLOOR)
-        residual = subtract(z, spikes, templates)
+        spikes = pieces.pursue(templates, FLOOR)
+        residual = pieces.subtract(spikes, templates)
         merged, into = merge(templates, residual, spikes)
         settled = len(merged) == into.size
         spikes = replace(spikes, unit=into[spikes.unit])
         count = np.bincount(spikes.unit, minlength=len(merged))
-        templates = sound(refine(merged, residual, spikes, seconds, rate_hz), count)
+        templates = sound(refine(merged, residual, spikes, pieces.seconds, pieces.rate_hz), count)
         if settled and len(templates) == len(merged):
             break
-    spikes = pursue(z, templates, rate_hz, FLOOR)
-    return templates, subtract(z, spikes, templates), spikes
+    spikes = pieces.pursue(templates, FLOOR)
+    return templates, pieces.subtract(spikes, templates), spikes
 
 
 def sound(templates: Templates, count: Ints) -> Templates:

@@ -118,6 +118,7 @@ def _project_at(
     out: Samples,
 ) -> None:
     n_shapes, length = basis.shape[1:]
+    cut = np.empty(length, np.float32)
     for i in range(len(at)):
         first = at[i] - before
         if first < 0 or first + length > len(z):
@@ -127,8 +128,11 @@ def _project_at(
             c = channels[i, m]
             if c < 0:
                 continue
+            for j in range(length):
+                cut[j] = z[first + j, c]
             for k in range(n_shapes):
+                own = shape[k]
                 total = np.float32(0)
                 for j in range(length):
-                    total += shape[k, j] * z[first + j, c]
+                    total += own[j] * cut[j]
                 out[i, k, m] = total

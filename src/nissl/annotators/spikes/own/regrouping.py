@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.own.clustering import HEAPS, LEAST, cluster, reduce_features
-from nissl.annotators.spikes.own.projection import phases, project_at, shifted
+from nissl.annotators.spikes.own.projection import project_at, shifted
 from nissl.annotators.spikes.own.pursuit import Matched, used_amplitude
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.annotators.spikes.own.unimodality import BIN_SD, two_heaps
@@ -125,7 +125,7 @@ def cleaned(
         spikes.at[rows] + whole.astype(np.int64),
         (late - whole).astype(np.float32),
         np.ascontiguousarray(near),
-        phases(templates.basis),
+        templates.moved_basis,
         windows.before,
     )
     wave = templates.waveforms[unit][:, channels].T

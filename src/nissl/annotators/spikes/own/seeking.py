@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nissl.annotators.spikes.own.artifacts import CAREFUL, Screen, silenced
 from nissl.annotators.spikes.own.discovery import discover
 from nissl.annotators.spikes.own.front import Front, looks, white
+from nissl.annotators.spikes.own.pieces import threads
 from nissl.annotators.spikes.own.pursuit import Matched, pursue
 from nissl.annotators.spikes.own.rejoining import rejoin
 from nissl.annotators.spikes.own.resting import Rest
@@ -94,13 +95,15 @@ def seek(
     context.progress.start(stage, None, "rounds")
     try:
         part = sought(signal, front)
-        templates = discover(
-            part.z,
-            position_um,
-            front.rate_hz,
-            context.rng(),
-            lambda _: context.progress.advance(stage, 1),
-        )
+        with threads(context.workers) as pool:
+            templates = discover(
+                part.z,
+                position_um,
+                front.rate_hz,
+                context.rng(),
+                lambda _: context.progress.advance(stage, 1),
+                pool=pool,
+            )
         if templates is None or front.rest is None or len(templates) < 2:
             return templates, np.arange(0 if templates is None else len(templates))
         spikes = pursue(part.z, templates, front.rate_hz)
@@ -142,12 +145,13 @@ def _seek_zones(
     largest = max(zone.channels.size for zone in zones)
     seconds = min(DISCOVERY_S, MOST_VALUES / (front.rate_hz * largest))
     parts: list[Part | None] = []
-    at_once = zones_at_once(largest * seconds * front.rate_hz, context)
+    at_once = min(len(zones), zones_at_once(largest * seconds * front.rate_hz, context))
+    spare = max(1, context.workers // at_once)
     context.progress.start(stage, float(len(zones)), "zones")
     try:
         with ThreadPoolExecutor(at_once) as pool:
             jobs = [
-                (front, zone, shapes, position_um, seconds, (context.seed, number))
+                (front, zone, shapes, position_um, seconds, (context.seed, number), spare)
                 for number, zone in enumerate(zones)
             ]
             try:
@@ -184,11 +188,13 @@ def _seek_zone(
     position_um: Values,
     seconds: float,
     seed: tuple[int, int],
+    workers: int,
 ) -> Part | None:
     place = position_um[zone.channels]
     part = sought(signal, front_of(front, zone, position_um), seconds)
     rng = np.random.default_rng(seed)
-    templates = discover(part.z, place, front.rate_hz, rng, shapes=shapes)
+    with threads(workers) as pool:
+        templates = discover(part.z, place, front.rate_hz, rng, shapes=shapes, pool=pool)
     if templates is None or not len(templates):
         return None
     spikes = pursue(part.z, templates, front.rate_hz)

@@ -46,6 +46,11 @@ class Templates:
         return len(self.waveforms)
 
     @cached_property
+    def moved_basis(self) -> Samples:
+        """The basis at 11 shifts, -0.5 to 0.5 samples, shape (11, n_shapes, n_scored)."""
+        return phases(self.basis)
+
+    @cached_property
     def weights(self) -> Samples:
         """Scored part in the basis, shape (n_units, n_shapes, n_channels)."""
         lead, n = self.windows.lead, self.windows.scored
@@ -142,6 +147,8 @@ class Templates:
         for name in OF_UNITS:
             if name in known:
                 out.__dict__[name] = known[name][rows]
+        if "moved_basis" in known:
+            out.__dict__["moved_basis"] = known["moved_basis"]
         if "overlaps" in known:
             out.__dict__["overlaps"] = known["overlaps"][np.ix_(rows, rows)]
         if "echoes" in known:
