@@ -146,12 +146,15 @@ def silenced(z: Samples, screen: Screen | None, limits: tuple[float, float] = SU
         return z
     reach = round(SILENCE_S * screen.rate_hz)
     at, channel = large.at[artifact], large.channel[artifact]
-    edges = np.zeros((len(z) + 1, z.shape[1]), np.int32)
-    np.add.at(edges, (np.maximum(at - reach, 0), channel), 1)
-    np.add.at(edges, (np.minimum(at + reach + 1, len(z)), channel), -1)
+    held = np.zeros(z.shape, bool)
+    for t, c in zip(at.tolist(), channel.tolist(), strict=True):
+        held[max(t - reach, 0) : t + reach + 1, c] = True
     near = neighbours(screen.position_um, SILENCE_UM)
-    over = np.cumsum(edges[:-1], axis=0).astype(np.float32) @ near.astype(np.float32) > 0
-    return np.where(over, np.float32(0), z)
+    rows = np.flatnonzero(held.any(axis=1))
+    over = held[rows].astype(np.float32) @ near.astype(np.float32) > 0
+    out = z.copy()
+    out[rows] = np.where(over, np.float32(0), z[rows])
+    return out
 
 
 def without_artifacts(found: Detected, z: Samples, screen: Screen) -> Detected:
