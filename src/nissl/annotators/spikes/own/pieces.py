@@ -66,8 +66,7 @@ class Pieces:
         """Spikes of all units, as `pursuit.pursue` finds them in each piece."""
         if not len(templates):
             return no_spikes()
-        for name in SHARED:
-            getattr(templates, name)  # once, before threads share it
+        share(templates)
 
         def one(edge: tuple[int, int]) -> Matched:
             first, stop = edge
@@ -80,8 +79,7 @@ class Pieces:
     def subtract(self, spikes: Matched, templates: Templates) -> Samples:
         """White samples without the spikes."""
         if len(spikes):
-            for name in SHARED:
-                getattr(templates, name)
+            share(templates)
         out = np.empty_like(self.z)
         bounds = np.searchsorted(spikes.at, [first for first, _ in self.edges] + [len(self.z)])
 
@@ -93,6 +91,12 @@ class Pieces:
         for _ in self.map(one, range(len(self.edges))):
             pass
         return out
+
+
+def share(templates: Templates) -> None:
+    """Derive once what pursuits need, before threads share it."""
+    for name in SHARED:
+        getattr(templates, name)
 
 
 def gaps(z: Samples, least: int) -> Ints:

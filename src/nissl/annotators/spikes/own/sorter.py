@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from nissl.annotators.spikes.own.artifacts import Screen, silenced
 from nissl.annotators.spikes.own.confidence import confidences
 from nissl.annotators.spikes.own.evidence import evidence
-from nissl.annotators.spikes.own.front import Front, at_rest, fit_front, white
+from nissl.annotators.spikes.own.front import Front, at_rest, fit_front
+from nissl.annotators.spikes.own.matching import Job, Placed, matched_everywhere
 from nissl.annotators.spikes.own.motion import Motion
 from nissl.annotators.spikes.own.peaks import find_motion
-from nissl.annotators.spikes.own.pursuit import Matched, pursue
 from nissl.annotators.spikes.own.seeking import seek
 from nissl.annotators.spikes.own.templates import Templates
-from nissl.clock import Segment
 from nissl.data import Signal
 from nissl.run.context import Context
 
 Ints = npt.NDArray[np.int64]
 
-CHUNK_S = 2.0
 FEWEST_SPIKES = 20
 LEAST_CONFIDENCE = 0.35
 """Spikes that are less likely to be real than this are not given out."""
@@ -118,63 +114,11 @@ def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found
     return _found(placed, confidence, fitted, signal)
 
 
-@dataclass(frozen=True, eq=False)
-class Placed:
-    """Spikes of templates in the whole recording, in order of time.
-
-    Parameters
-    ----------
-    exact : ndarray, shape (n,), float64
-        Samples of the recording, the filter's delay not taken off.
-    segment : ndarray, shape (n,), int64
-    spikes : Matched
-        `at` is not set to the recording's samples.
-    """
-
-    exact: npt.NDArray[np.float64]
-    segment: Ints
-    spikes: Matched
-
-
 def matched_spikes(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Placed:
     """Match the templates to all of the recording."""
-    templates, front = fitted.templates, fitted.front
-    if templates is None:
+    if fitted.templates is None:
         raise ValueError("a fitted sorter with templates was expected; it has none")
-    for name in ("echoes", "own", "norms", "weights"):
-        getattr(templates, name)  # once, before threads share it
-    screen = Screen.on(_places(signal, list(front.columns)), front.rate_hz)
-    size = round(CHUNK_S * front.rate_hz) * front.band.step
-    chunks = [
-        (number, segment, start, min(start + size, segment.stop))
-        for number, segment in enumerate(signal.clock.segments)
-        for start in range(segment.start, segment.stop, size)
-    ]
-    parts: list[Placed] = []
-    context.progress.start(stage, float(len(chunks)), "chunks")
-    try:
-        with threadpool_limits(1), ThreadPoolExecutor(max(1, context.workers)) as pool:
-            try:
-                for part in pool.map(
-                    lambda c: _chunk(signal, front, templates, screen, *c), chunks
-                ):
-                    parts.append(part)
-                    context.progress.advance(stage, 1)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-    finally:
-        context.progress.finish(stage)
-    exact = np.concatenate([part.exact for part in parts])
-    segment = np.concatenate([part.segment for part in parts])
-    spikes = Matched(
-        *(
-            np.concatenate([getattr(part.spikes, name) for part in parts])
-            for name in Matched.__dataclass_fields__
-        )
-    )
-    order = np.lexsort((spikes.unit, exact))
-    return Placed(exact[order], segment[order], spikes.taken(order))
+    return matched_everywhere(Job(signal, fitted.front, fitted.templates), context, stage)
 
 
 def evidence_of(placed: Placed, fitted: Fitted, signal: Signal) -> npt.NDArray[np.float64]:
@@ -196,27 +140,6 @@ def evidence_of(placed: Placed, fitted: Fitted, signal: Signal) -> npt.NDArray[n
 
 def _places(signal: Signal, columns: list[int]) -> npt.NDArray[np.float64]:
     return np.asarray(signal.channels.position_um, dtype=np.float64)[columns, :2]
-
-
-def _chunk(
-    signal: Signal,
-    front: Front,
-    templates: Templates,
-    screen: Screen | None,
-    number: int,
-    segment: Segment,
-    start: int,
-    stop: int,
-) -> Placed:
-    step = front.band.step
-    halo = 2 * templates.windows.long
-    before = min(halo, (start - segment.start) // step)
-    first = start - before * step
-    z = white(signal, front, segment, first, min(stop + halo * step, segment.stop))
-    spikes = pursue(silenced(z, screen), templates, front.rate_hz)
-    exact = np.asarray(first + (spikes.at + spikes.shift) * step, dtype=np.float64)
-    own = (spikes.at >= before) & (first + spikes.at * step < stop)
-    return Placed(exact[own], np.full(int(own.sum()), number), spikes.taken(own))
 
 
 def _found(
