@@ -72,3 +72,14 @@ def test_threads_change_nothing(z, templates):
 def test_one_thread_is_no_pool():
     with threads(1) as pool:
         assert pool is None
+
+
+def test_some_pieces_are_whole_ones_with_the_same_spikes(z, templates):
+    whole = Pieces(z, RATE_HZ)
+    some, rows = whole.some(2)
+    np.testing.assert_array_equal(some.z, z[rows])
+    (a, b), (c, d) = whole.edges[0], whole.edges[2]
+    np.testing.assert_array_equal(rows, np.r_[a:b, c:d])
+    assert len(some.edges) == 2
+    found, every = some.pursue(templates, 0.6), whole.pursue(templates, 0.6)
+    np.testing.assert_array_equal(rows[found.at], every.at[np.isin(every.at, rows)])

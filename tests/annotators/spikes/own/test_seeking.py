@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nissl.annotators.spikes.own import seeking, zones
+from nissl.annotators.spikes.own import discovery, seeking, zones
 from nissl.annotators.spikes.own.front import fit_front
 from nissl.annotators.spikes.own.seeking import seek, sought, zones_at_once
 from nissl.annotators.spikes.simulate import simulate
@@ -56,3 +56,14 @@ def test_memory_and_workers_bound_the_zones_at_once(tmp_path):
     assert zones_at_once(values, small) == 2
     assert zones_at_once(values, Context(tmp_path, workers=1)) == 1
     assert zones_at_once(1e12, small) == 1
+
+
+def test_early_rounds_on_half_of_the_pieces_find_the_same_large_units(parts, tmp_path, monkeypatch):
+    signal, front, position = parts
+    mains = []
+    for enough in (2, 99):
+        monkeypatch.setattr(discovery, "ENOUGH_PIECES", enough)
+        found, _ = seek(signal, front, position, Context(tmp_path), "half")
+        mains.append(sorted(found.main[found.norms > 150].tolist()))
+    assert mains[0] == mains[1]
+    assert len(mains[0]) >= 2

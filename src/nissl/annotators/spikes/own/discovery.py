@@ -46,6 +46,8 @@ Values = npt.NDArray[np.float64]
 ROUNDS = ((20.0, 3e-3, 150.0), (12.0, 2e-3, 150.0), (7.0, 1e-3, 100.0), (5.2, 0.5e-3, 75.0))
 """Threshold of matched detection (noise SDs), and how far apart events are (seconds, um): the
 tails of large spikes would be events of their own as long as these are there."""
+EARLY, ENOUGH_PIECES = 2, 8
+"""The first rounds find large units, for which half of so many pieces is enough."""
 MOST_IN_GROUP = 4000
 LEFT = 0.05
 LEFT_UM = 150.0
@@ -99,13 +101,20 @@ def discover(
     if shapes is None:
         return None
     prints = footprints(position_um)
-    seconds = len(z) / rate_hz
     around = neighbours(position_um, APART_UM)
     waveforms = np.empty((0, windows.long, z.shape[1]), np.float32)
     templates = Templates(waveforms, shapes.basis, np.empty(0), windows)
-    pieces = Pieces(z, rate_hz, pool)
+    whole, whole_raw = Pieces(z, rate_hz, pool), raw
+    pieces = whole
+    if len(whole.edges) >= ENOUGH_PIECES:
+        pieces, rows = whole.some(2)
+        z, raw = pieces.z, whole_raw[rows]
     residual, spikes = z, pieces.pursue(templates, FLOOR)
-    for threshold, apart_s, apart_um in ROUNDS:
+    for number, (threshold, apart_s, apart_um) in enumerate(ROUNDS):
+        if number == EARLY:
+            pieces, z, raw = whole, whole.z, whole_raw
+            spikes = pieces.pursue(templates, FLOOR)
+            residual = pieces.subtract(spikes, templates)
         near, reach = neighbours(position_um, apart_um), max(1, round(apart_s * rate_hz))
         found = matched(
             residual,
@@ -122,7 +131,7 @@ def discover(
         if screen is not None:
             found = without_artifacts(found, raw, screen)
         means, counts = _templates_of(residual, found, shapes, around, windows, rng)
-        new = Templates(without_noise(means), shapes.basis, counts / seconds, windows)
+        new = Templates(without_noise(means), shapes.basis, counts / pieces.seconds, windows)
         new = new.kept(compact(new, counts))
         waves = np.concatenate([templates.waveforms, new.waveforms])
         rates = np.concatenate([templates.rate_hz, new.rate_hz])

@@ -58,6 +58,11 @@ class Pieces:
         """How long they are."""
         return len(self.z) / self.rate_hz
 
+    def some(self, every: int) -> tuple[Pieces, Ints]:
+        """Each so many-th piece, and which samples these are."""
+        rows = np.concatenate([np.arange(a, b) for a, b in self.edges[::every]])
+        return Pieces(self.z[rows], self.rate_hz, self.pool), rows
+
     def map(self, function: Callable[[A], B], many: Iterable[A]) -> Iterator[B]:
         """Results in order."""
         return map(function, many) if self.pool is None else self.pool.map(function, many)
