@@ -19,9 +19,9 @@ Ints = npt.NDArray[np.int64]
 
 BLOCK = 1024
 """Samples whose projections are held at once: they stay in the cache."""
-FEW_CHANNELS = 64
+FEW_CHANNELS = 48
 """So many channels are one stretch."""
-UNITS_TOGETHER = 16
+UNITS_TOGETHER = 8
 
 
 def scores_of(z: Samples, templates: Templates) -> Samples:
