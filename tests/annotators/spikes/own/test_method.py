@@ -1,13 +1,17 @@
 """The sorter as a method: the contract, true units found, any workers, bad input."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from nissl.annotators.spikes.adapters import NISSL
 from nissl.annotators.spikes.own.front import fit_front, looks, white
+from nissl.annotators.spikes.own.matching import Placed
 from nissl.annotators.spikes.own.method import Own, motion_log, own_steps
 from nissl.annotators.spikes.own.motion import Motion
-from nissl.annotators.spikes.own.sorter import Fitted, Found, _joined, fit, match
+from nissl.annotators.spikes.own.pursuit import Matched
+from nissl.annotators.spikes.own.sorter import Fitted, _found, fit, match
 from nissl.annotators.spikes.score import score
 from nissl.annotators.spikes.simulate import simulate
 from nissl.clock import Clock, Segment
@@ -115,7 +119,13 @@ def test_pieces_of_a_unit_come_out_as_one():
     rng = np.random.default_rng(0)
     sample = rng.permutation(template.size) * 100
     size = template.astype(np.float32)
-    found = _joined([Found(sample, template, size, size)], np.asarray([0, 1, 1, 2]))
+    nothing = np.zeros(size.size, np.int64)
+    spikes = Matched(sample, size * 0, template, size, size, nothing - 1, size * 0)
+    placed = Placed(sample.astype(np.float64), nothing, spikes)
+    segment = Segment(0, int(sample.max()) + 1, 0.0, 1000.0)
+    signal = SimpleNamespace(clock=Clock((segment,)))
+    fitted = Fitted(SimpleNamespace(delay=0), None, np.asarray([0, 1, 1, 2]))
+    found = _found(placed, size * 0 + 1, fitted, signal)
     assert np.bincount(found.unit).tolist() == [30, 25, 25]
     assert np.all(np.diff(found.sample) > 0)
     assert set(found.amplitude[found.unit == 1]) == {1.0, 2.0}
