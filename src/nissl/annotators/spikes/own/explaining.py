@@ -166,7 +166,7 @@ def explain(around: Surroundings, which: int, fitted: Fitted) -> Explained:
     left = _cut(nothing, first, windows.long)
     samples = _cut(around.z, first, windows.long)
     clean = left + own
-    seen = project(clean, templates.basis)
+    seen = project(clean, templates.basis).transpose(2, 1, 0)
     cost = costs(templates, front.rate_hz)
     used = float(used_amplitude(one, templates)[0])
     claim = _claimed(own / np.float32(used), seen[windows.lead], template, templates, cost, used)
