@@ -7,7 +7,7 @@ from nissl.annotators.spikes.own.estimating import STEP, mean_waveforms, refine,
 from nissl.annotators.spikes.own.projection import phases, shifted
 from nissl.annotators.spikes.own.pursuit import pursue, subtract
 from nissl.annotators.spikes.own.screening import explained_alone, locked, needed
-from nissl.annotators.spikes.own.templates import Templates
+from nissl.annotators.spikes.own.templates import Templates, on_their_peaks
 from nissl.annotators.spikes.own.windows import Windows
 
 RATE_HZ = 15_000.0
@@ -117,3 +117,14 @@ def test_means_of_late_events_are_put_in_step():
     put = mean_waveforms(z, at, np.asarray([0.3], np.float32), *args)[0]
     left = mean_waveforms(z, at, np.zeros(1, np.float32), *args)[0]
     assert np.linalg.norm(put - WAVES[2]) < 0.6 * np.linalg.norm(left - WAVES[2])
+
+
+def test_waveforms_are_put_on_their_peaks_and_otherwise_left():
+    late = np.roll(WAVES[:1], 9, axis=1)
+    early = np.roll(WAVES[1:2], -6, axis=1)
+    put = on_their_peaks(np.concatenate([late, early, WAVES[2:]]), WINDOWS)
+    np.testing.assert_array_equal(put[2], WAVES[2])
+    for unit in range(2):
+        main = int(np.argmax(np.sum(WAVES[unit] ** 2, axis=0)))
+        assert np.argmax(np.abs(put[unit][:, main])) == WINDOWS.long_before
+        np.testing.assert_allclose(put[unit][9:-9], WAVES[unit][9:-9], atol=1e-5)

@@ -35,7 +35,7 @@ from nissl.annotators.spikes.own.pursuit import Matched
 from nissl.annotators.spikes.own.regrouping import merge, split
 from nissl.annotators.spikes.own.screening import needed
 from nissl.annotators.spikes.own.shapes import Shapes, learn_shapes
-from nissl.annotators.spikes.own.templates import Templates, without_noise
+from nissl.annotators.spikes.own.templates import Templates, on_their_peaks, without_noise
 from nissl.annotators.spikes.own.whitening import neighbours
 from nissl.annotators.spikes.own.windows import Windows
 
@@ -133,7 +133,7 @@ def discover(
         means, counts = _templates_of(residual, found, shapes, around, windows, rng)
         new = Templates(without_noise(means), shapes.basis, counts / pieces.seconds, windows)
         new = new.kept(compact(new, counts))
-        waves = np.concatenate([templates.waveforms, new.waveforms])
+        waves = np.concatenate([templates.waveforms, on_their_peaks(new.waveforms, windows)])
         rates = np.concatenate([templates.rate_hz, new.rate_hz])
         templates = Templates(waves, shapes.basis, rates, windows)
         templates, residual, spikes = settle(pieces, templates)

@@ -39,7 +39,7 @@ several."""
 MOST_VALUES = 60_000_000
 """White samples times channels that units are looked for in; larger zones get less time."""
 COPIES = 7
-"""Arrays of that size that one zone takes, as measured."""
+"""Arrays of that size that one zone takes at most; about five were seen."""
 
 
 @dataclass(frozen=True, eq=False)

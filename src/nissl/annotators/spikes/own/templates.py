@@ -18,6 +18,7 @@ Ints = npt.NDArray[np.int64]
 FAR_SHARE = 0.04
 """Channels on which a template stays below this share of its largest norm are left to noise."""
 MOST_CHANNELS = 48
+OFF_PEAK = 2
 OF_UNITS = ("weights", "norms", "scored", "channels", "main", "moved", "own")
 """What is derived of each unit by itself."""
 
@@ -195,6 +196,29 @@ def correlograms(product: npt.NDArray[Any], windows: Windows) -> Samples:
     # lag 0 of the correlation is both windows beginning together
     size = windows.scored + windows.long - 1
     return np.asarray(np.roll(wave, windows.scored - 1, axis=2)[:, :, :size])
+
+
+def on_their_peaks(waveforms: Samples, windows: Windows) -> Samples:
+    """Waveforms moved so that each is largest where its spike is said to be.
+
+    Those that are so within `OFF_PEAK` samples are left as they are. What moves in is zero.
+
+    Parameters
+    ----------
+    waveforms : ndarray, shape (n_units, n_long, n_channels), float32
+    windows : Windows
+    """
+    out = waveforms.copy()
+    n_long = waveforms.shape[1]
+    for unit, wave in enumerate(waveforms):
+        main = int(np.argmax(np.sum(wave**2, axis=0)))
+        late = int(np.argmax(np.abs(wave[:, main]))) - windows.long_before
+        if abs(late) <= OFF_PEAK:
+            continue
+        out[unit] = 0
+        first, last = max(-late, 0), min(n_long - late, n_long)
+        out[unit, first:last] = wave[first + late : last + late]
+    return out
 
 
 def without_noise(waveforms: Samples) -> Samples:
