@@ -23,8 +23,9 @@ LOCKED_S = 1e-3
 LOCKED = 0.5
 """Share of spikes, beyond chance, that come with larger units' from which a unit is none."""
 N_STRETCHES = 25
-LEAST_ENERGY = 25.0
-"""Energy that each spike must explain which nothing else does: a spike's cost, twice over."""
+LEAST_ENERGY = 12.0
+"""Energy that each spike must explain which nothing else does. Two units that differ by 4 noise SDs
+still explain 16 that the other does not."""
 LEAST_PART = 0.15
 """And this part of its norm, squared: so much an imperfect template of another may leave."""
 
