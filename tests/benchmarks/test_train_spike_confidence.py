@@ -38,9 +38,11 @@ def test_a_fit_is_calibrated_on_what_it_saw():
     from train_spike_confidence import COLUMNS, fit_weights, judged
 
     rng = np.random.default_rng(1)
-    columns = rng.standard_normal((6000, len(COLUMNS)))
-    right = rng.random(6000) < 1 / (1 + np.exp(-(1 + 2 * columns[:, 0] - columns[:, 4])))
-    part = {"columns": columns, "right": right}
-    found = judged(fit_weights([part]), [part])
+    parts = []
+    for _ in range(3):
+        columns = rng.standard_normal((20_000, len(COLUMNS)))
+        odds = 1 + 2 * columns[:, 0] - columns[:, 4]
+        parts.append({"columns": columns, "right": rng.random(20_000) < 1 / (1 + np.exp(-odds))})
+    found = judged(fit_weights(parts), parts)
     assert found["ece"] < 0.03
     assert found["brier_skill"] > 0.3
