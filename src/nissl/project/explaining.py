@@ -185,13 +185,14 @@ def _names(
     signal: Signal, fitted: Fitted, labels: LabelSet, items: Sequence[int]
 ) -> dict[int, int]:
     """Item of the labels by unit of the fitted sorter, from a few spikes of each."""
+    from nissl.annotators.spikes.own.matching import screen_of
     from nissl.annotators.spikes.own.recognising import recognise
-    from nissl.annotators.spikes.own.surroundings import screen_of, surroundings
+    from nissl.annotators.spikes.own.surroundings import surroundings
 
     best: dict[int, tuple[float, int]] = {}
     if fitted.templates is None:
         return {}
-    screen = screen_of(signal, fitted)
+    screen = screen_of(signal, fitted.front)
     for item in items:
         every = _samples(labels, item)
         rows = np.linspace(0, every.size - 1, min(FEW_SPIKES, every.size)).round().astype(int)

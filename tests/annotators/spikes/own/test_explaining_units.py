@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from nissl.annotators.spikes.own.explaining_units import apart, explain_unit
+from nissl.annotators.spikes.own.matching import screen_of
 from nissl.annotators.spikes.own.recognising import recognise
 from nissl.annotators.spikes.own.sorter import Fitted, matched_spikes
-from nissl.annotators.spikes.own.surroundings import screen_of, surroundings
+from nissl.annotators.spikes.own.surroundings import surroundings
 from nissl.errors import BadArgumentError
 from nissl.run.context import Context
 
@@ -62,11 +63,11 @@ def test_the_ends_of_a_recording_have_surroundings_too(made):
 
 
 def test_artifacts_are_silenced_as_they_are_when_all_is_matched(made):
-    assert screen_of(made.signal, made.fitted) is None  # not on four channels
+    assert screen_of(made.signal, made.fitted.front) is None  # not on four channels
     position = np.stack([np.zeros(16), 25.0 * np.arange(16)], axis=1)
     many = SimpleNamespace(channels=SimpleNamespace(position_um=position))
     front = SimpleNamespace(columns=range(16), rate_hz=15_000.0)
-    assert screen_of(many, Fitted(front, None)).position_um.shape == (16, 2)
+    assert screen_of(many, front).position_um.shape == (16, 2)
 
 
 @pytest.mark.parametrize("unit", [0, 1])

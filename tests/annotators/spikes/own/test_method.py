@@ -112,6 +112,9 @@ def test_the_log_tells_of_the_shank_that_moved_most():
     steps = own_steps(parameters, [0, 1])
     assert [s.step for s in steps] == ["bandpass", "motion", "whitening"]
     assert [s.step for s in own_steps(parameters)] == ["bandpass", "whitening"]
+    told = own_steps(parameters, [], [1])
+    assert [s.step for s in told] == ["bandpass", "whitening", "artifacts"]
+    assert told[-1].parameters == {"shanks": [1]}
 
 
 def test_pieces_of_a_unit_come_out_as_one():

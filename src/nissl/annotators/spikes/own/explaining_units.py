@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from nissl.annotators.spikes.own.expectations import Expected, expected, least_amplitudes
 from nissl.annotators.spikes.own.explaining import Explained, deciding, explain
+from nissl.annotators.spikes.own.matching import screen_of
 from nissl.annotators.spikes.own.pursuit import LEAST_AMPLITUDE, PRIOR, costs
 from nissl.annotators.spikes.own.recognising import Recognised, recognise
 from nissl.annotators.spikes.own.sorter import Fitted
-from nissl.annotators.spikes.own.surroundings import screen_of, surroundings, units_of
+from nissl.annotators.spikes.own.surroundings import surroundings, units_of
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.data import Signal
 
@@ -134,7 +135,7 @@ def explain_unit(
     if templates is None or not samples.size:
         return None
     rows = np.unique(np.linspace(0, samples.size - 1, min(most, samples.size)).round().astype(int))
-    screen = screen_of(signal, fitted)
+    screen = screen_of(signal, fitted.front)
     around = [surroundings(signal, fitted, int(s), screen) for s in samples[rows]]
     found = recognise(around, samples[rows], fitted, signal.rate_hz)
     if found.unit < 0:
@@ -229,7 +230,7 @@ def explain_at(
     Explained or None
         None where the sorter has no spike of the unit there.
     """
-    around = surroundings(signal, fitted, sample, screen_of(signal, fitted))
+    around = surroundings(signal, fitted, sample, screen_of(signal, fitted.front))
     own = units_of(fitted)[around.spikes.unit] == recognised.unit
     reach = round(FOUND_MS * signal.rate_hz / 1000)
     which = around.nearest(sample + recognised.shift, own, reach)

@@ -77,9 +77,13 @@ class Job:
 
     def screen(self) -> Screen | None:
         """The network that knows artifacts, on this probe."""
-        columns = list(self.front.columns)
-        position = np.asarray(self.signal.channels.position_um, dtype=np.float64)[columns, :2]
-        return Screen.on(position, self.front.rate_hz)
+        return screen_of(self.signal, self.front)
+
+
+def screen_of(signal: Signal, front: Front) -> Screen | None:
+    """What knows artifacts on these channels; None where it is not to be trusted."""
+    position = np.asarray(signal.channels.position_um, dtype=np.float64)[list(front.columns), :2]
+    return Screen.on(position, front.rate_hz)
 
 
 def matched_everywhere(job: Job, context: Context, stage: str) -> Placed:

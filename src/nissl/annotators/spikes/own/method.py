@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # numba takes a second to load
     from nissl.annotators.spikes.own.motion import Motion
 
 NAME = "spikes/nissl"
-VERSION = "1"
+VERSION = "2"
 PROMISES = Promises(chunked=False, deterministic=True, memory="measured")
 PACKAGES = ("spikeinterface", "numba")
 DEFAULTS: dict[str, Any] = {
@@ -37,27 +37,54 @@ DOES = ("phase_shift", "bandpass")
 undo multiplexing. No common reference is taken; the whitening sees to what channels share."""
 
 
-def own_steps(parameters: Mapping[str, Any], moved: Sequence[int] = ()) -> tuple[Step, ...]:
-    """What the sorter does to the samples itself, in order; `moved` are shanks that it corrects."""
+def own_steps(
+    parameters: Mapping[str, Any], moved: Sequence[int] = (), screened: Sequence[int] = ()
+) -> tuple[Step, ...]:
+    """What the sorter does to the samples itself, in order.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Of the method.
+    moved, screened : sequence of int
+        Shanks whose motion is corrected; whose artifacts are left out.
+    """
     low, high = float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"])
     band = f"Causal band-pass ({low:g} to {high:g} Hz) and decimation by the sorter."
     white = "Noise made white in time and over channels within 100 um, by the sorter."
     rest = "Moving tissue taken back to rest by kriging over channels, by the sorter."
+    zeros = "Nothing is looked for around what a network takes for artifacts, by the sorter."
     still = (Step("motion", NAME, {"shanks": list(moved)}, rest),) if moved else ()
+    silent = (Step("artifacts", NAME, {"shanks": list(screened)}, zeros),) if screened else ()
     return (
         Step("bandpass", NAME, {"freq_min_hz": low, "freq_max_hz": high}, band),
         *still,
         Step("whitening", NAME, {}, white),
+        *silent,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """Spikes of one shank, as `propose` takes them, and how its tissue moved."""
+    """Spikes of one shank, as `propose` takes them, and what was done to find them.
+
+    Parameters
+    ----------
+    shank : int
+    spikes : Spikes
+    motion : Motion or None
+        None where the tissue stood still.
+    screened : bool
+        Whether artifacts were looked for.
+    doubted : int
+        Spikes that were left out for a low confidence.
+    """
 
     shank: int
     spikes: Spikes
     motion: Motion | None = None
+    screened: bool = False
+    doubted: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,8 +94,8 @@ class NisslSorter:
     Notes
     -----
     Each stage is a module of `nissl.annotators.spikes.own`. Where the tissue moved, samples are
-    taken back to rest before they are whitened; the run's log has the path. Spikes have no
-    confidence yet: `docs/developer/sorter.md` has the log.
+    taken back to rest before they are whitened; the run's log has the path. Each spike has a
+    confidence (`own.confidence`); the log tells how many were left out for a low one.
     """
 
     name: str = NAME
@@ -111,7 +138,8 @@ class NisslSorter:
                 self._sort(signal, shank, parameters, context) for shank in shanks_of(signal, plan)
             ]
             moved = [each.shank for each in found if each.motion is not None]
-            done = plan.without(DOES).extended(*own_steps(parameters, moved))
+            screened = [each.shank for each in found if each.screened]
+            done = plan.without(DOES).extended(*own_steps(parameters, moved, screened))
             steps = [step.to_json() for step in done.steps]
             shaped_by = {**parameters, "preprocessing": steps}
             result = propose(self, inputs, shaped_by, context, plan, found)
@@ -123,6 +151,7 @@ class NisslSorter:
             "wall_s": time.perf_counter() - began,
             "peak_memory_bytes": peak.bytes,
             "motion": motion_log(found),
+            "doubted_spikes": sum(each.doubted for each in found),
         }
         return replace(result, log=log)
 
@@ -130,6 +159,7 @@ class NisslSorter:
         self, signal: Signal, shank: Shank, parameters: Mapping[str, Any], context: Context
     ) -> Own:
         # only here: numba takes a second to load
+        from nissl.annotators.spikes.own.matching import screen_of
         from nissl.annotators.spikes.own.sorter import fit, match
 
         began = time.perf_counter()
@@ -142,6 +172,8 @@ class NisslSorter:
             shank.number,
             Spikes(spikes.sample, spikes.unit, wall_s, 0, spikes.confidence),
             fitted.motion,
+            screen_of(signal, fitted.front) is not None,
+            spikes.doubted,
         )
 
 

@@ -66,6 +66,8 @@ class Found:
         Probability that it is a spike of its unit (`confidence`).
     template : ndarray, shape (n_units,), int64
         A template of each unit; moving units may have more.
+    doubted : int
+        Spikes that were left out for a confidence below `LEAST_CONFIDENCE`.
     """
 
     sample: Ints
@@ -74,6 +76,7 @@ class Found:
     gain: npt.NDArray[np.float32]
     confidence: npt.NDArray[np.float32]
     template: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    doubted: int = 0
 
 
 def fit(
@@ -91,6 +94,11 @@ def fit(
         Its seed is the only source of randomness.
     stage : str
         For progress.
+
+    Raises
+    ------
+    BadMetadataError
+        A rate or a band that no filter fits.
     """
     front = fit_front(signal, columns, *band_hz)
     motion = find_motion(signal, front, context.workers)
@@ -169,4 +177,5 @@ def _found(
         spikes.gain[order],
         confidence[order],
         np.asarray([np.argmax(unit_of == k) for k in np.flatnonzero(kept)], dtype=np.int64),
+        int(np.sum(confidence < LEAST_CONFIDENCE)),
     )

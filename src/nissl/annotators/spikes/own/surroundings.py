@@ -58,13 +58,6 @@ def units_of(fitted: Fitted) -> Ints:
     return fitted.unit if fitted.unit.size else np.arange(n, dtype=np.int64)
 
 
-def screen_of(signal: Signal, fitted: Fitted) -> Screen | None:
-    """What silences artifacts on these channels, as it does when all is matched."""
-    columns = list(fitted.front.columns)
-    position = np.asarray(signal.channels.position_um, dtype=np.float64)[columns, :2]
-    return Screen.on(position, fitted.front.rate_hz)
-
-
 def surroundings(
     signal: Signal, fitted: Fitted, sample: int, screen: Screen | None
 ) -> Surroundings:
