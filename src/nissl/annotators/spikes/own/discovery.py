@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from nissl.annotators.spikes.own.artifacts import (
     without_artifacts,
 )
 from nissl.annotators.spikes.own.clustering import LEAST, cluster, reduce_features
+from nissl.annotators.spikes.own.completing import completed
 from nissl.annotators.spikes.own.detection import (
     APART_UM,
     Detected,
@@ -32,7 +33,7 @@ from nissl.annotators.spikes.own.estimating import mean_waveforms, refine
 from nissl.annotators.spikes.own.pieces import Pieces
 from nissl.annotators.spikes.own.projection import phases, project_at
 from nissl.annotators.spikes.own.pursuit import Matched
-from nissl.annotators.spikes.own.regrouping import merge, split
+from nissl.annotators.spikes.own.regrouping import LOOSE, merge, split
 from nissl.annotators.spikes.own.screening import needed
 from nissl.annotators.spikes.own.shapes import Shapes, learn_shapes
 from nissl.annotators.spikes.own.templates import Templates, on_their_peaks, without_noise
@@ -43,11 +44,38 @@ Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
-ROUNDS = ((20.0, 3e-3, 150.0), (12.0, 2e-3, 150.0), (7.0, 1e-3, 100.0), (5.2, 0.5e-3, 75.0))
-"""Threshold of matched detection (noise SDs), and how far apart events are (seconds, um): the
-tails of large spikes would be events of their own as long as these are there."""
-EARLY, ENOUGH_PIECES = 2, 8
-"""The first rounds find large units, for which half of so many pieces is enough."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round looks for, and in how much of the samples.
+
+    Parameters
+    ----------
+    threshold : float
+        Of matched detection, noise SDs.
+    apart_s, apart_um : float
+        How far apart events are: the tails of large spikes would be events of their own as long as
+        these are there.
+    seconds : float
+        About so much is looked at, spread over all there is.
+    """
+
+    threshold: float
+    apart_s: float
+    apart_um: float
+    seconds: float
+
+
+ROUNDS = (
+    Round(20.0, 3e-3, 150.0, 20.0),
+    Round(12.0, 2e-3, 150.0, 20.0),
+    Round(7.0, 1e-3, 100.0, 40.0),
+    Round(5.2, 0.5e-3, 75.0, 40.0),
+    Round(7.0, 1e-3, 100.0, float("inf")),
+)
+"""Large units first, then small ones, then those that fire too seldom for the others."""
+LEAST_SCORE = min(each.threshold for each in ROUNDS)
 MOST_IN_GROUP = 4000
 LEFT = 0.05
 LEFT_UM = 150.0
@@ -57,6 +85,8 @@ FLOOR = 0.65
 has not been found yet."""
 LEAST_SPIKES = 15
 TURNS = 3
+MOST_LEFT, MOST_SPREAD = 1.4, 0.35
+"""Of a steady cluster: energy left by its mean over that of noise, and spread of its amplitudes."""
 LEAST_NORM = 25.0
 """Squared norm of a template below which nothing can be told from noise: five SDs."""
 
@@ -94,61 +124,80 @@ def discover(
         None where there are too few spikes to learn shapes from.
     """
     windows = Windows.at(rate_hz)
-    screen, raw = (Screen.on(position_um, rate_hz) if screened else None), z
-    z = silenced(z, screen, CAREFUL)
+    screen = Screen.on(position_um, rate_hz) if screened else None
+    whole = Looked(Pieces(silenced(z, screen, CAREFUL), rate_hz, pool), z)
     if shapes is None:
-        shapes = learn_shapes(z, position_um, rate_hz, windows, rng)
+        shapes = learn_shapes(whole.pieces.z, position_um, rate_hz, windows, rng)
     if shapes is None:
         return None
     prints = footprints(position_um)
     around = neighbours(position_um, APART_UM)
     waveforms = np.empty((0, windows.long, z.shape[1]), np.float32)
     templates = Templates(waveforms, shapes.basis, np.empty(0), windows)
-    whole, whole_raw = Pieces(z, rate_hz, pool), raw
-    pieces = whole
-    if len(whole.edges) >= ENOUGH_PIECES:
-        pieces, rows = whole.some(2)
-        z, raw = pieces.z, whole_raw[rows]
-    residual, spikes = z, pieces.pursue(templates, FLOOR)
-    for number, (threshold, apart_s, apart_um) in enumerate(ROUNDS):
-        if number == EARLY:
-            pieces, z, raw = whole, whole.z, whole_raw
-            spikes = pieces.pursue(templates, FLOOR)
-            residual = pieces.subtract(spikes, templates)
-        near, reach = neighbours(position_um, apart_um), max(1, round(apart_s * rate_hz))
+    seen, part = 0.0, whole
+    for each in ROUNDS:
+        if each.seconds != seen:
+            seen, part = each.seconds, whole.part(each.seconds)
+            spikes = part.pieces.pursue(templates, FLOOR)
+            residual = part.pieces.subtract(spikes, templates)
         found = matched(
             residual,
             shapes.basis,
             shapes.prototypes,
             prints,
-            near,
-            threshold,
+            neighbours(position_um, each.apart_um),
+            each.threshold,
             windows.before,
-            reach,
+            max(1, round(each.apart_s * rate_hz)),
             pool,
         )
         found = beside(found, spikes, templates, windows, position_um)
         if screen is not None:
-            found = without_artifacts(found, raw, screen)
-        means, counts = _templates_of(residual, found, shapes, around, windows, rng)
-        new = Templates(without_noise(means), shapes.basis, counts / pieces.seconds, windows)
+            found = without_artifacts(found, part.raw, screen)
+        rare = each is ROUNDS[-1]
+        means, counts = _templates_of(residual, found, shapes, around, windows, rng, rare)
+        if rare and not len(means):
+            break
+        new = Templates(without_noise(means), shapes.basis, counts / part.pieces.seconds, windows)
         new = new.kept(compact(new, counts))
         waves = np.concatenate([templates.waveforms, on_their_peaks(new.waveforms, windows)])
         rates = np.concatenate([templates.rate_hz, new.rate_hz])
         templates = Templates(waves, shapes.basis, rates, windows)
-        templates, residual, spikes = settle(pieces, templates)
-        parts, changed = split(templates, residual, spikes, rng)
-        if changed:
-            templates, residual, spikes = settle(pieces, parts)
-        units = needed(z, templates, spikes, rate_hz, FLOOR)
-        if not units.all():
-            templates, residual, spikes = settle(pieces, templates.kept(units))
+        templates, residual, spikes = settle(part.pieces, templates)
+        parts, of = split(templates, residual, spikes, rng)
+        units = needed(part.pieces.z, templates, spikes, rate_hz, FLOOR)
+        if len(parts) > len(templates) or not units.all():
+            templates, residual, spikes = settle(part.pieces, parts.kept(units[of]), 2)
         if told is not None:
-            told(f"threshold {threshold:g}: {found.at.size} events, {len(templates)} units")
-    units = needed(z, templates, spikes, rate_hz, FLOOR)
+            told(f"threshold {each.threshold:g}: {found.at.size} events, {len(templates)} units")
+    units = needed(part.pieces.z, templates, spikes, rate_hz, FLOOR)
     if screen is not None:
-        units &= neuronal(templates, spikes, raw, screen)
+        units &= neuronal(templates, spikes, part.raw, screen)
     return templates.kept(units)
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """Samples that a round looks at.
+
+    Parameters
+    ----------
+    pieces : Pieces
+        Artifacts silenced.
+    raw : ndarray, shape (n, n_channels), float32
+        The same samples as they are.
+    """
+
+    pieces: Pieces
+    raw: Samples
+
+    def part(self, seconds: float) -> Looked:
+        """About so much of it, evenly taken from all."""
+        every = max(1, int(self.pieces.seconds / seconds))
+        if every == 1:
+            return self
+        pieces, rows = self.pieces.some(every)
+        return Looked(pieces, self.raw[rows])
 
 
 def beside(
@@ -158,7 +207,7 @@ def beside(
     if not len(spikes):
         return found
     size = LEFT * np.sqrt(templates.norms[spikes.unit])
-    large = np.flatnonzero(size > 0.4 * ROUNDS[-1][0])
+    large = np.flatnonzero(size > 0.4 * LEAST_SCORE)
     at, left, main = spikes.at[large], size[large], templates.main[spikes.unit[large]]
     low = np.searchsorted(at, found.at - windows.long)
     high = np.searchsorted(at, found.at + windows.long_before)
@@ -170,16 +219,19 @@ def beside(
     return found.taken(kept)
 
 
-def settle(pieces: Pieces, templates: Templates) -> tuple[Templates, Samples, Matched]:
-    """Match, merge, refine and drop until the units stay as they are."""
-    for _ in range(TURNS):
+def settle(
+    pieces: Pieces, templates: Templates, turns: int = TURNS
+) -> tuple[Templates, Samples, Matched]:
+    """Match, merge, refine and drop until the units stay as they are, or so many times."""
+    for _ in range(turns):
         spikes = pieces.pursue(templates, FLOOR)
         residual = pieces.subtract(spikes, templates)
         merged, into = merge(templates, residual, spikes)
         settled = len(merged) == into.size
         spikes = replace(spikes, unit=into[spikes.unit])
         count = np.bincount(spikes.unit, minlength=len(merged))
-        templates = sound(refine(merged, residual, spikes, pieces.seconds, pieces.rate_hz), count)
+        refined = refine(merged, residual, spikes, pieces.seconds, pieces.rate_hz)
+        templates = sound(completed(refined, spikes), count)
         if settled and len(templates) == len(merged):
             break
     spikes = pieces.pursue(templates, FLOOR)
@@ -199,6 +251,7 @@ def _templates_of(
     near: npt.NDArray[np.bool_],
     windows: Windows,
     rng: np.random.Generator,
+    steady_only: bool = False,
 ) -> tuple[Samples, Ints]:
     """Mean waveforms of clusters of events, and how many events each has."""
     basis = phases(shapes.basis)
@@ -224,6 +277,33 @@ def _templates_of(
         count = np.bincount(labels, minlength=n)
         mean = mean_waveforms(z, at, found.shift[own], labels, n, windows.long_before, windows.long)
         kept = count >= LEAST
+        if steady_only:
+            kept &= steady(features, labels)
         waves.append(mean[kept])
         counts.append(count[kept])
     return np.concatenate(waves), np.concatenate(counts)
+
+
+def steady(features: Samples, labels: Ints) -> npt.NDArray[np.bool_]:
+    """Which clusters are of one waveform that comes again and again, but for noise and amplitude.
+
+    What imperfect templates and overlaps leave of large spikes is never twice the same.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, n_shapes, n_near), float32
+        Noise of unit variance.
+    labels : ndarray, shape (n,), int64
+        0 to n_clusters - 1, none empty.
+    """
+    flat = features.reshape(len(features), -1).astype(np.float64)
+    out = np.zeros(int(labels.max()) + 1, bool)
+    for k in range(out.size):
+        own = flat[labels == k]
+        mean = own.mean(axis=0)
+        norm = max(float(np.linalg.norm(mean)), 1e-9)
+        amplitude = own @ mean / norm**2
+        left = float(np.sum((own - np.outer(amplitude, mean)) ** 2))
+        usual = max(len(own) - 1, 1) * (flat.shape[1] + (LOOSE * norm) ** 2)
+        out[k] = left < MOST_LEFT * usual and float(amplitude.std()) < MOST_SPREAD
+    return out

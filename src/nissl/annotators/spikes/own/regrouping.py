@@ -34,6 +34,8 @@ N_CHANNELS = 12
 N_SPLIT_CHANNELS = 8
 MOST_SPIKES = 2000
 SPLIT_SHARE = 0.08
+FEWEST, OTHER = 15, 8.0
+"""Or so many spikes whose mean is that far, in noise SDs, from the unit's at any amplitude."""
 
 
 @dataclass(frozen=True)
@@ -232,15 +234,16 @@ def merge(templates: Templates, residual: Samples, spikes: Matched) -> tuple[Tem
 
 def split(
     templates: Templates, residual: Samples, spikes: Matched, rng: np.random.Generator
-) -> tuple[Templates, bool]:
+) -> tuple[Templates, Ints]:
     """Units whose spikes make several heaps, taken apart.
 
     Returns
     -------
     templates : Templates
-    changed : bool
+    of : ndarray, shape (n_parts,), int64
+        The unit that each was part of.
     """
-    waves, rates = [], []
+    waves, rates, of = [], [], []
     for unit in range(len(templates)):
         power = np.sum(templates.waveforms[unit] ** 2, axis=0)
         channels = np.sort(np.argsort(-power, kind="stable")[:N_SPLIT_CHANNELS])
@@ -249,17 +252,20 @@ def split(
         if rows.size >= 4 * LEAST:
             labels = _distinct(reduce_features(features), rng, float(templates.norms[unit]) ** 0.5)
         size = np.bincount(labels, minlength=1) / max(rows.size, 1)
-        parts = np.flatnonzero(size >= SPLIT_SHARE)
+        parts = np.flatnonzero((size >= SPLIT_SHARE) | _others(features, labels))
         if parts.size < 2:
             waves.append(templates.waveforms[unit])
             rates.append(templates.rate_hz[unit])
+            of.append(unit)
             continue
         for part in parts:
             waves.append(_part(templates, residual, spikes, unit, rows[labels == part]))
             rates.append(templates.rate_hz[unit] * size[part])
+            of.append(unit)
+    numbers = np.asarray(of, dtype=np.int64)
     if len(waves) == len(templates):
-        return templates, False
-    return replace(templates, waveforms=np.stack(waves), rate_hz=np.asarray(rates)), True
+        return templates, numbers
+    return replace(templates, waveforms=np.stack(waves), rate_hz=np.asarray(rates)), numbers
 
 
 def _distinct(features: Samples, rng: np.random.Generator, norm: float) -> Ints:
@@ -277,6 +283,17 @@ def _distinct(features: Samples, rng: np.random.Generator, norm: float) -> Ints:
             settled = {p for p in settled if not set(p) & set(pair)}
         else:
             settled.add(pair)
+
+
+def _others(features: Samples, labels: Ints) -> npt.NDArray[np.bool_]:
+    """Which of the clusters, however small, are not the largest at another amplitude."""
+    count = np.bincount(labels)
+    flat = features.reshape(len(features), -1)
+    means = np.stack([flat[labels == k].mean(axis=0) for k in range(count.size)])
+    usual = means[np.argmax(count)]
+    amplitude = means @ usual / max(float(usual @ usual), 1e-9)
+    apart = np.linalg.norm(means - amplitude[:, None] * usual, axis=1)
+    return np.asarray((count >= FEWEST) & (apart > OTHER), bool)
 
 
 def _nearest(

@@ -14,6 +14,7 @@ from nissl.annotators.spikes.own.pursuit import Matched, pursue, subtract
 from nissl.annotators.spikes.own.templates import Templates
 
 Samples = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -44,19 +45,23 @@ def locked(templates: Templates, spikes: Matched, n_samples: int, rate_hz: float
     reach = max(1, round(LOCKED_S * rate_hz))
     out = np.zeros(len(templates))
     for unit in range(len(templates)):
-        at = spikes.at[spikes.unit == unit]
         larger = templates.overlaps[unit] & (templates.norms > LARGER * templates.norms[unit])
-        others = spikes.at[larger[spikes.unit]]
-        if not at.size or not others.size:
-            continue
-        after = np.searchsorted(others, at)
-        near = np.minimum(
-            np.abs(at - others[np.maximum(after - 1, 0)]),
-            np.abs(at - others[np.minimum(after, others.size - 1)]),
-        )
-        chance = 1 - np.exp(-others.size * (2 * reach + 1) / n_samples)
-        out[unit] = (float(np.mean(near <= reach)) - chance) / max(1 - chance, 1e-9)
+        at, others = spikes.at[spikes.unit == unit], spikes.at[larger[spikes.unit]]
+        out[unit] = _together(at, others, reach, n_samples)
     return out
+
+
+def _together(at: Ints, others: Ints, reach: int, n_samples: int) -> float:
+    """Share of spikes near those of others, beyond chance."""
+    if not at.size or not others.size:
+        return 0.0
+    after = np.searchsorted(others, at)
+    near = np.minimum(
+        np.abs(at - others[np.maximum(after - 1, 0)]),
+        np.abs(at - others[np.minimum(after, others.size - 1)]),
+    )
+    chance = 1 - np.exp(-others.size * (2 * reach + 1) / n_samples)
+    return float((float(np.mean(near <= reach)) - chance) / max(1 - chance, 1e-9))
 
 
 def explained_alone(

@@ -31,7 +31,7 @@ Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
-DISCOVERY_S = 40.0
+DISCOVERY_S = 120.0
 LOOK_S = 2.5
 MOVING_LOOK_S = 0.5
 """Of moving tissue: few long looks would show each unit at a few displacements, as if it were
