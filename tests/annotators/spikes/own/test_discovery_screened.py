@@ -34,7 +34,7 @@ def z():
 
 def found(z, screened):
     """Main channels, and how much of the energy of each unit lies on its own."""
-    units = discover(z, PLACES, RATE_HZ, np.random.default_rng(1), screened=screened)
+    units, _ = discover(z, PLACES, RATE_HZ, np.random.default_rng(1), screened=screened)
     energy = np.sum(units.waveforms**2, axis=1)
     return set(units.main.tolist()), energy.max(axis=1) / energy.sum(axis=1)
 

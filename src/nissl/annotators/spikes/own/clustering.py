@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +17,10 @@ HEAPS = 4.0
 """Log likelihood ratio from which two heaps are two (see `unimodality`)."""
 N_ITERATIONS = 15
 LEAST = 12
+LOOSE = 0.04
+"""This part of a large unit's norm stands for a noise SD: templates and amplitudes are not exact."""
+MOST_LEFT, MOST_SPREAD = 1.4, 0.35
+"""Of a steady cluster: energy left by its mean over that of noise, and spread of its amplitudes."""
 
 
 def reduce_features(features: Features, n: int = N_DIMENSIONS) -> Features:
@@ -55,20 +60,37 @@ def kmeans(features: Features, k: int, rng: np.random.Generator) -> Ints:
         draw = int(np.searchsorted(np.cumsum(apart), rng.random() * total))
         chosen.append(min(draw, len(features) - 1))
         apart = np.minimum(apart, np.sum((features - features[chosen[-1]]) ** 2, axis=1))
-    centres = features[chosen].copy()
-    labels = np.zeros(len(features), np.int64)
-    for _ in range(N_ITERATIONS):
-        distance = np.sum(centres**2, axis=1)[None] - 2 * features @ centres.T
-        new = np.argmin(distance, axis=1)
-        if np.array_equal(new, labels):
-            break
-        labels = new
-        sums = np.zeros_like(centres)
-        np.add.at(sums, labels, features)
-        count = np.bincount(labels, minlength=len(centres))
-        kept = count > 0
-        centres[kept] = sums[kept] / count[kept, None]
+    labels = _lloyd(features, features[chosen].copy(), N_ITERATIONS)
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+def _lloyd(features: Features, centres: Features, most: int) -> Ints:
+    n, n_dimensions = features.shape
+    labels = np.full(n, -1, np.int64)
+    for _ in range(most):
+        changed = False
+        sums, count = np.zeros_like(centres), np.zeros(len(centres), np.int64)
+        for i in range(n):
+            best, least = 0, np.float32(np.inf)
+            for k in range(len(centres)):
+                apart = np.float32(0)
+                for d in range(n_dimensions):
+                    step = features[i, d] - centres[k, d]
+                    apart += step * step
+                if apart < least:
+                    best, least = k, apart
+            changed |= labels[i] != best
+            labels[i] = best
+            count[best] += 1
+            for d in range(n_dimensions):
+                sums[best, d] += features[i, d]
+        if not changed:
+            break
+        for k in range(len(centres)):
+            if count[k] > 0:
+                centres[k] = sums[k] / np.float32(count[k])
+    return labels
 
 
 def join(features: Features, labels: Ints) -> Ints:
@@ -121,3 +143,27 @@ def _next_pair(
         return None
     _, i, j = min(found)
     return i, j
+
+def steady(features: Samples, labels: Ints) -> npt.NDArray[np.bool_]:
+    """Which clusters are of one waveform that comes again and again, but for noise and amplitude.
+
+    What imperfect templates and overlaps leave of large spikes is never twice the same.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, n_shapes, n_near), float32
+        Noise of unit variance.
+    labels : ndarray, shape (n,), int64
+        0 to n_clusters - 1, none empty.
+    """
+    flat = features.reshape(len(features), -1).astype(np.float64)
+    out = np.zeros(int(labels.max()) + 1, bool)
+    for k in range(out.size):
+        own = flat[labels == k]
+        mean = own.mean(axis=0)
+        norm = max(float(np.linalg.norm(mean)), 1e-9)
+        amplitude = own @ mean / norm**2
+        left = float(np.sum((own - np.outer(amplitude, mean)) ** 2))
+        usual = max(len(own) - 1, 1) * (flat.shape[1] + (LOOSE * norm) ** 2)
+        out[k] = left < MOST_LEFT * usual and float(amplitude.std()) < MOST_SPREAD
+    return out

@@ -21,7 +21,7 @@ from nissl.annotators.spikes.own.artifacts import (
     silenced,
     without_artifacts,
 )
-from nissl.annotators.spikes.own.clustering import LEAST, cluster, reduce_features
+from nissl.annotators.spikes.own.clustering import LEAST, cluster, reduce_features, steady
 from nissl.annotators.spikes.own.completing import completed
 from nissl.annotators.spikes.own.detection import (
     APART_UM,
@@ -33,7 +33,7 @@ from nissl.annotators.spikes.own.estimating import mean_waveforms, refine
 from nissl.annotators.spikes.own.pieces import Pieces
 from nissl.annotators.spikes.own.projection import phases, project_at
 from nissl.annotators.spikes.own.pursuit import Matched
-from nissl.annotators.spikes.own.regrouping import LOOSE, merge, split
+from nissl.annotators.spikes.own.regrouping import merge, split
 from nissl.annotators.spikes.own.screening import needed
 from nissl.annotators.spikes.own.shapes import Shapes, learn_shapes
 from nissl.annotators.spikes.own.templates import Templates, on_their_peaks, without_noise
@@ -85,8 +85,6 @@ FLOOR = 0.65
 has not been found yet."""
 LEAST_SPIKES = 15
 TURNS = 3
-MOST_LEFT, MOST_SPREAD = 1.4, 0.35
-"""Of a steady cluster: energy left by its mean over that of noise, and spread of its amplitudes."""
 LEAST_NORM = 25.0
 """Squared norm of a template below which nothing can be told from noise: five SDs."""
 
@@ -100,8 +98,8 @@ def discover(
     screened: bool = True,
     shapes: Shapes | None = None,
     pool: ThreadPoolExecutor | None = None,
-) -> Templates | None:
-    """Templates of the units in white samples.
+) -> tuple[Templates, Matched] | None:
+    """Templates of the units in white samples, and their spikes in these.
 
     Parameters
     ----------
@@ -120,8 +118,10 @@ def discover(
 
     Returns
     -------
-    Templates or None
-        None where there are too few spikes to learn shapes from.
+    templates : Templates
+    spikes : Matched
+    None
+        In place of both, where there are too few spikes to learn shapes from.
     """
     windows = Windows.at(rate_hz)
     screen = Screen.on(position_um, rate_hz) if screened else None
@@ -156,14 +156,11 @@ def discover(
             found = without_artifacts(found, part.raw, screen)
         rare = each is ROUNDS[-1]
         means, counts = _templates_of(residual, found, shapes, around, windows, rng, rare)
-        if rare and not len(means):
-            break
-        new = Templates(without_noise(means), shapes.basis, counts / part.pieces.seconds, windows)
-        new = new.kept(compact(new, counts))
-        waves = np.concatenate([templates.waveforms, on_their_peaks(new.waveforms, windows)])
-        rates = np.concatenate([templates.rate_hz, new.rate_hz])
-        templates = Templates(waves, shapes.basis, rates, windows)
-        templates, residual, spikes = settle(part.pieces, templates)
+        if len(means):
+            new = Templates(without_noise(means), shapes.basis, counts / part.seconds, windows)
+            templates = joined(templates, new.kept(compact(new, counts)))
+        if len(means) or not rare:
+            templates, residual, spikes = settle(part.pieces, templates)
         parts, of = split(templates, residual, spikes, rng)
         units = needed(part.pieces.z, templates, spikes, rate_hz, FLOOR)
         if len(parts) > len(templates) or not units.all():
@@ -173,7 +170,15 @@ def discover(
     units = needed(part.pieces.z, templates, spikes, rate_hz, FLOOR)
     if screen is not None:
         units &= neuronal(templates, spikes, part.raw, screen)
-    return templates.kept(units)
+    return templates.kept(units), spikes.of_units(units)
+
+
+def joined(templates: Templates, new: Templates) -> Templates:
+    """Templates and new ones, these moved onto their peaks."""
+    moved = on_their_peaks(new.waveforms, new.windows)
+    waves = np.concatenate([templates.waveforms, moved])
+    rates = np.concatenate([templates.rate_hz, new.rate_hz])
+    return Templates(waves, templates.basis, rates, templates.windows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,9 +196,14 @@ class Looked:
     pieces: Pieces
     raw: Samples
 
+    @property
+    def seconds(self) -> float:
+        """How long they are."""
+        return self.pieces.seconds
+
     def part(self, seconds: float) -> Looked:
         """About so much of it, evenly taken from all."""
-        every = max(1, int(self.pieces.seconds / seconds))
+        every = max(1, int(self.seconds / seconds))
         if every == 1:
             return self
         pieces, rows = self.pieces.some(every)
@@ -282,28 +292,3 @@ def _templates_of(
         waves.append(mean[kept])
         counts.append(count[kept])
     return np.concatenate(waves), np.concatenate(counts)
-
-
-def steady(features: Samples, labels: Ints) -> npt.NDArray[np.bool_]:
-    """Which clusters are of one waveform that comes again and again, but for noise and amplitude.
-
-    What imperfect templates and overlaps leave of large spikes is never twice the same.
-
-    Parameters
-    ----------
-    features : ndarray, shape (n, n_shapes, n_near), float32
-        Noise of unit variance.
-    labels : ndarray, shape (n,), int64
-        0 to n_clusters - 1, none empty.
-    """
-    flat = features.reshape(len(features), -1).astype(np.float64)
-    out = np.zeros(int(labels.max()) + 1, bool)
-    for k in range(out.size):
-        own = flat[labels == k]
-        mean = own.mean(axis=0)
-        norm = max(float(np.linalg.norm(mean)), 1e-9)
-        amplitude = own @ mean / norm**2
-        left = float(np.sum((own - np.outer(amplitude, mean)) ** 2))
-        usual = max(len(own) - 1, 1) * (flat.shape[1] + (LOOSE * norm) ** 2)
-        out[k] = left < MOST_LEFT * usual and float(amplitude.std()) < MOST_SPREAD
-    return out

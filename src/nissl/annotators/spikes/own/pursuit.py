@@ -66,6 +66,12 @@ class Matched:
         """Some of them."""
         return Matched(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
+    def of_units(self, which: npt.NDArray[np.bool_]) -> Matched:
+        """Those of some units, by their new numbers; rivals that are gone become -1."""
+        number = np.append(np.where(which, np.cumsum(which) - 1, -1), -1)
+        own = self.taken(which[self.unit])
+        return replace(own, unit=number[own.unit], rival=number[own.rival])
+
     def joined(self, other: Matched) -> Matched:
         """These, then those."""
         names = self.__dataclass_fields__

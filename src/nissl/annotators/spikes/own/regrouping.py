@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.clustering import HEAPS, LEAST, cluster, reduce_features
+from nissl.annotators.spikes.own.clustering import (
+    HEAPS,
+    LEAST,
+    LOOSE,
+    cluster,
+    kmeans,
+    reduce_features,
+    steady,
+)
 from nissl.annotators.spikes.own.projection import project_at, shifted
 from nissl.annotators.spikes.own.pursuit import Matched, used_amplitude
 from nissl.annotators.spikes.own.templates import Templates
@@ -27,15 +35,15 @@ FAR = 18
 """Samples by which doubles of a unit may come apart."""
 SAME = 0.12
 """Norm of the difference over the smaller norm below which they are."""
-LOOSE = 0.04
-"""Bins of large units are wider: this part of the norm stands for a noise SD."""
 RATIO = 3
 N_CHANNELS = 12
 N_SPLIT_CHANNELS = 8
 MOST_SPIKES = 2000
 SPLIT_SHARE = 0.08
-FEWEST, OTHER = 15, 8.0
-"""Or so many spikes whose mean is that far, in noise SDs, from the unit's at any amplitude."""
+STARTS = 3
+FEWEST, OTHER, SMALL = 15, 5.0, 7.0
+"""Or so many spikes of one waveform, in noise SDs that far from the unit's at any amplitude, and
+that large: the smallest units are mixtures."""
 
 
 @dataclass(frozen=True)
@@ -269,8 +277,21 @@ def split(
 
 
 def _distinct(features: Samples, rng: np.random.Generator, norm: float) -> Ints:
-    """Clusters farther apart than what subtraction may leave, that also are two by halves."""
-    labels = cluster(features, rng)
+    """Clusters that are two by halves: the most that any of some starts finds."""
+    best = np.zeros(len(features), np.int64)
+    for _ in range(STARTS):
+        labels = cluster(features, rng)
+        if not labels.any():  # many small clusters join one by one where two large ones would not
+            labels = kmeans(features, 2, rng)
+        apart = _apart(features, labels, norm)
+        if apart.max() > best.max():
+            best = apart
+    return best
+
+
+def _apart(features: Samples, labels: Ints, norm: float) -> Ints:
+    """Clusters joined that are no farther apart than what subtraction leaves, or one by halves."""
+    labels = labels.copy()
     settled: set[tuple[int, int]] = set()
     while True:
         pair = _nearest(features, labels, settled)
@@ -293,7 +314,8 @@ def _others(features: Samples, labels: Ints) -> npt.NDArray[np.bool_]:
     usual = means[np.argmax(count)]
     amplitude = means @ usual / max(float(usual @ usual), 1e-9)
     apart = np.linalg.norm(means - amplitude[:, None] * usual, axis=1)
-    return np.asarray((count >= FEWEST) & (apart > OTHER), bool)
+    large = np.linalg.norm(means, axis=1) > SMALL
+    return np.asarray((count >= FEWEST) & (apart > OTHER) & large & steady(features, labels), bool)
 
 
 def _nearest(

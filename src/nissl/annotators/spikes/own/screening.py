@@ -114,15 +114,9 @@ def needed(z: Samples, templates: Templates, spikes: Matched, rate_hz: float, fl
     kept = locked(templates, spikes, len(z), rate_hz) < LOCKED
 
     def alone(unit: int) -> float:
-        number = np.flatnonzero(kept)
-        here = int(np.searchsorted(number, unit))
-        place = np.full(len(templates), -1)
-        place[number] = np.arange(number.size)
-        own = spikes.taken(kept[spikes.unit])
-        renamed = Matched(
-            own.at, own.shift, place[own.unit], own.amplitude, own.gain, own.rival, own.rival_gain
-        )
-        return explained_alone(z, templates.kept(number), renamed, here, rate_hz, floor)
+        here = int(np.sum(kept[:unit]))
+        own = spikes.of_units(kept)
+        return explained_alone(z, templates.kept(kept), own, here, rate_hz, floor)
 
     first = [(alone(int(unit)), int(unit)) for unit in np.flatnonzero(kept)]
     for energy, unit in sorted(first):

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.own.artifacts import CAREFUL, Screen, silenced
+from nissl.annotators.spikes.own.bursts import rejoin_bursts
 from nissl.annotators.spikes.own.discovery import discover
 from nissl.annotators.spikes.own.front import Front, looks, white
 from nissl.annotators.spikes.own.pieces import threads
-from nissl.annotators.spikes.own.pursuit import Matched, pursue
+from nissl.annotators.spikes.own.pursuit import Matched
 from nissl.annotators.spikes.own.rejoining import rejoin
 from nissl.annotators.spikes.own.resting import Rest
 from nissl.annotators.spikes.own.shapes import Shapes, learn_shapes
@@ -96,7 +97,7 @@ def seek(
     try:
         part = sought(signal, front)
         with threads(context.workers) as pool:
-            templates = discover(
+            found = discover(
                 part.z,
                 position_um,
                 front.rate_hz,
@@ -104,21 +105,44 @@ def seek(
                 lambda _: context.progress.advance(stage, 1),
                 pool=pool,
             )
-        if templates is None or front.rest is None or len(templates) < 2:
-            return templates, np.arange(0 if templates is None else len(templates))
-        spikes = pursue(part.z, templates, front.rate_hz)
-        return templates, units_of(templates, spikes, front.rest, part.block, front.rate_hz)
+        if found is None:
+            return None, np.empty(0, np.int64)
+        return found[0], units_of(*found, front.rest, part.block, front.rate_hz)
     finally:
         context.progress.finish(stage)
 
 
 def units_of(
-    templates: Templates, spikes: Matched, rest: Rest, block: Ints, rate_hz: float
+    templates: Templates, spikes: Matched, rest: Rest | None, block: Ints, rate_hz: float
 ) -> Ints:
-    """Unit of each template: its own, but for pieces of a unit that displacement took apart."""
+    """Unit of each template: its own, but for pieces of a unit.
+
+    Bursts take a unit apart, and displacement where the tissue moved.
+    """
+    if len(templates) < 2:
+        return np.arange(len(templates))
+    units = rejoin_bursts(templates, spikes, rate_hz)
+    if rest is None:
+        return units
     names, row = np.unique(block, return_inverse=True)
     gaps = int(np.searchsorted(names, 0))
-    return rejoin(templates, spikes, row - gaps, rest.displacement(names[gaps:]), rate_hz)
+    moved = rest.displacement(names[gaps:])
+    return together(units, rejoin(templates, spikes, row - gaps, moved, rate_hz))
+
+
+def together(one: Ints, other: Ints) -> Ints:
+    """Units of templates that are of one unit by either count, in order of the templates."""
+    out, joined = one, True
+    while joined:
+        lowest = np.full(other.max() + 1, out.max() + 1)
+        np.minimum.at(lowest, other, out)
+        new = lowest[other]
+        back = np.full(out.max() + 1, out.max() + 1)
+        np.minimum.at(back, out, new)
+        new = back[out]
+        joined = not np.array_equal(new, out)
+        out = new
+    return np.unique(out, return_inverse=True)[1].astype(np.int64)
 
 
 def _seek_zones(
@@ -194,12 +218,10 @@ def _seek_zone(
     part = sought(signal, front_of(front, zone, position_um), seconds)
     rng = np.random.default_rng(seed)
     with threads(workers) as pool:
-        templates = discover(part.z, place, front.rate_hz, rng, shapes=shapes, pool=pool)
-    if templates is None or not len(templates):
+        found = discover(part.z, place, front.rate_hz, rng, shapes=shapes, pool=pool)
+    if found is None or not len(found[0]):
         return None
-    spikes = pursue(part.z, templates, front.rate_hz)
-    unit = np.arange(len(templates))
-    if front.rest is not None:
-        rest = rest_of(front.rest, zone, position_um)
-        unit = units_of(templates, spikes, rest, part.block, front.rate_hz)
+    templates, spikes = found
+    rest = None if front.rest is None else rest_of(front.rest, zone, position_um)
+    unit = units_of(templates, spikes, rest, part.block, front.rate_hz)
     return Part(zone, templates, unit, spikes)
