@@ -190,7 +190,6 @@ def units(k: Known, screened: bool, seed: int) -> Any:
     from unittest.mock import patch
 
     from nissl.annotators.spikes.own import discovery
-    from nissl.annotators.spikes.own.pursuit import pursue
 
     began = time.process_time()
     rng = np.random.default_rng(seed)
@@ -200,14 +199,14 @@ def units(k: Known, screened: bool, seed: int) -> Any:
     cpu_s = time.process_time() - began
     if found is None:
         return None
+    units_found, spikes = found
     z = silenced(k.z, Screen.on(k.position_um, k.rate_hz)) if screened else k.z
-    spikes = pursue(z, found, k.rate_hz)
     reach = round(0.5e-3 * k.rate_hz)
     true = [np.sort(k.at[k.unit == u]) for u in range(len(k.waveforms))]
-    best = np.zeros((len(found), len(true)))
-    share = np.zeros(len(found))
+    best = np.zeros((len(units_found), len(true)))
+    share = np.zeros(len(units_found))
     peak = np.abs(k.added)
-    for i in range(len(found)):
+    for i in range(len(units_found)):
         at = spikes.at[spikes.unit == i]
         apart = np.full((at.size, len(true)), np.inf)
         for u, own in enumerate(true):
@@ -222,14 +221,14 @@ def units(k: Known, screened: bool, seed: int) -> Any:
                 )
             hits = np.sum(apart[:, u] <= reach)
             best[i, u] = hits / max(at.size + own.size - hits, 1)
-        near = np.abs(k.position_um - k.position_um[found.main[i]]).max(axis=1) <= 40
+        near = np.abs(k.position_um - k.position_um[units_found.main[i]]).max(axis=1) <= 40
         soiled = np.array([peak[max(a - 15, 0) : a + 16, near].max(initial=0) > 3 for a in at])
         share[i] = np.mean(soiled) if at.size else 0
     accuracy = best.max(axis=0, initial=0)
     matched_unit = best.max(axis=1, initial=0) >= 0.3
     artifact = ~matched_unit & (share > 0.8)
     return {
-        "units": len(found),
+        "units": len(units_found),
         "artifacts": int(artifact.sum()),
         "neither": int(np.sum(~matched_unit & ~artifact)),
         "true_above_half": int(np.sum(accuracy >= 0.5)),

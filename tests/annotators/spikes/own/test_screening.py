@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nissl.annotators.spikes.own.estimating import STEP, mean_waveforms, refine, steps
+from nissl.annotators.spikes.own.pieces import Pieces
 from nissl.annotators.spikes.own.projection import phases, shifted
 from nissl.annotators.spikes.own.pursuit import pursue, subtract
 from nissl.annotators.spikes.own.screening import explained_alone, locked, needed
@@ -49,7 +50,7 @@ def samples():
 def judged(z, waves):
     templates = templates_of(waves)
     spikes = pursue(z, templates, RATE_HZ, FLOOR)
-    return needed(z, templates, spikes, RATE_HZ, FLOOR), templates, spikes
+    return needed(Pieces(z, RATE_HZ), templates, spikes, FLOOR), templates, spikes
 
 
 def test_true_units_stay(samples):

@@ -1,5 +1,7 @@
 """Units looked for in zones: found in each, the same with any number of workers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,12 +60,13 @@ def test_memory_and_workers_bound_the_zones_at_once(tmp_path):
     assert zones_at_once(1e12, small) == 1
 
 
-def test_early_rounds_on_half_of_the_pieces_find_the_same_large_units(parts, tmp_path, monkeypatch):
+def test_rounds_on_a_part_find_the_same_large_units(parts, tmp_path, monkeypatch):
     signal, front, position = parts
     mains = []
-    for enough in (2, 99):
-        monkeypatch.setattr(discovery, "ENOUGH_PIECES", enough)
-        found, _ = seek(signal, front, position, Context(tmp_path), "half")
+    for seconds in (4.0, float("inf")):
+        rounds = tuple(replace(each, seconds=seconds) for each in discovery.ROUNDS)
+        monkeypatch.setattr(discovery, "ROUNDS", rounds)
+        found, _ = seek(signal, front, position, Context(tmp_path), "part")
         mains.append(sorted(found.main[found.norms > 150].tolist()))
     assert mains[0] == mains[1]
     assert len(mains[0]) >= 2

@@ -23,13 +23,12 @@ MOST_LAG = 1.0
 SMALLER = 0.95
 """Norm of what follows over the norm of what it follows, at most."""
 AFTER_S = (2e-3, 15e-3)
-EXCESS = 3.0
-"""Follow more often than by chance by this factor,"""
+EXCESS, SHARE = 2.5, 0.3
+"""Follow more often than by chance by this factor, and so many of them. Of two like units some of
+whose spikes are taken for the other's, a few follow as well."""
 ORDERED = 1.4
-"""and than they go before by this one (both over chance)."""
-SHARE = 0.3
-"""And so many of them do. Of two like units some of whose spikes are taken for the other's, a few
-follow as well."""
+"""And small ones follow large ones more often, by this factor, than large ones follow small ones;
+where both do as they please these numbers are equal."""
 
 
 def rejoin_bursts(templates: Templates, spikes: Matched, rate_hz: float) -> Ints:
@@ -55,14 +54,12 @@ def rejoin_bursts(templates: Templates, spikes: Matched, rate_hz: float) -> Ints
         large, small = sorted((pair.one, pair.other), key=lambda unit: -size[unit])
         if abs(pair.lag) > MOST_LAG or size[small] > SMALLER * size[large]:
             continue
-        if follows(trains[small], trains[large], rate_hz, templates.rate_hz[[small, large]]):
+        if follows(trains[small], trains[large], rate_hz, float(templates.rate_hz[large])):
             into[into == into[small]] = into[large]
     return np.unique(into, return_inverse=True)[1].astype(np.int64)
 
 
-def follows(
-    small: Ints, large: Ints, rate_hz: float, each_hz: npt.NDArray[np.float64]
-) -> bool:
+def follows(small: Ints, large: Ints, rate_hz: float, large_hz: float) -> bool:
     """Whether one train's spikes come soon after another's, rather than before.
 
     Parameters
@@ -71,23 +68,20 @@ def follows(
         Samples, in order.
     rate_hz : float
         Samples per second.
-    each_hz : ndarray, shape (2,)
-        How often each fires.
+    large_hz : float
+        How often the large one fires.
     """
-    after, share = shares_after(small, large, rate_hz, float(each_hz[1]))
-    before, _ = shares_after(large, small, rate_hz, float(each_hz[0]))
-    return share >= SHARE and after >= EXCESS and after >= ORDERED * before
+    after, before = n_after(small, large, rate_hz), n_after(large, small, rate_hz)
+    chance = np.exp(-large_hz * AFTER_S[0]) - np.exp(-large_hz * AFTER_S[1])
+    least = max(SHARE, EXCESS * float(chance)) * small.size
+    return small.size > 0 and after >= least and after >= ORDERED * before
 
 
-def shares_after(
-    train: Ints, others: Ints, rate_hz: float, others_hz: float
-) -> tuple[float, float]:
-    """Share of spikes that come soon after another train's, over chance, and as it is."""
-    if not train.size or not others.size:
-        return 0.0, 0.0
+def n_after(train: Ints, others: Ints, rate_hz: float) -> int:
+    """How many spikes come soon after one of another train."""
+    if not others.size:
+        return 0
     least, most = (s * rate_hz for s in AFTER_S)
     before = np.searchsorted(others, train) - 1
     late = np.where(before >= 0, train - others[np.maximum(before, 0)], np.inf)
-    share = float(np.mean((late > least) & (late < most)))
-    chance = np.exp(-others_hz * AFTER_S[0]) - np.exp(-others_hz * AFTER_S[1])
-    return share / max(float(chance), 1e-9), share
+    return int(np.sum((late > least) & (late < most)))

@@ -6,19 +6,20 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.unimodality import two_heaps
+from nissl.annotators.spikes.own.unimodality import BIN_SD, ratio_of
 
 Features = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 N_START = 16
 N_DIMENSIONS = 10
 HEAPS = 4.0
-"""Log likelihood ratio from which two heaps are two (see `unimodality`)."""
+"""Log likelihood ratio from which two heaps are two (see `two_heaps`)."""
 N_ITERATIONS = 15
 LEAST = 12
 LOOSE = 0.04
-"""This part of a large unit's norm stands for a noise SD: templates and amplitudes are not exact."""
+"""So much of a large unit's norm stands for a noise SD: templates and amplitudes are not exact."""
 MOST_LEFT, MOST_SPREAD = 1.4, 0.35
 """Of a steady cluster: energy left by its mean over that of noise, and spread of its amplitudes."""
 
@@ -95,56 +96,62 @@ def _lloyd(features: Features, centres: Features, most: int) -> Ints:
 
 def join(features: Features, labels: Ints) -> Ints:
     """Join the nearest pairs of clusters while the line between them shows one heap."""
+    names, numbers = np.unique(labels, return_inverse=True)
+    joined = _joined(features.astype(np.float64), numbers.astype(np.int64), names.size)
+    return np.unique(joined, return_inverse=True)[1].astype(np.int64)
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _joined(features: Values, labels: Ints, n: int) -> Ints:
     labels = labels.copy()
-    settled: set[tuple[int, int]] = set()
+    sums, count = np.zeros((n, features.shape[1])), np.zeros(n, np.int64)
+    for i in range(len(labels)):
+        sums[labels[i]] += features[i]
+        count[labels[i]] += 1
+    settled = np.zeros((n, n), np.bool_)
     while True:
-        names = np.unique(labels)
-        if names.size < 2:
-            break
-        centres = np.stack([features[labels == k].mean(axis=0) for k in names])
-        apart = np.sum((centres[:, None] - centres[None]) ** 2, axis=2)
-        np.fill_diagonal(apart, np.inf)
-        pair = _next_pair(apart, names, settled)
-        if pair is None:
-            break
-        a, b = (int(names[i]) for i in pair)
-        if heaps(features[labels == a], features[labels == b]) < HEAPS:
-            labels[labels == b] = a
-            settled = {p for p in settled if a not in p and b not in p}
-        else:
-            settled.add((min(a, b), max(a, b)))
-    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        a, b = _next_pair(sums, count, settled)
+        if a < 0:
+            return labels
+        line = sums[b] / count[b] - sums[a] / count[a]
+        length = np.sqrt(np.sum(line**2))
+        statistic = 0.0
+        if length > 0:
+            line /= length
+            one, other = features[labels == a] @ line, features[labels == b] @ line
+            statistic = ratio_of(one, other, BIN_SD)
+        if statistic >= HEAPS:
+            settled[a, b] = settled[b, a] = True
+            continue
+        labels[labels == b] = a
+        sums[a] += sums[b]
+        count[a] += count[b]
+        count[b] = 0
+        settled[a] = False
+        settled[:, a] = False
 
 
-def heaps(one: Features, other: Features) -> float:
-    """Statistic of `two_heaps` along the line between two clusters' means."""
-    line = other.mean(axis=0) - one.mean(axis=0)
-    length = float(np.linalg.norm(line))
-    if not length > 0:
-        return 0.0
-    line /= length
-    return two_heaps((one @ line).astype(np.float64), (other @ line).astype(np.float64))
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _next_pair(sums: Values, count: Ints, settled: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Mutually nearest pair that has not been judged, the nearest of these; -1 without one."""
+    n = len(count)
+    nearest, least = np.full(n, -1), np.full(n, np.inf)
+    for i in range(n):
+        for j in range(n):
+            if i == j or count[i] == 0 or count[j] == 0 or settled[i, j]:
+                continue
+            apart = np.sum((sums[i] / count[i] - sums[j] / count[j]) ** 2)
+            if apart < least[i]:
+                nearest[i], least[i] = j, apart
+    best = -1
+    for i in range(n):
+        j = nearest[i]
+        if i < j and nearest[j] == i and (best < 0 or least[i] < least[best]):
+            best = i
+    return (best, nearest[best]) if best >= 0 else (-1, -1)
 
 
-def _next_pair(
-    apart: npt.NDArray[np.floating], names: Ints, settled: set[tuple[int, int]]
-) -> tuple[int, int] | None:
-    """Mutually nearest pair that has not been judged, the nearest first."""
-    found: list[tuple[float, int, int]] = []
-    open_apart = apart.copy()
-    for i, j in settled:
-        a, b = np.searchsorted(names, [i, j])
-        open_apart[a, b] = open_apart[b, a] = np.inf
-    nearest = np.argmin(open_apart, axis=1)
-    for i, j in enumerate(nearest):
-        if np.isfinite(open_apart[i, j]) and nearest[j] == i and i < j:
-            found.append((float(open_apart[i, j]), i, int(j)))
-    if not found:
-        return None
-    _, i, j = min(found)
-    return i, j
-
-def steady(features: Samples, labels: Ints) -> npt.NDArray[np.bool_]:
+def steady(features: Features, labels: Ints) -> npt.NDArray[np.bool_]:
     """Which clusters are of one waveform that comes again and again, but for noise and amplitude.
 
     What imperfect templates and overlaps leave of large spikes is never twice the same.

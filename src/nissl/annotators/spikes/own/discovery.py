@@ -45,7 +45,6 @@ Ints = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 
-
 @dataclass(frozen=True)
 class Round:
     """What one round looks for, and in how much of the samples.
@@ -59,12 +58,15 @@ class Round:
         these are there.
     seconds : float
         About so much is looked at, spread over all there is.
+    turns : int
+        How often units are matched, merged and refined at most, before a split; once less after.
     """
 
     threshold: float
     apart_s: float
     apart_um: float
     seconds: float
+    turns: int = 3
 
 
 ROUNDS = (
@@ -72,7 +74,7 @@ ROUNDS = (
     Round(12.0, 2e-3, 150.0, 20.0),
     Round(7.0, 1e-3, 100.0, 40.0),
     Round(5.2, 0.5e-3, 75.0, 40.0),
-    Round(7.0, 1e-3, 100.0, float("inf")),
+    Round(7.0, 1e-3, 100.0, float("inf"), 2),
 )
 """Large units first, then small ones, then those that fire too seldom for the others."""
 LEAST_SCORE = min(each.threshold for each in ROUNDS)
@@ -84,7 +86,6 @@ FLOOR = 0.65
 """Least amplitude while units are looked for: a spike of half a template is rather of a unit that
 has not been found yet."""
 LEAST_SPIKES = 15
-TURNS = 3
 LEAST_NORM = 25.0
 """Squared norm of a template below which nothing can be told from noise: five SDs."""
 
@@ -160,14 +161,15 @@ def discover(
             new = Templates(without_noise(means), shapes.basis, counts / part.seconds, windows)
             templates = joined(templates, new.kept(compact(new, counts)))
         if len(means) or not rare:
-            templates, residual, spikes = settle(part.pieces, templates)
-        parts, of = split(templates, residual, spikes, rng)
-        units = needed(part.pieces.z, templates, spikes, rate_hz, FLOOR)
+            templates, residual, spikes = settle(part.pieces, templates, residual, each.turns)
+        parts, of = split(templates, residual, spikes, rng, pool)
+        units = needed(part.pieces, templates, spikes, FLOOR)
         if len(parts) > len(templates) or not units.all():
-            templates, residual, spikes = settle(part.pieces, parts.kept(units[of]), 2)
+            templates = parts.kept(units[of])
+            templates, residual, spikes = settle(part.pieces, templates, residual, each.turns - 1)
         if told is not None:
             told(f"threshold {each.threshold:g}: {found.at.size} events, {len(templates)} units")
-    units = needed(part.pieces.z, templates, spikes, rate_hz, FLOOR)
+    units = needed(part.pieces, templates, spikes, FLOOR)
     if screen is not None:
         units &= neuronal(templates, spikes, part.raw, screen)
     return templates.kept(units), spikes.of_units(units)
@@ -230,12 +232,15 @@ def beside(
 
 
 def settle(
-    pieces: Pieces, templates: Templates, turns: int = TURNS
+    pieces: Pieces, templates: Templates, room: Samples, turns: int
 ) -> tuple[Templates, Samples, Matched]:
-    """Match, merge, refine and drop until the units stay as they are, or so many times."""
+    """Match, merge, refine and drop until the units stay as they are, or so many times.
+
+    The residual is written into `room`.
+    """
     for _ in range(turns):
         spikes = pieces.pursue(templates, FLOOR)
-        residual = pieces.subtract(spikes, templates)
+        residual = pieces.subtract(spikes, templates, room)
         merged, into = merge(templates, residual, spikes)
         settled = len(merged) == into.size
         spikes = replace(spikes, unit=into[spikes.unit])
@@ -245,7 +250,7 @@ def settle(
         if settled and len(templates) == len(merged):
             break
     spikes = pieces.pursue(templates, FLOOR)
-    return templates, pieces.subtract(spikes, templates), spikes
+    return templates, pieces.subtract(spikes, templates, room), spikes
 
 
 def sound(templates: Templates, count: Ints) -> Templates:

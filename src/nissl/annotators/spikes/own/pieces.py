@@ -65,7 +65,7 @@ class Pieces:
 
     def map(self, function: Callable[[A], B], many: Iterable[A]) -> Iterator[B]:
         """Results in order."""
-        return map(function, many) if self.pool is None else self.pool.map(function, many)
+        return mapped(self.pool, function, many)
 
     def pursue(self, templates: Templates, least: float) -> Matched:
         """Spikes of all units, as `pursuit.pursue` finds them in each piece."""
@@ -81,11 +81,13 @@ class Pieces:
         names = Matched.__dataclass_fields__
         return Matched(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
-    def subtract(self, spikes: Matched, templates: Templates) -> Samples:
-        """White samples without the spikes."""
+    def subtract(
+        self, spikes: Matched, templates: Templates, out: Samples | None = None
+    ) -> Samples:
+        """White samples without the spikes, in `out` where it is given."""
         if len(spikes):
             share(templates)
-        out = np.empty_like(self.z)
+        out = np.empty_like(self.z) if out is None else out
         bounds = np.searchsorted(spikes.at, [first for first, _ in self.edges] + [len(self.z)])
 
         def one(number: int) -> None:
@@ -118,6 +120,13 @@ def gaps(z: Samples, least: int) -> Ints:
     first, stop = change[::2], change[1::2]
     long = (stop - first >= least) & (first > 0) & (stop < len(z))
     return np.asarray((first[long] + stop[long]) // 2, dtype=np.int64)
+
+
+def mapped(
+    pool: ThreadPoolExecutor | None, function: Callable[[A], B], many: Iterable[A]
+) -> Iterator[B]:
+    """Results in order, by the pool's threads where there is one."""
+    return map(function, many) if pool is None else pool.map(function, many)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ other, so that it cannot follow their noise.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from nissl.annotators.spikes.own.clustering import (
     reduce_features,
     steady,
 )
+from nissl.annotators.spikes.own.pieces import mapped
 from nissl.annotators.spikes.own.projection import project_at, shifted
 from nissl.annotators.spikes.own.pursuit import Matched, used_amplitude
 from nissl.annotators.spikes.own.templates import Templates
@@ -35,13 +37,16 @@ FAR = 18
 """Samples by which doubles of a unit may come apart."""
 SAME = 0.12
 """Norm of the difference over the smaller norm below which they are."""
+ALONG, STRICT = 2.5, 12.0
+"""Two whose shapes differ by less, in noise SDs, are one at two amplitudes, as overlaps and bursts
+make them, unless the statistic of `two_heaps` is that large."""
 RATIO = 3
 N_CHANNELS = 12
 N_SPLIT_CHANNELS = 8
 MOST_SPIKES = 2000
 SPLIT_SHARE = 0.08
 STARTS = 3
-FEWEST, OTHER, SMALL = 15, 5.0, 7.0
+FEWEST, OTHER, SMALL = 25, 3.0, 7.0
 """Or so many spikes of one waveform, in noise SDs that far from the unit's at any amplitude, and
 that large: the smallest units are mixtures."""
 
@@ -194,6 +199,17 @@ def between(one: Samples, other: Samples, norm: float, slope: Samples | None = N
     return two_heaps(_thinned(first, most), _thinned(second, most), width)
 
 
+def limit(shape: float) -> float:
+    """Statistic of `two_heaps` from which two are two.
+
+    Parameters
+    ----------
+    shape : float
+        How far they are apart at any amplitude, noise SDs.
+    """
+    return HEAPS if shape >= ALONG else STRICT
+
+
 def _thinned(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
     """Evenly taken from all, so that a large unit does not hide a small one."""
     if values.size <= most:
@@ -228,7 +244,9 @@ def merge(templates: Templates, residual: Samples, spikes: Matched) -> tuple[Tem
         if pair.one in done or pair.other in done:
             continue
         same = pair.difference < SAME
-        if same or apartness(templates, residual, spikes, pair) < HEAPS:
+        norm = float(np.sqrt(min(templates.norms[pair.one], templates.norms[pair.other])))
+        shape = norm * float(np.sqrt(max(1 - pair.likeness**2, 0)))
+        if same or apartness(templates, residual, spikes, pair) < limit(shape):
             keep, gone = pair.one, pair.other
             if count[gone] > count[keep]:
                 keep, gone = gone, keep
@@ -241,9 +259,21 @@ def merge(templates: Templates, residual: Samples, spikes: Matched) -> tuple[Tem
 
 
 def split(
-    templates: Templates, residual: Samples, spikes: Matched, rng: np.random.Generator
+    templates: Templates,
+    residual: Samples,
+    spikes: Matched,
+    rng: np.random.Generator,
+    pool: ThreadPoolExecutor | None = None,
 ) -> tuple[Templates, Ints]:
     """Units whose spikes make several heaps, taken apart.
+
+    Parameters
+    ----------
+    templates, residual, spikes
+        As of `cleaned`.
+    rng : numpy Generator
+    pool : ThreadPoolExecutor, optional
+        Units are shared among its threads, with the same result.
 
     Returns
     -------
@@ -251,55 +281,68 @@ def split(
     of : ndarray, shape (n_parts,), int64
         The unit that each was part of.
     """
-    waves, rates, of = [], [], []
-    for unit in range(len(templates)):
-        power = np.sum(templates.waveforms[unit] ** 2, axis=0)
-        channels = np.sort(np.argsort(-power, kind="stable")[:N_SPLIT_CHANNELS])
-        features, rows = cleaned(templates, residual, spikes, unit, channels, most=4000)
-        labels = np.zeros(rows.size, np.int64)
-        if rows.size >= 4 * LEAST:
-            labels = _distinct(reduce_features(features), rng, float(templates.norms[unit]) ** 0.5)
-        size = np.bincount(labels, minlength=1) / max(rows.size, 1)
-        parts = np.flatnonzero((size >= SPLIT_SHARE) | _others(features, labels))
-        if parts.size < 2:
-            waves.append(templates.waveforms[unit])
-            rates.append(templates.rate_hz[unit])
-            of.append(unit)
-            continue
-        for part in parts:
-            waves.append(_part(templates, residual, spikes, unit, rows[labels == part]))
-            rates.append(templates.rate_hz[unit] * size[part])
-            of.append(unit)
-    numbers = np.asarray(of, dtype=np.int64)
-    if len(waves) == len(templates):
-        return templates, numbers
-    return replace(templates, waveforms=np.stack(waves), rate_hz=np.asarray(rates)), numbers
+    seeds = rng.integers(2**63, size=len(templates))
+    templates.moved_basis  # noqa: B018, before threads share it
+
+    def one(unit: int) -> tuple[list[Samples], list[float]]:
+        return _parts(templates, residual, spikes, unit, np.random.default_rng(seeds[unit]))
+
+    parts = list(mapped(pool, one, range(len(templates))))
+    of = np.repeat(np.arange(len(templates)), [len(rates) for _, rates in parts])
+    if of.size == len(templates):
+        return templates, of
+    waves = np.stack([wave for own, _ in parts for wave in own])
+    rates = np.asarray([rate for _, own in parts for rate in own])
+    return replace(templates, waveforms=waves, rate_hz=rates), of
+
+
+def _parts(
+    templates: Templates, residual: Samples, spikes: Matched, unit: int, rng: np.random.Generator
+) -> tuple[list[Samples], list[float]]:
+    """Waveforms and rates of a unit's parts; its own where it is one."""
+    power = np.sum(templates.waveforms[unit] ** 2, axis=0)
+    channels = np.sort(np.argsort(-power, kind="stable")[:N_SPLIT_CHANNELS])
+    features, rows = cleaned(templates, residual, spikes, unit, channels, most=4000)
+    labels = np.zeros(rows.size, np.int64)
+    if rows.size >= 4 * LEAST:
+        labels = _distinct(features, rng, float(templates.norms[unit]) ** 0.5)
+    size = np.bincount(labels, minlength=1) / max(rows.size, 1)
+    parts = np.flatnonzero((size >= SPLIT_SHARE) | _others(features, labels))
+    rate = float(templates.rate_hz[unit])
+    if parts.size < 2:
+        return [templates.waveforms[unit]], [rate]
+    waves = [_part(templates, residual, spikes, unit, rows[labels == part]) for part in parts]
+    return waves, (rate * size[parts]).tolist()
 
 
 def _distinct(features: Samples, rng: np.random.Generator, norm: float) -> Ints:
     """Clusters that are two by halves: the most that any of some starts finds."""
-    best = np.zeros(len(features), np.int64)
+    best, reduced = np.zeros(len(features), np.int64), reduce_features(features)
     for _ in range(STARTS):
-        labels = cluster(features, rng)
+        labels = cluster(reduced, rng)
         if not labels.any():  # many small clusters join one by one where two large ones would not
-            labels = kmeans(features, 2, rng)
-        apart = _apart(features, labels, norm)
+            labels = kmeans(reduced, 2, rng)
+        apart = _apart(features.reshape(len(features), -1), reduced, labels, norm)
         if apart.max() > best.max():
             best = apart
     return best
 
 
-def _apart(features: Samples, labels: Ints, norm: float) -> Ints:
+def _apart(flat: Samples, reduced: Samples, labels: Ints, norm: float) -> Ints:
     """Clusters joined that are no farther apart than what subtraction leaves, or one by halves."""
     labels = labels.copy()
     settled: set[tuple[int, int]] = set()
     while True:
-        pair = _nearest(features, labels, settled)
+        pair = _nearest(reduced, labels, settled)
         if pair is None:
             return np.unique(labels, return_inverse=True)[1].astype(np.int64)
-        one, other = features[labels == pair[0]], features[labels == pair[1]]
-        apart = float(np.linalg.norm(one.mean(axis=0) - other.mean(axis=0)))
-        if apart < SAME * norm or between(one, other, norm) < HEAPS:
+        one, other = (labels == k for k in pair)
+        first, second = flat[one].mean(axis=0), flat[other].mean(axis=0)
+        if np.linalg.norm(first) < np.linalg.norm(second):
+            first, second = second, first
+        shape = float(np.linalg.norm(second - first * (first @ second) / (first @ first)))
+        near = float(np.linalg.norm(first - second)) < SAME * norm
+        if near or between(reduced[one], reduced[other], norm) < limit(shape):
             labels[labels == pair[1]] = pair[0]
             settled = {p for p in settled if not set(p) & set(pair)}
         else:

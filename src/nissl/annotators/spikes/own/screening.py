@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.pieces import Pieces, share
 from nissl.annotators.spikes.own.pursuit import Matched, pursue, subtract
 from nissl.annotators.spikes.own.templates import Templates
 
@@ -24,9 +25,9 @@ LOCKED_S = 1e-3
 LOCKED = 0.5
 """Share of spikes, beyond chance, that come with larger units' from which a unit is none."""
 N_STRETCHES = 25
-LEAST_ENERGY = 12.0
-"""Energy that each spike must explain which nothing else does. Two units that differ by 4 noise SDs
-still explain 16 that the other does not."""
+LEAST_ENERGY = 6.0
+"""Energy that each spike must explain which nothing else does. Of two units that differ by 4 noise
+SDs one explained 9 that the other did not; what is no unit explains none."""
 LEAST_PART = 0.15
 """And this part of its norm, squared: so much an imperfect template of another may leave."""
 
@@ -105,12 +106,23 @@ def explained_alone(
     return float(np.median(left(others) - left(templates)))
 
 
-def needed(z: Samples, templates: Templates, spikes: Matched, rate_hz: float, floor: float) -> Mask:
+def needed(pieces: Pieces, templates: Templates, spikes: Matched, floor: float) -> Mask:
     """Which units are units, shape (n_units,).
 
     What nothing misses goes first, the least missed before the others, each judged anew without
     those that went: of two units that stand for one, one stays.
+
+    Parameters
+    ----------
+    pieces : Pieces
+        White samples.
+    templates : Templates
+    spikes : Matched
+        Found with them.
+    floor : float
+        Least amplitude of a spike.
     """
+    z, rate_hz = pieces.z, pieces.rate_hz
     kept = locked(templates, spikes, len(z), rate_hz) < LOCKED
 
     def alone(unit: int) -> float:
@@ -118,8 +130,10 @@ def needed(z: Samples, templates: Templates, spikes: Matched, rate_hz: float, fl
         own = spikes.of_units(kept)
         return explained_alone(z, templates.kept(kept), own, here, rate_hz, floor)
 
-    first = [(alone(int(unit)), int(unit)) for unit in np.flatnonzero(kept)]
-    for energy, unit in sorted(first):
+    share(templates)
+    units = np.flatnonzero(kept).tolist()
+    first = list(pieces.map(alone, units))
+    for energy, unit in sorted(zip(first, units, strict=True)):
         least = max(LEAST_ENERGY, LEAST_PART**2 * float(templates.norms[unit]))
         if energy < least and alone(unit) < least:
             kept[unit] = False

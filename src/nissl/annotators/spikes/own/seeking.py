@@ -17,7 +17,7 @@ from nissl.annotators.spikes.own.artifacts import CAREFUL, Screen, silenced
 from nissl.annotators.spikes.own.bursts import rejoin_bursts
 from nissl.annotators.spikes.own.discovery import discover
 from nissl.annotators.spikes.own.front import Front, looks, white
-from nissl.annotators.spikes.own.pieces import threads
+from nissl.annotators.spikes.own.pieces import mapped, threads
 from nissl.annotators.spikes.own.pursuit import Matched
 from nissl.annotators.spikes.own.rejoining import rejoin
 from nissl.annotators.spikes.own.resting import Rest
@@ -59,15 +59,22 @@ class Sought:
     block: Ints
 
 
-def sought(signal: Signal, front: Front, seconds: float = DISCOVERY_S) -> Sought:
+def sought(
+    signal: Signal,
+    front: Front,
+    seconds: float = DISCOVERY_S,
+    pool: ThreadPoolExecutor | None = None,
+) -> Sought:
     """Stretches spread over the recording; of moving tissue many short ones."""
     n_channels, step = len(front.whitening.matrix), front.band.step
     seconds = min(seconds, MOST_VALUES / (front.rate_hz * n_channels))
     length_s = LOOK_S if front.rest is None else MOVING_LOOK_S
     gap = np.zeros((round(0.01 * front.rate_hz), n_channels), np.float32)
     pieces, blocks = [], []
-    for segment, start, stop in looks(signal, max(1, round(seconds / length_s)), length_s):
-        z = white(signal, front, segment, start, stop)
+    chosen = looks(signal, max(1, round(seconds / length_s)), length_s)
+    for (_, start, _), z in zip(
+        chosen, mapped(pool, lambda look: white(signal, front, *look), chosen), strict=True
+    ):
         pieces += [z, gap]
         if front.rest is not None:
             blocks += [front.rest.block(start, len(z), step), np.full(len(gap), -1)]
@@ -95,8 +102,8 @@ def seek(
         return _seek_zones(signal, front, position_um, zones, context, stage)
     context.progress.start(stage, None, "rounds")
     try:
-        part = sought(signal, front)
         with threads(context.workers) as pool:
+            part = sought(signal, front, pool=pool)
             found = discover(
                 part.z,
                 position_um,
@@ -215,9 +222,9 @@ def _seek_zone(
     workers: int,
 ) -> Part | None:
     place = position_um[zone.channels]
-    part = sought(signal, front_of(front, zone, position_um), seconds)
     rng = np.random.default_rng(seed)
     with threads(workers) as pool:
+        part = sought(signal, front_of(front, zone, position_um), seconds, pool)
         found = discover(part.z, place, front.rate_hz, rng, shapes=shapes, pool=pool)
     if found is None or not len(found[0]):
         return None
