@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # numba takes a second to load
     from nissl.annotators.spikes.own.motion import Motion
 
 NAME = "spikes/nissl"
-VERSION = "2"
+VERSION = "3"
 PROMISES = Promises(chunked=False, deterministic=True, memory="measured")
 PACKAGES = ("spikeinterface", "numba")
 DEFAULTS: dict[str, Any] = {
