@@ -44,7 +44,7 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt $(FRONT_END)
 	@echo "Installing nissl[ephys] into $(VENV) (one to three minutes, once) ..."
 	$(PIP) -e ".[ephys]"
 	@echo "Compiling the sorter's functions, once ..."
-	@$(BIN)/python -W ignore -m nissl.annotators.spikes.warm spikes/tridesclous2
+	@$(BIN)/python -W ignore -m nissl.annotators.spikes.warm spikes/nissl
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt $(FRONT_END)

@@ -18,7 +18,7 @@ def test_demo_finds_the_true_units(demo):
 
 def test_demo_reports_on_every_unit(demo):
     html = (demo.study / "reports/simulated-0.spikes.html").read_text()
-    found = int(re.search(r"(\d+) units by spikes/tridesclous2", demo.result.err)[1])
+    found = int(re.search(r"(\d+) units by spikes/nissl", demo.result.err)[1])
     assert html.count("<article") == found > 0
     assert "Raw traces" in html
 

@@ -30,7 +30,7 @@ Out = Annotated[Path, typer.Option(help="Project folder that receives the demo."
 @demos.command("spikes")
 def spikes(
     out: Out = Path("study"),
-    method: Annotated[str, typer.Option(help="Task or method.")] = "spikes/tridesclous2",
+    method: Annotated[str, typer.Option(help="Task or method.")] = "spikes/nissl",
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
     seconds: Annotated[float, typer.Option(help="Length of the recording.")] = 30.0,
     channels: Annotated[int, typer.Option(help="Contacts of the probe.")] = 12,

@@ -26,12 +26,12 @@ SPIKES = Task(
     vocabulary=Vocabulary(("unit",)),
     needs=(),
     methods=(
+        "spikes/nissl",
         "spikes/lupin",
         "spikes/tridesclous2",
         "spikes/spykingcircus2",
         "spikes/mountainsort5",
         "spikes/kilosort4",
-        "spikes/nissl",
     ),
     describe=describe,
     update=update,
