@@ -139,13 +139,28 @@ def silenced(z: Samples, screen: Screen | None, limits: tuple[float, float] = SU
     """
     if screen is None:
         return z
+    at, channel = artifacts_of(z, screen, limits)
+    return without(z, screen, at, channel) if at.size else z
+
+
+def artifacts_of(z: Samples, screen: Screen, limits: tuple[float, float]) -> tuple[Ints, Ints]:
+    """Sample and channel of what the network takes for artifacts, each shape (n_events,).
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, n_channels), float32
+    screen : Screen
+    limits : tuple of float
+        `SURE` or `CAREFUL`.
+    """
     large = crossings(z, screen.position_um, limits[0], screen.rate_hz)
-    p = screen(z, large.at, large.channel)[:, CLASSES.index("artifact")]
-    artifact = p >= limits[1]
-    if not artifact.any():
-        return z
+    artifact = screen(z, large.at, large.channel)[:, CLASSES.index("artifact")] >= limits[1]
+    return large.at[artifact], large.channel[artifact]
+
+
+def without(z: Samples, screen: Screen, at: Ints, channel: Ints) -> Samples:
+    """White samples with zeros around events, on the channels near each."""
     reach = round(SILENCE_S * screen.rate_hz)
-    at, channel = large.at[artifact], large.channel[artifact]
     held = np.zeros(z.shape, bool)
     for t, c in zip(at.tolist(), channel.tolist(), strict=True):
         held[max(t - reach, 0) : t + reach + 1, c] = True

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from nissl.annotators.spikes.own.artifacts import Screen, silenced
+from nissl.annotators.spikes.own.artifacts import Screen
 from nissl.annotators.spikes.own.front import Front, white
 from nissl.annotators.spikes.own.pieces import share
-from nissl.annotators.spikes.own.pursuit import Matched, pursue
+from nissl.annotators.spikes.own.pursuit import Matched
+from nissl.annotators.spikes.own.sparing import pursue_screened
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.clock import Segment
 from nissl.data import Signal
@@ -175,7 +176,7 @@ def match_chunk(job: Job, screen: Screen | None, number: int, start: int) -> Pla
     before = min(halo, (start - segment.start) // step)
     first = start - before * step
     z = white(job.signal, job.front, segment, first, min(stop + halo * step, segment.stop))
-    spikes = pursue(silenced(z, screen), templates, job.front.rate_hz)
+    _, spikes = pursue_screened(z, templates, job.front.rate_hz, screen)
     late = spikes.at.astype(np.float64) + spikes.shift
     exact = first + late * step
     own = (spikes.at >= before) & (first + spikes.at * step < stop)

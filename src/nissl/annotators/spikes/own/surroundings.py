@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.artifacts import Screen, silenced
+from nissl.annotators.spikes.own.artifacts import Screen
 from nissl.annotators.spikes.own.front import white
-from nissl.annotators.spikes.own.pursuit import Matched, pursue
+from nissl.annotators.spikes.own.pursuit import Matched
 from nissl.annotators.spikes.own.sorter import Fitted
+from nissl.annotators.spikes.own.sparing import pursue_screened
 from nissl.clock import Segment
 from nissl.data import Signal
 from nissl.errors import BadArgumentError
@@ -87,8 +88,8 @@ def surroundings(
     middle = (sample + front.delay - segment.start) // step
     first = segment.start + max(0, middle - reach) * step
     stop = min(segment.start + (middle + reach + 1) * step, segment.stop)
-    z = silenced(white(signal, front, segment, min(first, stop - 1), stop), screen)
-    spikes = pursue(z, templates, front.rate_hz)
+    raw = white(signal, front, segment, min(first, stop - 1), stop)
+    z, spikes = pursue_screened(raw, templates, front.rate_hz, screen)
     exact = first + (spikes.at + spikes.shift.astype(np.float64)) * step
     told = np.round(exact).astype(np.int64) - front.delay
     return Surroundings(first, z, spikes, np.clip(told, segment.start, segment.stop - 1))
