@@ -50,9 +50,9 @@ class TestNissl(AnnotatorContract):
         assert steps == {"bad_channels": "nissl", "bandpass": NISSL.name, "whitening": NISSL.name}
 
 
-def test_it_is_known_and_not_the_default():
+def test_it_is_known_and_the_default():
     assert "spikes/nissl" in ANNOTATORS
-    assert resolve("spikes")[1].name != "spikes/nissl"
+    assert resolve("spikes")[1].name == "spikes/nissl"
 
 
 def fitted_to(signal, tmp_path, seed=0):
