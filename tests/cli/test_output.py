@@ -11,7 +11,6 @@ COMMANDS = (
     ["tasks", "spikes/tridesclous2"],
     ["doctor"],
     ["show", "{study}"],
-    ["show", "{study}", "--source", "simulated-0"],
     ["verify", "{study}"],
     ["report", "{study}"],
     ["export", "{study}", "{tmp}", "--to", "csv"],
@@ -49,6 +48,18 @@ def test_cells_are_shown_as_they_are(capsys, monkeypatch):
 def test_every_table_comes_as_json(nissl, demo, tmp_path, words):
     filled = [w.format(study=demo.study, tmp=tmp_path) for w in words]
     result = nissl(*filled, "--json")
+    assert result.code == 0, result.err
+    rows = strict(result.out)
+    assert rows
+    assert len({tuple(row) for row in rows}) == 1, "every row has the same columns"
+
+
+def test_findings_come_as_json(nissl, tmp_path):
+    study = tmp_path / "doubtful"
+    short = ("--method", "spikes/tridesclous2", "--seconds", 12)  # a sorter that gets warnings
+    made = nissl("demo", "spikes", "--out", study, *short)
+    assert made.code == 0, made.err
+    result = nissl("show", study, "--source", "simulated-0", "--json")
     assert result.code == 0, result.err
     rows = strict(result.out)
     assert rows
