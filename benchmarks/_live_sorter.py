@@ -19,8 +19,9 @@ from _common import machine
 from nissl.annotators.spikes.own.estimating import mean_waveforms, refine
 from nissl.annotators.spikes.own.front import fit_front, white
 from nissl.annotators.spikes.own.projection import phases
-from nissl.annotators.spikes.own.pursuit import pursue, subtract
+from nissl.annotators.spikes.own.pursuit import pursue
 from nissl.annotators.spikes.own.sorter import Fitted, match
+from nissl.annotators.spikes.own.subtraction import subtract
 from nissl.annotators.spikes.own.taught import TaughtShank, TaughtSorter
 from nissl.annotators.spikes.own.templates import Templates, without_noise
 from nissl.annotators.spikes.own.windows import Windows

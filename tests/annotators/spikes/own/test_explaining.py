@@ -7,8 +7,9 @@ import pytest
 
 from nissl.annotators.spikes.own.explaining import deciding, explain
 from nissl.annotators.spikes.own.projection import phases, shifted
-from nissl.annotators.spikes.own.pursuit import pursue, subtract
+from nissl.annotators.spikes.own.pursuit import pursue
 from nissl.annotators.spikes.own.sorter import Fitted
+from nissl.annotators.spikes.own.subtraction import subtract
 from nissl.annotators.spikes.own.surroundings import Surroundings
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.annotators.spikes.own.windows import Windows

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from nissl.annotators.spikes.own.pieces import Pieces, gaps, threads
-from nissl.annotators.spikes.own.pursuit import pursue, subtract
+from nissl.annotators.spikes.own.pursuit import pursue
+from nissl.annotators.spikes.own.subtraction import subtract
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.annotators.spikes.own.windows import Windows
 

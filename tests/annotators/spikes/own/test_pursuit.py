@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from nissl.annotators.spikes.own.projection import phases, project, project_at, shifted
-from nissl.annotators.spikes.own.pursuit import pursue, subtract
+from nissl.annotators.spikes.own.pursuit import pursue
 from nissl.annotators.spikes.own.scoring import scores_of
+from nissl.annotators.spikes.own.subtraction import subtract
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.annotators.spikes.own.windows import Windows
 

@@ -6,8 +6,9 @@ import pytest
 from nissl.annotators.spikes.own.estimating import STEP, mean_waveforms, refine, steps
 from nissl.annotators.spikes.own.pieces import Pieces
 from nissl.annotators.spikes.own.projection import phases, shifted
-from nissl.annotators.spikes.own.pursuit import pursue, subtract
+from nissl.annotators.spikes.own.pursuit import pursue
 from nissl.annotators.spikes.own.screening import explained_alone, locked, needed
+from nissl.annotators.spikes.own.subtraction import subtract
 from nissl.annotators.spikes.own.templates import Templates, on_their_peaks
 from nissl.annotators.spikes.own.windows import Windows
 

@@ -8,7 +8,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.pursuit import Matched, used_amplitude
+from nissl.annotators.spikes.own.pursuit import Matched
+from nissl.annotators.spikes.own.subtraction import used_amplitude
 from nissl.annotators.spikes.own.templates import Templates, without_noise
 
 Samples = npt.NDArray[np.float32]
@@ -28,7 +29,7 @@ def refine(
     templates : Templates
         That the spikes were found with.
     residual : ndarray, shape (n, n_channels), float32
-        From `pursuit.subtract`.
+        From `subtraction.subtract`.
     spikes : Matched
     seconds : float
         Time that the samples stand for.

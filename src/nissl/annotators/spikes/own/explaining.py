@@ -21,10 +21,9 @@ from nissl.annotators.spikes.own.pursuit import (
     PRIOR,
     RIVAL_MS,
     costs,
-    subtract,
-    used_amplitude,
 )
 from nissl.annotators.spikes.own.sorter import Fitted
+from nissl.annotators.spikes.own.subtraction import subtract, used_amplitude
 from nissl.annotators.spikes.own.surroundings import Surroundings, units_of
 from nissl.annotators.spikes.own.templates import Templates
 

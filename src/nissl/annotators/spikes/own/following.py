@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.own.projection import N_PHASES
-from nissl.annotators.spikes.own.pursuit import Matched, no_spikes, subtract, used_amplitude
+from nissl.annotators.spikes.own.pursuit import Matched, no_spikes
+from nissl.annotators.spikes.own.subtraction import subtract, used_amplitude
 from nissl.annotators.spikes.own.templates import Templates, correlograms, padded, spectra
 from nissl.errors import BadArgumentError
 

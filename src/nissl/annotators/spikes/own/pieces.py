@@ -17,7 +17,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.pursuit import Matched, no_spikes, pursue, subtract
+from nissl.annotators.spikes.own.pursuit import Matched, no_spikes, pursue
+from nissl.annotators.spikes.own.subtraction import subtract
 from nissl.annotators.spikes.own.templates import Templates
 
 Samples = npt.NDArray[np.float32]

@@ -24,7 +24,8 @@ from nissl.annotators.spikes.own.clustering import (
 )
 from nissl.annotators.spikes.own.pieces import mapped
 from nissl.annotators.spikes.own.projection import project_at, shifted
-from nissl.annotators.spikes.own.pursuit import Matched, used_amplitude
+from nissl.annotators.spikes.own.pursuit import Matched
+from nissl.annotators.spikes.own.subtraction import used_amplitude
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.annotators.spikes.own.unimodality import BIN_SD, two_heaps
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.own.pieces import Pieces, share
-from nissl.annotators.spikes.own.pursuit import Matched, pursue, subtract
+from nissl.annotators.spikes.own.pursuit import Matched, pursue
+from nissl.annotators.spikes.own.subtraction import subtract
 from nissl.annotators.spikes.own.templates import Templates
 
 Samples = npt.NDArray[np.float32]

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.own.artifacts import SILENCE_UM, SURE, Screen, artifacts_of, without
-from nissl.annotators.spikes.own.pursuit import Matched, pursue, subtract
+from nissl.annotators.spikes.own.pursuit import Matched, pursue
+from nissl.annotators.spikes.own.subtraction import subtract
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.annotators.spikes.own.whitening import neighbours
 

@@ -18,14 +18,9 @@ import numpy.typing as npt
 
 from nissl.annotators.spikes.own.following import Following
 from nissl.annotators.spikes.own.front import Front
-from nissl.annotators.spikes.own.pursuit import (
-    Matched,
-    no_spikes,
-    pursue_scores,
-    take_out,
-    used_amplitude,
-)
+from nissl.annotators.spikes.own.pursuit import Matched, no_spikes, pursue_scores, take_out
 from nissl.annotators.spikes.own.scoring import scores_of
+from nissl.annotators.spikes.own.subtraction import used_amplitude
 from nissl.annotators.spikes.own.templates import Templates
 from nissl.annotators.spikes.own.white_stream import WhiteStream
 
