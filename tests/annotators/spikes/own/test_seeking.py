@@ -7,7 +7,7 @@ import pytest
 
 from nissl.annotators.spikes.own import discovery, seeking, zones
 from nissl.annotators.spikes.own.front import fit_front
-from nissl.annotators.spikes.own.seeking import seek, sought, zones_at_once
+from nissl.annotators.spikes.own.seeking import seek, sought, together, zones_at_once
 from nissl.annotators.spikes.simulate import simulate
 from nissl.run.context import Context
 
@@ -70,3 +70,10 @@ def test_rounds_on_a_part_find_the_same_large_units(parts, tmp_path, monkeypatch
         mains.append(sorted(found.main[found.norms > 150].tolist()))
     assert mains[0] == mains[1]
     assert len(mains[0]) >= 2
+
+
+def test_templates_are_one_unit_by_either_count_and_in_turn():
+    bursts, pieces = np.array([0, 0, 1, 2, 3, 3]), np.array([0, 1, 1, 2, 3, 4])
+    np.testing.assert_array_equal(together(bursts, pieces), [0, 0, 0, 1, 2, 2])
+    np.testing.assert_array_equal(together(np.arange(3), np.arange(3)), [0, 1, 2])
+    np.testing.assert_array_equal(together(np.array([1, 0, 1]), np.arange(3)), [0, 1, 0])

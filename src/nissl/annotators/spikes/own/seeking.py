@@ -138,18 +138,22 @@ def units_of(
 
 
 def together(one: Ints, other: Ints) -> Ints:
-    """Units of templates that are of one unit by either count, in order of the templates."""
-    out, joined = one, True
-    while joined:
-        lowest = np.full(other.max() + 1, out.max() + 1)
-        np.minimum.at(lowest, other, out)
-        new = lowest[other]
-        back = np.full(out.max() + 1, out.max() + 1)
-        np.minimum.at(back, out, new)
-        new = back[out]
-        joined = not np.array_equal(new, out)
-        out = new
-    return np.unique(out, return_inverse=True)[1].astype(np.int64)
+    """Units of templates that are of one unit by either count, or by both in turn.
+
+    Parameters
+    ----------
+    one, other : ndarray, shape (n_templates,), int64
+        Two counts of which unit each template belongs to.
+
+    Returns
+    -------
+    ndarray, shape (n_templates,), int64
+        0 to n_units - 1, in order of the templates.
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    same = (one[:, None] == one) | (other[:, None] == other)
+    return np.asarray(connected_components(same, directed=False)[1], dtype=np.int64)
 
 
 def _seek_zones(
