@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from _common import machine
-from nissl.annotators.spikes.own.estimating import mean_waveforms, refine
-from nissl.annotators.spikes.own.front import fit_front, white
-from nissl.annotators.spikes.own.projection import phases
-from nissl.annotators.spikes.own.pursuit import pursue
+from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter
+from nissl.annotators.spikes.own.matching.pursuit import pursue
+from nissl.annotators.spikes.own.matching.subtraction import subtract
+from nissl.annotators.spikes.own.preprocessing.front import fit_front, white
 from nissl.annotators.spikes.own.sorter import Fitted, match
-from nissl.annotators.spikes.own.subtraction import subtract
-from nissl.annotators.spikes.own.taught import TaughtShank, TaughtSorter
-from nissl.annotators.spikes.own.templates import Templates, without_noise
+from nissl.annotators.spikes.own.templates.estimating import mean_waveforms, refine
+from nissl.annotators.spikes.own.templates.projection import phases
+from nissl.annotators.spikes.own.templates.templates import Templates, without_noise
 from nissl.annotators.spikes.own.windows import Windows
 from nissl.annotators.spikes.simulate import simulate
 from nissl.data import Signal

@@ -1,7 +1,7 @@
 """The sorter's learned screen against its matched filter, and with it against without.
 
 ``python benchmarks/learned_detector.py NETWORK [NETWORK ...] --data FOLDER --out FILE`` takes
-files of weights that `nissl.annotators.spikes.own.train_screen` wrote (several seeds), makes the
+files of weights that `nissl.annotators.spikes.own.screen.train` wrote (several seeds), makes the
 recordings that it is scored on, and writes JSON: recall by signal-to-noise ratio at equal false
 alarms, artifacts called artifacts, and with ``--units`` what discovery makes of contaminated
 recordings.
@@ -19,16 +19,17 @@ from typing import Any
 import numpy as np
 
 from nissl.annotators.spikes.background import load_locust
-from nissl.annotators.spikes.own.artifacts import Screen, silenced
-from nissl.annotators.spikes.own.detection import (
+from nissl.annotators.spikes.own.finding.detection import (
     APART_S,
     APART_UM,
     _peaks,
     footprints,
     matched,
 )
-from nissl.annotators.spikes.own.discovery import learn_shapes
-from nissl.annotators.spikes.own.screen_examples import (
+from nissl.annotators.spikes.own.finding.discovery import learn_shapes
+from nissl.annotators.spikes.own.preprocessing.whitening import neighbours
+from nissl.annotators.spikes.own.screen.artifacts import Screen, silenced
+from nissl.annotators.spikes.own.screen.examples import (
     ARTIFACT,
     NOISE,
     OVERLAP,
@@ -38,15 +39,14 @@ from nissl.annotators.spikes.own.screen_examples import (
     events_of,
     known,
 )
-from nissl.annotators.spikes.own.screen_network import (
+from nissl.annotators.spikes.own.screen.network import (
     ScreenNetwork,
     from_arrays,
     from_safetensors,
     probabilities,
 )
-from nissl.annotators.spikes.own.train_screen import TEST, TEST_SECONDS, pools, recording
-from nissl.annotators.spikes.own.vicinity import LENGTH, N_NEAR, nearest, vicinities
-from nissl.annotators.spikes.own.whitening import neighbours
+from nissl.annotators.spikes.own.screen.train import TEST, TEST_SECONDS, pools, recording
+from nissl.annotators.spikes.own.screen.vicinity import LENGTH, N_NEAR, nearest, vicinities
 from nissl.annotators.spikes.own.windows import Windows
 
 BANDS = ((0, 4), (4, 6), (6, 8), (8, 12), (12, 1000))
@@ -189,7 +189,7 @@ def units(k: Known, screened: bool, seed: int) -> Any:
     """
     from unittest.mock import patch
 
-    from nissl.annotators.spikes.own import discovery
+    from nissl.annotators.spikes.own.finding import discovery
 
     began = time.process_time()
     rng = np.random.default_rng(seed)

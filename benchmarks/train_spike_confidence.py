@@ -1,7 +1,8 @@
 """Train the confidence of spikes of `spikes/nissl` on recordings whose spikes are known.
 
     python benchmarks/train_spike_confidence.py --train ../shared/data \
-        --out build/benchmarks/confidence --write src/nissl/annotators/spikes/own/confidence.json
+        --out build/benchmarks/confidence \
+        --write src/nissl/annotators/spikes/own/confidence/model.json
 
 Recordings: simulated without and with drift, and hybrids of real units that are there to tune on;
 none of their seeds is reported on by `spikes.py`. Among their units are decoys, so that chance is
@@ -28,10 +29,10 @@ import nissl
 from _common import arguments
 from _spikes_specs import Spec
 from _spikes_work import make
-from nissl.annotators.spikes.own.confidence import Weighing, terms
-from nissl.annotators.spikes.own.evidence import COLUMNS
+from nissl.annotators.spikes.own.confidence.evidence import COLUMNS
+from nissl.annotators.spikes.own.confidence.model import Weighing, terms
 from nissl.annotators.spikes.own.sorter import Fitted, evidence_of, fit, matched_spikes
-from nissl.annotators.spikes.own.templates import Templates
+from nissl.annotators.spikes.own.templates.templates import Templates
 from nissl.annotators.spikes.rawfile import describe_raw, raw_options
 from nissl.run.context import Context
 

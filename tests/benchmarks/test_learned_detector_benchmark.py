@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nissl.annotators.spikes.own.screen_examples import Known
+from nissl.annotators.spikes.own.screen.examples import Known
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

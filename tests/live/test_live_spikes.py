@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.annotators.spikes.own.planted import N_CHANNELS, RATE_HZ, planted, taught
 
-from nissl.annotators.spikes.own.stream import SpikeStream
-from nissl.annotators.spikes.own.taught import save_taught
+from nissl.annotators.spikes.own.live.stream import SpikeStream
+from nissl.annotators.spikes.own.live.taught import save_taught
 from nissl.clock import Clock
 from nissl.data import Signal
 from nissl.data.channels import ChannelTable

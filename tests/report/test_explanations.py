@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nissl.annotators.spikes.own.expectations import Expected
-from nissl.annotators.spikes.own.explaining import Explained
-from nissl.annotators.spikes.own.explaining_units import Rival, UnitExplained
-from nissl.annotators.spikes.own.recognising import Recognised
+from nissl.annotators.spikes.own.confidence.expectations import Expected
+from nissl.annotators.spikes.own.explaining.recognising import Recognised
+from nissl.annotators.spikes.own.explaining.spikes import Explained
+from nissl.annotators.spikes.own.explaining.units import Rival, UnitExplained
 from nissl.report import explanation_plots as plots
 from nissl.report import explanations as words
 

@@ -17,7 +17,7 @@ from nissl.cli.triggering import Triggering, publisher, socket_source
 from nissl.errors import BadArgumentError
 
 if TYPE_CHECKING:
-    from nissl.annotators.spikes.own.taught import TaughtSorter
+    from nissl.annotators.spikes.own.live.taught import TaughtSorter
     from nissl.live import LiveMethod
     from nissl.live.contract import StreamInfo
     from nissl.live.sources import Source as Stream

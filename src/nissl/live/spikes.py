@@ -1,12 +1,11 @@
 """`spikes/nissl` on a stream: spikes of units that a recording taught.
 
-The sorter is taught on a recording of the same probe (`nissl.annotators.spikes.own.teaching`), and
-its units keep their numbers. The same filter, whitening, templates and pursuit work on the stream;
-what differs from offline is told in `nissl.annotators.spikes.own.stream`: overlaps are resolved
-with what is known `wait_ms` after a spike's window, nothing is known of drift but what the
-templates follow, and the last milliseconds of a segment are not told.
-
-A claim's amplitude is the unit's, times the size of this spike's template. There is no confidence.
+The sorter is taught on a recording of the same probe
+(`nissl.annotators.spikes.own.live.teaching`), and its units keep their numbers. The same filter,
+whitening, templates and pursuit work on the stream; what differs from offline is told in
+`nissl.annotators.spikes.own.live.stream`: overlaps are resolved with what is known `wait_ms` after
+a spike's window, nothing is known of drift but what the templates follow, and the last
+milliseconds of a segment are not told.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from nissl.annotators.spikes.own.following import Following
-from nissl.annotators.spikes.own.stream import WAIT_MS, SpikeStream
-from nissl.annotators.spikes.own.taught import TaughtShank, TaughtSorter, load_taught
+from nissl.annotators.spikes.own.live.following import Following
+from nissl.annotators.spikes.own.live.stream import WAIT_MS, SpikeStream
+from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter, load_taught
 from nissl.annotators.spikes.proposal import VOCABULARY
 from nissl.errors import BadArgumentError, BadMetadataError, MissingInputError
 from nissl.labels import Kind, Vocabulary

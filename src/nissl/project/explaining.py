@@ -185,9 +185,9 @@ def _names(
     signal: Signal, fitted: Fitted, labels: LabelSet, items: Sequence[int]
 ) -> dict[int, int]:
     """Item of the labels by unit of the fitted sorter, from a few spikes of each."""
-    from nissl.annotators.spikes.own.matching import screen_of
-    from nissl.annotators.spikes.own.recognising import recognise
-    from nissl.annotators.spikes.own.surroundings import surroundings
+    from nissl.annotators.spikes.own.explaining.recognising import recognise
+    from nissl.annotators.spikes.own.explaining.surroundings import surroundings
+    from nissl.annotators.spikes.own.matching.matching import screen_of
 
     best: dict[int, tuple[float, int]] = {}
     if fitted.templates is None:
@@ -215,7 +215,7 @@ def _explain_one(
     out: Path,
 ) -> None:
     """Explain a unit, and add what there is to say, and the files, to `told`."""
-    from nissl.annotators.spikes.own.explaining_units import explain_at, explain_unit
+    from nissl.annotators.spikes.own.explaining.units import explain_at, explain_unit
     from nissl.report import explanations as words
 
     samples, channels = _samples(labels, item), dict(enumerate(signal.channels.ids))

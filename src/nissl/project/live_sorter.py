@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nissl.annotators.spikes.own.live.taught import TaughtSorter, load_taught, save_taught
 from nissl.annotators.spikes.own.method import NAME, VERSION
-from nissl.annotators.spikes.own.taught import TaughtSorter, load_taught, save_taught
 from nissl.labels.atomic import make_folder
 from nissl.labels.digest import digest_json
 from nissl.project.living import FOLDER
@@ -56,7 +56,7 @@ def sorter_of(store: Store, source: Source, parameters: Mapping[str, Any]) -> Ta
     if path.exists():
         return load_taught(path)
     # only here: numba takes a second to load
-    from nissl.annotators.spikes.own.teaching import teach
+    from nissl.annotators.spikes.own.live.teaching import teach
     from nissl.run.context import Context
 
     make_folder(path.parent)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from nissl.annotators.spikes.own.explaining import Explained
+    from nissl.annotators.spikes.own.explaining.spikes import Explained
 
 Samples = npt.NDArray[np.float32]
 
@@ -28,7 +28,7 @@ _GREY = "#8c8c8c"
 
 def shown(spikes: Sequence[Explained]) -> list[int]:
     """Channels to draw: those that decided, the weightiest first, then the unit's largest ones."""
-    from nissl.annotators.spikes.own.explaining import deciding
+    from nissl.annotators.spikes.own.explaining.spikes import deciding
 
     llr = np.mean([spike.llr for spike in spikes], axis=0)
     size = np.mean([np.sum(spike.own**2, axis=0) for spike in spikes], axis=0)

@@ -13,8 +13,8 @@ from nissl.report import explanation_plots
 from nissl.report.evidence import plain
 
 if TYPE_CHECKING:
-    from nissl.annotators.spikes.own.explaining import Explained
-    from nissl.annotators.spikes.own.explaining_units import Rival, UnitExplained
+    from nissl.annotators.spikes.own.explaining.spikes import Explained
+    from nissl.annotators.spikes.own.explaining.units import Rival, UnitExplained
 
 SURE = (
     "Odds are by the sorter's own model of noise, which is surer than it should be; they are not "

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nissl.annotators.spikes.own.estimating import mean_waveforms
-from nissl.annotators.spikes.own.front import fit_front, white
-from nissl.annotators.spikes.own.projection import phases
+from nissl.annotators.spikes.own.preprocessing.front import fit_front, white
 from nissl.annotators.spikes.own.sorter import Fitted
-from nissl.annotators.spikes.own.templates import Templates, without_noise
+from nissl.annotators.spikes.own.templates.estimating import mean_waveforms
+from nissl.annotators.spikes.own.templates.projection import phases
+from nissl.annotators.spikes.own.templates.templates import Templates, without_noise
 from nissl.annotators.spikes.own.windows import Windows
 from nissl.clock import Clock, Segment
 from nissl.data import Signal

@@ -5,12 +5,12 @@ from functools import cache
 
 import numpy as np
 
-from nissl.annotators.spikes.own.filtering import design, fresh_state, run_filter
-from nissl.annotators.spikes.own.front import Front
-from nissl.annotators.spikes.own.projection import phases
-from nissl.annotators.spikes.own.taught import TaughtShank, TaughtSorter
-from nissl.annotators.spikes.own.templates import Templates, without_noise
-from nissl.annotators.spikes.own.whitening import Whitening, apply_whitening
+from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter
+from nissl.annotators.spikes.own.preprocessing.filtering import design, fresh_state, run_filter
+from nissl.annotators.spikes.own.preprocessing.front import Front
+from nissl.annotators.spikes.own.preprocessing.whitening import Whitening, apply_whitening
+from nissl.annotators.spikes.own.templates.projection import phases
+from nissl.annotators.spikes.own.templates.templates import Templates, without_noise
 from nissl.annotators.spikes.own.windows import Windows
 from nissl.data import Signal
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from nissl.annotators.spikes.adapters import NISSL
-from nissl.annotators.spikes.own.front import fit_front, looks, white
-from nissl.annotators.spikes.own.matching import Placed
+from nissl.annotators.spikes.own.matching.matching import Placed
+from nissl.annotators.spikes.own.matching.pursuit import Matched
 from nissl.annotators.spikes.own.method import Own, motion_log, own_steps
-from nissl.annotators.spikes.own.motion import Motion
-from nissl.annotators.spikes.own.pursuit import Matched
+from nissl.annotators.spikes.own.motion.estimate import Motion
+from nissl.annotators.spikes.own.preprocessing.front import fit_front, looks, white
 from nissl.annotators.spikes.own.sorter import Fitted, _found, fit, match
 from nissl.annotators.spikes.score import score
 from nissl.annotators.spikes.simulate import simulate

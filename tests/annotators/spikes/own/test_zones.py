@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from nissl.annotators.spikes.own.front import fit_front, white
-from nissl.annotators.spikes.own.pursuit import Matched
-from nissl.annotators.spikes.own.templates import Templates
-from nissl.annotators.spikes.own.whitening import neighbours
+from nissl.annotators.spikes.own.matching.pursuit import Matched
+from nissl.annotators.spikes.own.preprocessing.front import fit_front, white
+from nissl.annotators.spikes.own.preprocessing.whitening import neighbours
+from nissl.annotators.spikes.own.templates.templates import Templates
 from nissl.annotators.spikes.own.windows import Windows
 from nissl.annotators.spikes.own.zones import (
     ALONE,

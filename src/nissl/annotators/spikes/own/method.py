@@ -19,7 +19,7 @@ from nissl.run.memory import measure_peak
 from nissl.tasks import Inputs, Promises, Result
 
 if TYPE_CHECKING:  # numba takes a second to load
-    from nissl.annotators.spikes.own.motion import Motion
+    from nissl.annotators.spikes.own.motion.estimate import Motion
 
 NAME = "spikes/nissl"
 VERSION = "3"
@@ -159,7 +159,7 @@ class NisslSorter:
         self, signal: Signal, shank: Shank, parameters: Mapping[str, Any], context: Context
     ) -> Own:
         # only here: numba takes a second to load
-        from nissl.annotators.spikes.own.matching import screen_of
+        from nissl.annotators.spikes.own.matching.matching import screen_of
         from nissl.annotators.spikes.own.sorter import fit, match
 
         began = time.perf_counter()

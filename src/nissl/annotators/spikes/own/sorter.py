@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from nissl.annotators.spikes.own.confidence import confidences
-from nissl.annotators.spikes.own.evidence import evidence
-from nissl.annotators.spikes.own.front import Front, at_rest, fit_front
-from nissl.annotators.spikes.own.matching import Job, Placed, matched_everywhere
-from nissl.annotators.spikes.own.motion import Motion
-from nissl.annotators.spikes.own.peaks import find_motion
-from nissl.annotators.spikes.own.seeking import seek
-from nissl.annotators.spikes.own.templates import Templates
+from nissl.annotators.spikes.own.confidence.evidence import evidence
+from nissl.annotators.spikes.own.confidence.model import confidences
+from nissl.annotators.spikes.own.finding.seeking import seek
+from nissl.annotators.spikes.own.matching.matching import Job, Placed, matched_everywhere
+from nissl.annotators.spikes.own.motion.estimate import Motion
+from nissl.annotators.spikes.own.motion.peaks import find_motion
+from nissl.annotators.spikes.own.preprocessing.front import Front, at_rest, fit_front
+from nissl.annotators.spikes.own.templates.templates import Templates
 from nissl.data import Signal
 from nissl.run.context import Context
 

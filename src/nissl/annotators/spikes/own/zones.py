@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.front import Front
-from nissl.annotators.spikes.own.pursuit import Matched
-from nissl.annotators.spikes.own.resting import Rest
-from nissl.annotators.spikes.own.templates import Templates
-from nissl.annotators.spikes.own.whitening import RADIUS_UM, Whitening, neighbours
+from nissl.annotators.spikes.own.matching.pursuit import Matched
+from nissl.annotators.spikes.own.motion.resting import Rest
+from nissl.annotators.spikes.own.preprocessing.front import Front
+from nissl.annotators.spikes.own.preprocessing.whitening import RADIUS_UM, Whitening, neighbours
+from nissl.annotators.spikes.own.templates.templates import Templates
 
 Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

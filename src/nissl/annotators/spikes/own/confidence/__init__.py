@@ -1,0 +1,1 @@
+"""How sure a spike and a unit are."""

@@ -1,0 +1,1 @@
+"""Why a spike was put into a unit."""

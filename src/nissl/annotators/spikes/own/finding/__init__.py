@@ -1,0 +1,1 @@
+"""Units found in what is left: detection, clusters, merges and splits."""

@@ -1,0 +1,213 @@
+"""A sorter that was fitted to a recording, as one file: arrays, and a header of plain values.
+
+Nothing in the file is code. It says which recording it came from, and whoever reads it is told
+what does not fit instead of being given spikes of other units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.spikes.own.preprocessing.filtering import Band
+from nissl.annotators.spikes.own.preprocessing.front import Front
+from nissl.annotators.spikes.own.preprocessing.whitening import Whitening
+from nissl.annotators.spikes.own.templates.templates import Templates
+from nissl.annotators.spikes.own.windows import Windows
+from nissl.errors import BadMetadataError, CorruptSourceError, SourceNotFoundError
+from nissl.labels.digest import digest_array, digest_json
+from nissl.nets.checkpoint import load, save
+
+FORMAT = 1
+KIND = "spikes/nissl, taught"
+Ints = npt.NDArray[np.int64]
+Arrays = dict[str, npt.NDArray[Any]]
+
+_PER_UNIT = ("number", "shift", "channel", "amplitude_uv", "position_um")
+
+
+@dataclass(frozen=True, eq=False)
+class TaughtShank:
+    """What is known of channels that are sorted together.
+
+    Parameters
+    ----------
+    front : Front
+        Its columns are those of the recording that taught.
+    templates : Templates
+    number : ndarray, shape (n_templates,), int64
+        Unit of each; -1 where it had too few spikes in the recording to be one.
+    shift : ndarray, shape (n_templates,), int64
+        Samples from where the sorter puts a spike to the peak of the unit's mean waveform.
+    channel : ndarray, shape (n_templates,), int64
+        Column of the recording on which each is largest; -1 without a number.
+    amplitude_uv : ndarray, shape (n_templates,), float32
+        Median there, signed, uV; NaN without a number.
+    position_um : ndarray, shape (n_templates, 2), float32
+        Place on the probe, x and y; NaN where unknown.
+    """
+
+    front: Front
+    templates: Templates
+    number: Ints
+    shift: Ints
+    channel: Ints
+    amplitude_uv: npt.NDArray[np.float32]
+    position_um: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class TaughtSorter:
+    """A sorter that knows the units of a recording.
+
+    Parameters
+    ----------
+    rate_hz : float
+    channels : tuple of str
+        All channels of the recording, in its order.
+    shanks : tuple of TaughtShank
+        Those that have units; there may be none.
+    origin : mapping
+        Plain values: `source` (fingerprint), `stream`, `n_samples`, `seed`, `parameters`, and the
+        `version` of the method.
+    """
+
+    rate_hz: float
+    channels: tuple[str, ...]
+    shanks: tuple[TaughtShank, ...]
+    origin: Mapping[str, Any]
+
+    @property
+    def n_units(self) -> int:
+        """Units that are told."""
+        return int(sum((shank.number >= 0).sum() for shank in self.shanks))
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of all that it consists of."""
+        arrays, header = _packed(self)
+        return digest_json([header, {k: digest_array(v) for k, v in sorted(arrays.items())}])
+
+
+def save_taught(path: Path, taught: TaughtSorter) -> None:
+    """Write it whole or not at all.
+
+    Raises
+    ------
+    StoreError
+        The file system refuses.
+    """
+    arrays, header = _packed(taught)
+    save(path, arrays, header)
+
+
+def load_taught(path: Path) -> TaughtSorter:
+    """Inverse of `save_taught`.
+
+    Raises
+    ------
+    SourceNotFoundError
+        There is no such file.
+    CorruptSourceError
+        It is no taught sorter, or damaged.
+    BadMetadataError
+        Another version wrote it.
+    """
+    if not path.is_file():
+        raise SourceNotFoundError(
+            "a taught sorter", f"no file {path}", "Teach one: nissl live ... --teach SOURCE"
+        )
+    try:
+        arrays, header = load(path)
+        if header.get("kind") != KIND:
+            raise ValueError("it is something else")
+        if header.get("format") != FORMAT:
+            raise BadMetadataError(
+                f"a taught sorter of format {FORMAT}",
+                f"format {header.get('format')!r} in {path.name}",
+                "Teach it again with this version of nissl: --teach SOURCE",
+            )
+        return _unpacked(arrays, header)
+    except (CorruptSourceError, KeyError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, BadMetadataError):
+            raise
+        raise CorruptSourceError(
+            "a taught sorter",
+            f"{path.name}: {type(error).__name__}, {str(error)[:120]}",
+            "Delete the file and teach it again: --teach SOURCE",
+        ) from None
+
+
+def _packed(taught: TaughtSorter) -> tuple[Arrays, dict[str, Any]]:
+    arrays: Arrays = {}
+    told = []
+    for k, shank in enumerate(taught.shanks):
+        front, templates = shank.front, shank.templates
+        arrays |= {
+            f"{k}.columns": np.asarray(front.columns, np.int64),
+            f"{k}.sections": front.band.sections,
+            f"{k}.prediction": front.whitening.prediction,
+            f"{k}.matrix": front.whitening.matrix,
+            f"{k}.noise_uv": front.whitening.noise_uv,
+            f"{k}.waveforms": templates.waveforms,
+            f"{k}.basis": templates.basis,
+            f"{k}.rate_hz": templates.rate_hz,
+            **{f"{k}.{name}": getattr(shank, name) for name in _PER_UNIT},
+        }
+        told.append({"step": front.band.step, "delay": front.delay, **vars(templates.windows)})
+    header = {
+        "kind": KIND,
+        "format": FORMAT,
+        "rate_hz": taught.rate_hz,
+        "channels": list(taught.channels),
+        "shanks": told,
+        "origin": dict(taught.origin),
+    }
+    return arrays, header
+
+
+def _unpacked(arrays: Arrays, header: Mapping[str, Any]) -> TaughtSorter:
+    rate_hz, channels = float(header["rate_hz"]), tuple(map(str, header["channels"]))
+    shanks = []
+    for k, told in enumerate(header["shanks"]):
+        own = {name.partition(".")[2]: v for name, v in arrays.items() if name.startswith(f"{k}.")}
+        windows = Windows(**{n: int(told[n]) for n in Windows.__dataclass_fields__})
+        _check(own, windows, len(channels))
+        band = Band(rate_hz, int(told["step"]), own["sections"])
+        whitening = Whitening(own["prediction"], own["matrix"], own["noise_uv"])
+        columns = tuple(own["columns"].tolist())
+        front = Front(columns, band, whitening, int(told["delay"]))
+        templates = Templates(own["waveforms"], own["basis"], own["rate_hz"], windows)
+        shanks.append(TaughtShank(front, templates, *(own[name] for name in _PER_UNIT)))
+    return TaughtSorter(rate_hz, channels, tuple(shanks), dict(header["origin"]))
+
+
+def _check(own: Mapping[str, npt.NDArray[Any]], windows: Windows, n_all: int) -> None:
+    """Raise `ValueError` where shapes contradict each other or numbers are none."""
+    n, n_channels = len(own["waveforms"]), own["columns"].size
+    shapes = {
+        "waveforms": (n, windows.long, n_channels),
+        "matrix": (n_channels, n_channels),
+        "noise_uv": (n_channels,),
+        "rate_hz": (n,),
+        "position_um": (n, 2),
+        **dict.fromkeys(_PER_UNIT[:4], (n,)),
+    }
+    for name, shape in shapes.items():
+        if own[name].shape != shape:
+            raise ValueError(f"{name} of shape {own[name].shape}, not {shape}")
+    if own["basis"].ndim != 2 or own["basis"].shape[1] != windows.scored:
+        raise ValueError("a basis of another length than the windows")
+    if not (own["columns"].min() >= 0 and own["columns"].max() < n_all):
+        raise ValueError("columns that the recording did not have")
+    for name in ("sections", "prediction", "matrix", "waveforms", "basis", "rate_hz"):
+        if not np.isfinite(own[name]).all():
+            raise ValueError(f"{name} that is not finite")
+
+
+__all__ = ["TaughtShank", "TaughtSorter", "load_taught", "save_taught"]

@@ -1,0 +1,120 @@
+"""A recording teaches the sorter its units, for streams from the same probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nissl.annotators.spikes.adapter import Shank, shanks_of
+from nissl.annotators.spikes.detecting import require_spikes
+from nissl.annotators.spikes.measuring import Located, Measured, locate, measure
+from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter
+from nissl.annotators.spikes.own.method import VERSION
+from nissl.annotators.spikes.own.sorter import Fitted, Found, fit, match
+from nissl.annotators.spikes.own.templates.templates import Templates
+from nissl.annotators.spikes.preprocess import apply_plan, make_plan, require_sortable
+from nissl.annotators.spikes.proposal import join, on_peak
+from nissl.annotators.spikes.sorting import Spikes, in_files
+from nissl.data import Signal
+from nissl.run.context import Context
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sorted:
+    shank: int
+    spikes: Spikes
+    fitted: Fitted
+    found: Found
+
+
+def teach(
+    signal: Signal, source: str, parameters: Mapping[str, Any], context: Context
+) -> TaughtSorter:
+    """Sort a recording, and keep what the sorter then knows.
+
+    Units are numbered as in the label set that the method gives of the same recording with the
+    same parameters and seed.
+
+    Parameters
+    ----------
+    signal : Signal
+    source : str
+        Fingerprint of the recording.
+    parameters : mapping
+        Those of the method, complete.
+    context : Context
+
+    Raises
+    ------
+    BadMetadataError, BadSamplesError
+        A signal that cannot hold spikes, or holds none.
+    """
+    require_sortable(signal)
+    stream, signal = signal.name, in_files(signal, context.workdir / "samples")
+    plan = make_plan(signal, {**parameters, "reference": "none"}, context.seed)
+    require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
+    band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
+    done = [_sorted(signal, each, band, context) for each in shanks_of(signal, plan)]
+    sample, unit, sure, shank = join(done, signal.n_samples)
+    shanks: list[TaughtShank] = []
+    if sample.size:
+        located = locate(signal, plan, sample, unit, seed=context.seed, shank=shank)
+        sample, unit, _ = on_peak(sample, unit, sure, located.shift, signal)
+        measured = measure(signal, plan, sample, unit, located, context)
+        first = 0
+        for each in done:
+            templates = each.fitted.templates
+            if templates is not None and each.found.template.size:
+                shanks.append(_shank(each, templates, first, signal, unit, located, measured))
+                first += each.found.template.size
+    origin = {
+        "source": source,
+        "stream": stream,
+        "n_samples": signal.n_samples,
+        "seed": context.seed,
+        "parameters": dict(parameters),
+        "version": VERSION,
+    }
+    return TaughtSorter(signal.rate_hz, tuple(signal.channels.ids), tuple(shanks), origin)
+
+
+def _sorted(signal: Signal, shank: Shank, band: tuple[float, float], context: Context) -> _Sorted:
+    of = "" if shank.alone else f", shank {shank.number}"
+    fitted = fit(signal, shank.columns, band, context, f"finding units{of}")
+    found = match(signal, fitted, context, f"matching{of}")
+    return _Sorted(shank.number, Spikes(found.sample, found.unit, 0.0, 0), fitted, found)
+
+
+def _shank(
+    done: _Sorted,
+    templates: Templates,
+    first: int,
+    signal: Signal,
+    unit: Ints,
+    located: Located,
+    measured: Measured,
+) -> TaughtShank:
+    n = len(templates)
+    number, channel = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
+    shift = np.zeros(n, np.int64)
+    amplitude, position = np.full(n, np.nan, np.float32), np.full((n, 2), np.nan, np.float32)
+    for k, template in enumerate(done.found.template.tolist()):
+        u = first + k
+        own = unit == u
+        number[template], channel[template] = u, measured.best[u]
+        shift[template] = located.shift[u]
+        # of a spike as large as its template
+        size = np.median(done.found.amplitude[done.found.unit == k])
+        amplitude[template] = np.median(measured.amplitude[own]) / size
+        x = signal.channels.position_um[measured.best[u], 0]
+        position[template] = x, np.median(measured.y[own])
+    return TaughtShank(done.fitted.front, templates, number, shift, channel, amplitude, position)
+
+
+__all__ = ["teach"]

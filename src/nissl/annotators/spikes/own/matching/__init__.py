@@ -1,0 +1,1 @@
+"""Matching pursuit of templates in all samples."""

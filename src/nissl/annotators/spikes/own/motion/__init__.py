@@ -1,0 +1,1 @@
+"""How the tissue moved, and samples brought back to rest."""

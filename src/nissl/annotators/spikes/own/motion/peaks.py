@@ -1,0 +1,81 @@
+"""Peaks of the recording, with their places: what the motion of the tissue is estimated from."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from nissl.annotators.spikes.own.finding.detection import crossings
+from nissl.annotators.spikes.own.motion.estimate import Motion, estimate_motion
+from nissl.annotators.spikes.own.motion.localising import localise, neighbours
+from nissl.annotators.spikes.own.preprocessing.front import Front, banded, looks
+from nissl.clock import Segment
+from nissl.data import Signal
+
+LOOK_S = 1.0
+SHORT_LOOK_S = 0.25
+MOST_VALUES = 1_200_000_000
+"""Samples times channels that are looked at: all of a short recording, else many short looks."""
+THRESHOLD = 5.0
+BEFORE_S, AFTER_S = 0.5e-3, 1.0e-3
+"""Peak-to-peak amplitudes are taken of this much around a peak."""
+STILL_UM = 2.0
+"""Less movement is left alone: correction would cost more than it gives."""
+
+Values = npt.NDArray[np.float64]
+
+
+def find_motion(signal: Signal, front: Front, workers: int = 1) -> Motion | None:
+    """How the tissue moved along the probe, None where it did not, or where nobody can tell.
+
+    Parameters
+    ----------
+    signal : Signal
+    front : Front
+        Its filter, and the noise it knows.
+    workers : int
+        Threads; the result is the same with any number.
+    """
+    columns = list(front.columns)
+    position = np.asarray(signal.channels.position_um, dtype=np.float64)[columns, :2]
+    if len(columns) < 2 or not np.isfinite(position).all():
+        return None
+    whole_s = signal.n_samples / signal.rate_hz
+    seconds = min(whole_s, MOST_VALUES / (front.rate_hz * len(columns)))
+    length_s = LOOK_S if seconds == whole_s else SHORT_LOOK_S
+    with threadpool_limits(1), ThreadPoolExecutor(max(1, workers)) as pool:
+        looked = looks(signal, int(np.ceil(seconds / length_s)), length_s)
+        parts = list(pool.map(lambda look: peaks(signal, front, position, *look), looked))
+    if not parts:
+        return None
+    time, depth, size = (np.concatenate(part) for part in zip(*parts, strict=True))
+    motion = estimate_motion(
+        time,
+        depth,
+        size,
+        probe_um=(float(position[:, 1].min()), float(position[:, 1].max())),
+        duration_s=whole_s,
+    )
+    return None if motion is None or motion.range_um < STILL_UM else motion
+
+
+def peaks(
+    signal: Signal, front: Front, position_um: Values, segment: Segment, start: int, stop: int
+) -> tuple[Values, Values, Values]:
+    """Time (s, of the samples that were recorded), depth (um) and log amplitude of peaks."""
+    x = banded(signal, front.columns, front.band, segment, start, stop)
+    x /= front.whitening.noise_uv.astype(np.float32)
+    found = crossings(x, position_um, THRESHOLD, front.rate_hz)
+    before, after = (max(1, round(s * front.rate_hz)) for s in (BEFORE_S, AFTER_S))
+    inside = (found.at >= before) & (found.at + after < len(x))
+    at, channel = found.at[inside], found.channel[inside]
+    near = neighbours(position_um)
+    window = at[:, None] + np.arange(-before, after + 1)
+    around = x[window[:, :, None], np.maximum(near[channel], 0)[:, None, :]]
+    size = np.ptp(around, axis=1)
+    place = localise(channel, size, position_um, near)
+    time = (start + at * front.band.step) / signal.rate_hz
+    return time, place[:, 1], np.log(np.maximum(size[:, 0], 1e-3)).astype(np.float64)

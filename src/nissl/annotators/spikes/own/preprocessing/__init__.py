@@ -1,0 +1,1 @@
+"""Band, whitening, and the samples that every stage works on."""

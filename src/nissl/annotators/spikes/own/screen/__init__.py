@@ -1,0 +1,1 @@
+"""The network that knows artifacts, and its training."""

@@ -1,0 +1,1 @@
+"""Waveforms of units, and their estimates."""

@@ -1,0 +1,61 @@
+"""A taught sorter on the disk: it comes back as it was, and what is no such file is refused."""
+
+import numpy as np
+import pytest
+from tests.annotators.spikes.own.planted import taught
+
+from nissl.annotators.spikes.own.live.taught import load_taught, save_taught
+from nissl.errors import BadMetadataError, CorruptSourceError, SourceNotFoundError
+from nissl.nets.checkpoint import load, save
+
+
+@pytest.fixture
+def path(tmp_path):
+    save_taught(tmp_path / "sorter.npz", taught())
+    return tmp_path / "sorter.npz"
+
+
+def test_it_comes_back_to_the_last_bit(path):
+    one, other = taught(), load_taught(path)
+    assert other.digest == one.digest
+    assert (other.rate_hz, other.channels, other.origin) == (one.rate_hz, one.channels, one.origin)
+    (a,), (b,) = one.shanks, other.shanks
+    np.testing.assert_array_equal(a.templates.waveforms, b.templates.waveforms)
+    np.testing.assert_array_equal(a.templates.echoes, b.templates.echoes)
+    assert (a.front.columns, a.front.delay) == (b.front.columns, b.front.delay)
+    assert a.templates.windows == b.templates.windows
+    assert other.n_units == 3
+    assert not list(path.parent.glob(".*"))  # nothing half-written is left
+
+
+def test_the_digest_tells_sorters_apart(path):
+    arrays, header = load(path)
+    arrays["0.waveforms"][0, 0, 0] += 1e-3
+    save(path, arrays, header)
+    assert load_taught(path).digest != taught().digest
+
+
+def test_what_is_no_taught_sorter_is_refused(path, tmp_path):
+    with pytest.raises(SourceNotFoundError, match="--teach"):
+        load_taught(tmp_path / "nothing.npz")
+    arrays, header = load(path)
+    changes = {
+        "other": (arrays, header | {"kind": "weights"}),
+        "lacking": ({k: v for k, v in arrays.items() if k != "0.matrix"}, header),
+        "shape": (arrays | {"0.shift": arrays["0.shift"][:-1]}, header),
+        "length": (arrays | {"0.waveforms": arrays["0.waveforms"][:, 1:]}, header),
+        "nan": (arrays | {"0.basis": arrays["0.basis"] * np.nan}, header),
+        "columns": (arrays | {"0.columns": arrays["0.columns"] + 3}, header),
+        "header": (arrays, {k: v for k, v in header.items() if k != "origin"}),
+    }
+    for name, (some, head) in changes.items():
+        save(tmp_path / name, some, head)
+        with pytest.raises(CorruptSourceError, match="taught sorter"):
+            load_taught(tmp_path / name)
+    save(tmp_path / "new", arrays, header | {"format": 2})
+    with pytest.raises(BadMetadataError, match="format 2"):
+        load_taught(tmp_path / "new")
+    half = path.read_bytes()
+    path.write_bytes(half[: len(half) // 2])
+    with pytest.raises(CorruptSourceError):
+        load_taught(path)
