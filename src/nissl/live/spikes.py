@@ -6,6 +6,8 @@ whitening, templates and pursuit work on the stream; what differs from offline i
 `nissl.annotators.spikes.own.live.stream`: overlaps are resolved with what is known `wait_ms` after
 a spike's window, nothing is known of drift but what the templates follow, and the last
 milliseconds of a segment are not told.
+
+A claim's amplitude is the unit's, times the size of this spike's template. There is no confidence.
 """
 
 from __future__ import annotations
