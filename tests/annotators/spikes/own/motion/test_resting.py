@@ -62,3 +62,11 @@ def test_each_channel_moves_as_its_depth():
     both = rest_of([[0.0, 22.0]] * 4, depth=(0.0, 220.0))
     moved = both.displacement(np.asarray([1]))[0]
     assert moved == pytest.approx(np.arange(12) * 2.0, abs=0.26)
+
+
+def test_what_moves_out_of_view_is_not_seen():
+    jumping = rest_of([0.0] * 4 + [100.0] * 4)
+    seen = jumping.seen(jumping.displacement(np.asarray([0, 6])))
+    assert seen[0].all()
+    # tissue moved up by 100 um: what lies at the top at rest is beyond the probe now
+    assert seen[1].tolist() == [True] * 7 + [False] * 5

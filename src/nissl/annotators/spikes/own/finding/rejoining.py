@@ -2,9 +2,10 @@
 
 No interpolation between contacts takes a narrow unit wholly back to rest: what is left changes its
 waveform with the displacement, and discovery finds it in several pieces. Pieces of one unit are
-alike, and where one fires the others do not: how often each fires, displacement by displacement,
-tells them from neighbours, which fire wherever the tissue is. Each piece keeps its own template,
-so spikes are matched as well as if the template moved.
+alike, on channels that are seen wherever each of them fires, and where one fires the others do
+not: how often each fires, displacement by displacement, tells them from neighbours, which fire
+wherever the tissue is. Each piece keeps its own template, so spikes are matched as well as if the
+template moved.
 """
 
 from __future__ import annotations
@@ -18,23 +19,34 @@ from nissl.annotators.spikes.own.templates.templates import Templates
 
 Ints = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
-LIKENESS = 0.75
-"""Correlation of templates from which two units may be pieces of one."""
+LIKENESS = 0.5
+"""Correlation of templates from which two are looked at at all."""
+SAME = 0.5
+"""Likeness on channels that both are seen on, less `TOGETHER` times what they fire together, from
+which two are pieces of one unit."""
+TOGETHER = 0.7
 MOST_LAG = 2.0
 """Samples by which templates of one unit come apart at most."""
-SHARED = 0.4
-"""Share of their firing, over displacements, that pieces have in common at most; two units that
-fire independently share about 1, with 20 spikes each about 0.7."""
+LEAST_SEEN = 0.05
+"""Share of each template's energy that must lie on channels that both are seen on."""
 N_BINS = 10
 LEAST_S = 1.0
 """Displacements at which the tissue stayed for less are not looked at."""
 
 
 def rejoin(
-    templates: Templates, spikes: Matched, block: Ints, displacement_um: Values, rate_hz: float
+    templates: Templates,
+    spikes: Matched,
+    block: Ints,
+    displacement_um: Values,
+    seen: Mask,
+    rate_hz: float,
 ) -> Ints:
     """Which unit each template belongs to.
+
+    Two groups of templates are joined at a time, first those that any two templates speak for most.
 
     Parameters
     ----------
@@ -44,6 +56,8 @@ def rejoin(
     block : ndarray, shape (n_samples,), int64
         Row of `displacement_um` that holds at each white sample; -1 outside the recording.
     displacement_um : ndarray, shape (n_blocks, n_channels), um
+    seen : ndarray, shape (n_blocks, n_channels), bool
+        Channels whose place at rest lies within the probe's view there.
     rate_hz : float
         Of the white samples.
 
@@ -55,19 +69,66 @@ def rejoin(
     into = np.arange(len(templates))
     stay = np.bincount(block[block >= 0], minlength=len(displacement_um)) / rate_hz
     count = _counts(templates, spikes, block, len(displacement_um))
-    for pair in alike(templates, LIKENESS):
-        one, other = into[pair.one], into[pair.other]
-        if one == other or abs(pair.lag) > MOST_LAG:
-            continue
-        moved = displacement_um[:, templates.main[pair.one]]
-        first, second = (count[into == unit].sum(axis=0) for unit in (one, other))
-        if shared(first, second, moved, stay) < SHARED:
-            into[into == max(one, other)] = min(one, other)
+    share = (count @ seen) / np.maximum(count.sum(axis=1), 1)[:, None]
+    pairs = [
+        (pair.one, pair.other, likeness(templates, pair.one, pair.other, share))
+        for pair in alike(templates, LIKENESS)
+        if abs(pair.lag) <= MOST_LAG
+    ]
+    pairs = [pair for pair in pairs if pair[2] > SAME]
+    known: dict[tuple[int, int, int], float] = {}
+    while True:
+        best, joined = SAME, (-1, -1)
+        for first, second, like in pairs:
+            one, other = sorted((int(into[first]), int(into[second])))
+            if one == other or like <= best:
+                continue
+            main = int(templates.main[first])
+            if (one, other, main) not in known:
+                fired = (count[into == unit].sum(axis=0) for unit in (one, other))
+                known[one, other, main] = coactive(*fired, displacement_um[:, main], stay)
+            value = like - TOGETHER * known[one, other, main]
+            if value > best:
+                best, joined = value, (one, other)
+        if best <= SAME:
+            break
+        into[into == joined[1]] = joined[0]
+        known = {key: held for key, held in known.items() if not set(key[:2]) & set(joined)}
     return np.unique(into, return_inverse=True)[1].astype(np.int64)
 
 
-def shared(one: Values, other: Values, moved_um: Values, stay_s: Values) -> float:
-    """Firing that two units have in common over displacements, 0 to 1.
+def likeness(templates: Templates, one: int, other: int, seen: Values) -> float:
+    """How alike two templates are, in shape and size, where both are seen.
+
+    Parameters
+    ----------
+    templates : Templates
+    one, other : int
+    seen : ndarray, shape (n_templates, n_channels)
+        Share of each one's spikes at which a channel was seen.
+
+    Returns
+    -------
+    float
+        1 less the energy of the difference over the energy of both, at the lag at which they are
+        most alike; 0 where too little of either is seen in common.
+    """
+    both = (seen[one] > 0.5) & (seen[other] > 0.5)
+    first, second = templates.waveforms[one], templates.waveforms[other]
+    whole = [float(np.sum(wave.astype(np.float64) ** 2)) for wave in (first, second)]
+    first, second = first[:, both].astype(np.float64), second[:, both].astype(np.float64)
+    held = [float(np.sum(wave**2)) for wave in (first, second)]
+    if min(held) <= 0 or min(h / w for h, w in zip(held, whole, strict=True)) < LEAST_SEEN:
+        return 0.0
+    product = np.sum(np.fft.rfft(first, axis=0) * np.conj(np.fft.rfft(second, axis=0)), axis=1)
+    lags = np.arange(-MOST_LAG - 0.5, MOST_LAG + 0.55, 0.1)
+    turns = np.exp(2j * np.pi * lags[:, None] * np.fft.rfftfreq(len(first))[None])
+    common = float(np.max((turns[:, 1:] @ product[1:]).real)) * 2 / len(first)
+    return 2 * common / (held[0] + held[1])
+
+
+def coactive(one: Values, other: Values, moved_um: Values, stay_s: Values) -> float:
+    """How far two units fire at the same displacement, 0 to 1.
 
     Parameters
     ----------
@@ -80,7 +141,8 @@ def shared(one: Values, other: Values, moved_um: Values, stay_s: Values) -> floa
     Returns
     -------
     float
-        1 where there is but one displacement.
+        The most, over displacements, that both reach of their highest rates; 1 where there is but
+        one displacement.
     """
     order = np.argsort(moved_um, kind="stable")
     passed = np.cumsum(stay_s[order]) - stay_s[order] / 2
@@ -96,8 +158,8 @@ def shared(one: Values, other: Values, moved_um: Values, stay_s: Values) -> floa
     if used.sum() < 2:
         return 1.0
     rates = [np.bincount(level, n, N_BINS)[used] / stay[used] for n in (one, other)]
-    parts = [rate / max(float(rate.sum()), 1e-9) for rate in rates]
-    return float(np.minimum(*parts).sum())
+    parts = [rate / max(float(rate.max()), 1e-9) for rate in rates]
+    return float(np.minimum(*parts).max())
 
 
 def _counts(templates: Templates, spikes: Matched, block: Ints, n_blocks: int) -> Values:

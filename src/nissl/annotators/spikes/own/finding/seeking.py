@@ -134,7 +134,8 @@ def units_of(
     names, row = np.unique(block, return_inverse=True)
     gaps = int(np.searchsorted(names, 0))
     moved = rest.displacement(names[gaps:])
-    return together(units, rejoin(templates, spikes, row - gaps, moved, rate_hz))
+    pieces = rejoin(templates, spikes, row - gaps, moved, rest.seen(moved), rate_hz)
+    return together(units, pieces)
 
 
 def together(one: Ints, other: Ints) -> Ints:

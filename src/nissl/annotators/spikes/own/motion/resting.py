@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nissl.annotators.spikes.own.motion.estimate import BIN_S, Motion
-from nissl.annotators.spikes.own.motion.shifting import shift_matrix
+from nissl.annotators.spikes.own.motion.shifting import shift_matrix, shift_to_rest
 
 BLOCK_S = BIN_S[0]
 """No stretch of time of a motion is shorter, all are multiples: jumps lie between blocks."""
@@ -80,3 +80,9 @@ class Rest:
     def matrix(self, displacement_um: Values) -> Samples:
         """Samples at rest are ``samples @ matrix.T``."""
         return shift_matrix(self.position_um, displacement_um)
+
+    def seen(self, displacement_um: Values) -> npt.NDArray[np.bool_]:
+        """Channels whose place at rest lies within view, shape (n_blocks, n_channels)."""
+        rows, block = np.unique(displacement_um, axis=0, return_inverse=True)
+        held = [~shift_to_rest(self.position_um, row).unreliable for row in rows]
+        return np.asarray(held)[block.ravel()]

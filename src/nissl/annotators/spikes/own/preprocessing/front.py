@@ -161,9 +161,36 @@ def _whitened(x: Samples, front: Front, start: int) -> Samples:
         return apply_whitening(x, whitening)
     out = np.empty((len(x) - order, len(whitening.matrix)), np.float32)
     for first, stop, moved in front.rest.runs(start, len(out), front.band.step):
-        matrix = whitening.matrix @ front.rest.matrix(moved)
+        matrix = no_louder(front.rest.matrix(moved), whitening.matrix)
         out[first:stop] = apply_whitening(x[first : stop + order], whitening, matrix)
     return out
+
+
+def no_louder(rest: Samples, whitening: Samples) -> Samples:
+    """Whitening of samples that are taken back to rest, whose noise is nowhere above one.
+
+    Places at rest that few channels see, or none, are extrapolated, and noise with them: in some
+    directions over channels it had twice its SD, and was found to be units. Directions louder than
+    one SD are taken back to it.
+
+    Parameters
+    ----------
+    rest : ndarray, shape (n_channels, n_channels), float32
+        Takes samples back to rest.
+    whitening : ndarray, shape (n_channels, n_channels), float32
+        Makes the noise of samples white that were not moved.
+
+    Returns
+    -------
+    ndarray, shape (n_channels, n_channels), float32
+        White samples at rest are ``samples @ matrix.T``.
+    """
+    matrix = whitening.astype(np.float64) @ rest
+    moved = np.linalg.solve(whitening.T.astype(np.float64), matrix.T).T
+    power, directions = np.linalg.eigh(moved @ moved.T)
+    loud = power > 1
+    over = directions[:, loud] * (1 - power[loud] ** -0.5)
+    return np.asarray(matrix - over @ (directions[:, loud].T @ matrix), dtype=np.float32)
 
 
 def blanked(z: Samples, rate_hz: float) -> Samples:
