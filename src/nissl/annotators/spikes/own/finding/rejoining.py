@@ -85,8 +85,9 @@ def rejoin(
                 continue
             main = int(templates.main[first])
             if (one, other, main) not in known:
-                fired = (count[into == unit].sum(axis=0) for unit in (one, other))
-                known[one, other, main] = coactive(*fired, displacement_um[:, main], stay)
+                fired = [count[into == unit].sum(axis=0) for unit in (one, other)]
+                moved = displacement_um[:, main]
+                known[one, other, main] = coactive(fired[0], fired[1], moved, stay)
             value = like - TOGETHER * known[one, other, main]
             if value > best:
                 best, joined = value, (one, other)
