@@ -47,6 +47,26 @@ def test_units_that_fire_together_either_way_do_not_follow(rng):
     assert not follows(other, one, RATE_HZ, 6.0)
 
 
+def long_burst(rng):
+    """One large spike, and ten small ones after it, 5 ms apart."""
+    large = train(rng, 3.0)
+    after = 75 * np.arange(1, 11) + rng.integers(-8, 9, (large.size, 10))
+    return large, np.sort((large[:, None] + after).ravel())
+
+
+def test_small_spikes_that_follow_small_ones_are_of_the_unit_if_they_have_its_shape(rng):
+    large, small = long_burst(rng)
+    assert n_after(small, large, RATE_HZ) < 0.3 * small.size
+    assert not follows(small, large, RATE_HZ, 3.0)
+    assert follows(small, large, RATE_HZ, 3.0, one_shape=True)
+
+
+@pytest.mark.parametrize("hz", [0.5, 5.0, 40.0])
+def test_units_of_one_shape_that_do_as_they_please_are_two(rng, hz):
+    for _ in range(20):
+        assert not follows(train(rng, 8.0), train(rng, hz), RATE_HZ, hz, one_shape=True)
+
+
 def test_nothing_follows_nothing():
     none = np.empty(0, np.int64)
     assert n_after(none, none, RATE_HZ) == 0

@@ -75,17 +75,33 @@ def test_the_sum_of_two_goes(samples):
     assert not kept[3] or not np.any(spikes.unit == 3)
 
 
-def test_what_follows_a_larger_unit_is_locked(samples):
+def locked_at(samples, late):
+    """How locked the first unit is where its spikes come so late after the largest one's."""
     templates = templates_of(WAVES)
     spikes = pursue(samples, templates, RATE_HZ, FLOOR)
-    assert np.abs(locked(templates, spikes, N, RATE_HZ)).max() < 0.2
-    large = spikes.at[spikes.unit == 2]
-    moved = np.where(spikes.unit == 0, -1, spikes.at)
-    moved[spikes.unit == 0] = np.resize(large + 6, int(np.sum(spikes.unit == 0)))
+    own = spikes.unit == 0
+    moved = spikes.at.copy()
+    moved[own] = np.resize(spikes.at[spikes.unit == 2], own.sum()) + np.resize(late, own.sum())
     order = np.argsort(moved, kind="stable")
     follows = spikes.taken(order)
     object.__setattr__(follows, "at", moved[order])
-    assert locked(templates, follows, N, RATE_HZ)[0] > 0.9
+    return locked(templates, follows, N, RATE_HZ)[0]
+
+
+def test_units_on_their_own_are_not_locked(samples):
+    templates = templates_of(WAVES)
+    spikes = pursue(samples, templates, RATE_HZ, FLOOR)
+    assert np.abs(locked(templates, spikes, N, RATE_HZ)).max() < 0.2
+
+
+@pytest.mark.parametrize("late", [6, -9, 0, [4, 5, 6]])
+def test_what_follows_a_larger_unit_at_one_lag_is_locked(samples, late):
+    assert locked_at(samples, late) > 0.9
+
+
+def test_units_that_are_driven_together_are_not_locked(samples):
+    late = np.random.default_rng(0).integers(-14, 15, 160)
+    assert locked_at(samples, late) < 0.4
 
 
 def test_steps_get_shorter_where_spikes_overlap():

@@ -30,6 +30,12 @@ ORDERED = 1.4
 """And small ones follow large ones more often, by this factor, than large ones follow small ones;
 where both do as they please these numbers are equal."""
 
+SHAPE, IN_ORDER = 0.97, 4.0
+"""Those of one shape are one at whatever share where they follow more often by this factor: in long
+bursts a small spike follows small ones."""
+FEWEST = 30
+"""So many must follow then."""
+
 
 def rejoin_bursts(templates: Templates, spikes: Matched, rate_hz: float) -> Ints:
     """Which unit each template belongs to.
@@ -54,12 +60,16 @@ def rejoin_bursts(templates: Templates, spikes: Matched, rate_hz: float) -> Ints
         large, small = sorted((pair.one, pair.other), key=lambda unit: -size[unit])
         if abs(pair.lag) > MOST_LAG or size[small] > SMALLER * size[large]:
             continue
-        if follows(trains[small], trains[large], rate_hz, float(templates.rate_hz[large])):
+        large_hz = float(templates.rate_hz[large])
+        shape = pair.likeness >= SHAPE
+        if follows(trains[small], trains[large], rate_hz, large_hz, shape):
             into[into == into[small]] = into[large]
     return np.unique(into, return_inverse=True)[1].astype(np.int64)
 
 
-def follows(small: Ints, large: Ints, rate_hz: float, large_hz: float) -> bool:
+def follows(
+    small: Ints, large: Ints, rate_hz: float, large_hz: float, one_shape: bool = False
+) -> bool:
     """Whether one train's spikes come soon after another's, rather than before.
 
     Parameters
@@ -70,9 +80,13 @@ def follows(small: Ints, large: Ints, rate_hz: float, large_hz: float) -> bool:
         Samples per second.
     large_hz : float
         How often the large one fires.
+    one_shape : bool
+        Whether their waveforms differ in size alone.
     """
     after, before = n_after(small, large, rate_hz), n_after(large, small, rate_hz)
     chance = np.exp(-large_hz * AFTER_S[0]) - np.exp(-large_hz * AFTER_S[1])
+    if one_shape and after >= max(FEWEST, IN_ORDER * before, float(chance) * small.size):
+        return True
     least = max(SHARE, EXCESS * float(chance)) * small.size
     return small.size > 0 and after >= least and after >= ORDERED * before
 

@@ -1,7 +1,7 @@
 """Units that are none: what imperfect templates leave of others, sums of two, doubles.
 
-Two questions are asked of each unit. Do its spikes come with larger units' spikes, more often
-than those are frequent? And is anything left unexplained without it: in stretches around some of
+Two questions are asked of each unit. Do its spikes come at one lag from larger units' spikes, more
+often than chance has it? And is anything left unexplained without it: in stretches around some of
 its spikes, all units are matched with and without it, and the energy of what is left is compared.
 """
 
@@ -22,9 +22,12 @@ Mask = npt.NDArray[np.bool_]
 
 LARGER = 6.0
 """Squared norm of a larger unit, in squared norms of the one that is judged."""
-LOCKED_S = 1e-3
+LOCKED_S, AT_ONE_S = 1e-3, 0.33e-3
+"""How far lags are looked at, and within what they count as one."""
+CERTAIN = 4.0
+"""A lag counts where it is this many SDs more frequent than chance has it."""
 LOCKED = 0.5
-"""Share of spikes, beyond chance, that come with larger units' from which a unit is none."""
+"""Share of spikes, beyond chance, at one lag from larger units' from which a unit is none."""
 N_STRETCHES = 25
 LEAST_ENERGY = 6.0
 """Energy that each spike must explain which nothing else does. Of two units that differ by 4 noise
@@ -34,7 +37,10 @@ LEAST_PART = 0.15
 
 
 def locked(templates: Templates, spikes: Matched, n_samples: int, rate_hz: float) -> Values:
-    """Share of each unit's spikes near spikes of much larger units, beyond chance, (n_units,).
+    """Share of each unit's spikes at one lag from those of larger units, beyond chance, (n_units,).
+
+    Each larger unit has a lag of its own. What is left of a spike lies where the spike was; cells
+    that are driven together do not fire at one lag.
 
     Parameters
     ----------
@@ -45,25 +51,39 @@ def locked(templates: Templates, spikes: Matched, n_samples: int, rate_hz: float
     rate_hz : float
     """
     reach = max(1, round(LOCKED_S * rate_hz))
+    width = max(1, round(AT_ONE_S * rate_hz))
+    trains = [spikes.at[spikes.unit == unit] for unit in range(len(templates))]
     out = np.zeros(len(templates))
     for unit in range(len(templates)):
         larger = templates.overlaps[unit] & (templates.norms > LARGER * templates.norms[unit])
-        at, others = spikes.at[spikes.unit == unit], spikes.at[larger[spikes.unit]]
-        out[unit] = _together(at, others, reach, n_samples)
+        shares = [
+            _at_one_lag(trains[unit], trains[other], reach, width, n_samples)
+            for other in np.flatnonzero(larger)
+        ]
+        out[unit] = min(1.0, sum(shares))
     return out
 
 
-def _together(at: Ints, others: Ints, reach: int, n_samples: int) -> float:
-    """Share of spikes near those of others, beyond chance."""
+def _at_one_lag(at: Ints, others: Ints, reach: int, width: int, n_samples: int) -> float:
+    """Share of spikes with another's at the most frequent lag, beyond chance; 0 if it may be that.
+
+    Parameters
+    ----------
+    at, others : ndarray, shape (n,), int64
+        In order.
+    reach, width, n_samples : int
+        Longest lag, how wide a lag is, and how long spikes were looked for.
+    """
     if not at.size or not others.size:
         return 0.0
-    after = np.searchsorted(others, at)
-    near = np.minimum(
-        np.abs(at - others[np.maximum(after - 1, 0)]),
-        np.abs(at - others[np.minimum(after, others.size - 1)]),
-    )
-    chance = 1 - np.exp(-others.size * (2 * reach + 1) / n_samples)
-    return float((float(np.mean(near <= reach)) - chance) / max(1 - chance, 1e-9))
+    low, high = np.searchsorted(others, at - reach), np.searchsorted(others, at + reach, "right")
+    counts = np.zeros(2 * reach + 1)
+    for turn in range(int((high - low).max())):
+        own = low + turn < high
+        counts += np.bincount(others[(low + turn)[own]] - at[own] + reach, minlength=2 * reach + 1)
+    most = float(np.convolve(counts, np.ones(width), "same").max())
+    chance = at.size * others.size * width / n_samples
+    return (most - chance) / at.size if most > chance + CERTAIN * chance**0.5 + 2 else 0.0
 
 
 def explained_alone(
