@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -33,10 +34,14 @@ def calls(folder: Path) -> dict[int, int]:
     return {int(path.stem): path.stat().st_size for path in folder.glob("*.calls")}
 
 
-def execute(function, tmp_path, *, chunks=CHUNKS, shared=None, memory=10**6, **options):
+def execute(
+    function, tmp_path, *, chunks=CHUNKS, shared=None, memory=10**6, threads=False, **options
+):
     context = Context(tmp_path / "work", **options)
     shared = str(tmp_path) if shared is None else shared
-    return run_chunks(function, chunks, shared, context, key="k", memory_per_chunk=memory)
+    return run_chunks(
+        function, chunks, shared, context, key="k", memory_per_chunk=memory, threads=threads
+    )
 
 
 def living_children() -> list[psutil.Process]:
@@ -101,6 +106,34 @@ def test_a_consumer_that_stops_leaves_no_process(tmp_path):
     assert living_children()
     results.close()
     assert not living_children()
+
+
+def test_threads_compute_each_chunk_once_and_here(tmp_path):
+    for _ in range(2):
+        results = list(execute(functions.double, tmp_path, workers=2, threads=True))
+        assert [int(r["index"]) for r in results] == list(range(len(CHUNKS)))
+        assert {int(r["pid"]) for r in results} == {psutil.Process().pid}
+    assert calls(tmp_path) == dict.fromkeys(range(len(CHUNKS)), 1)
+    (tmp_path / "work" / "k" / "00000004.npz").unlink()
+    list(execute(functions.double, tmp_path, workers=2, threads=True))
+    assert {i for i, n in calls(tmp_path).items() if n == 2} == {4}
+
+
+def test_threads_that_nobody_waits_for_finish_what_runs_and_no_more(tmp_path):
+    before = threading.active_count()
+    results = execute(functions.slow_double, tmp_path, workers=2, threads=True)
+    next(results)
+    results.close()
+    assert threading.active_count() == before
+    assert len(calls(tmp_path)) < len(CHUNKS)
+
+
+def test_threads_name_the_chunk_of_an_error_and_hold_blas(tmp_path):
+    with pytest.raises(ZeroDivisionError, match="three") as caught:
+        list(execute(functions.fail, tmp_path, workers=2, threads=True))
+    assert any("chunk 3 (samples 30 to 40)" in note for note in caught.value.__notes__)
+    held = execute(functions.threads, tmp_path, workers=2, threads=True, chunks=CHUNKS[:3])
+    assert {n for result in held for n in result["threads"].tolist()} == {1}
 
 
 def test_a_killed_worker_is_retried(tmp_path):

@@ -15,7 +15,7 @@ from typing import Any
 from nissl.errors import CorruptProjectError, InterruptedRunError, WorkerDiedError
 from nissl.run.chunks import Chunk
 from nissl.run.context import Context
-from nissl.run.executors import DaskCluster, Executor, Function, InProcess, Pool, pack
+from nissl.run.executors import DaskCluster, Executor, Function, InProcess, Pool, Threads, pack
 from nissl.run.memory import workers_within
 from nissl.run.results import Arrays, ChunkFiles, write_arrays
 
@@ -32,6 +32,7 @@ def run_chunks(
     memory_per_chunk: int,
     stage: str = "chunks",
     rate_hz: float | None = None,
+    threads: bool = False,
 ) -> Iterator[Arrays]:
     """Apply ``function(shared, chunk)`` to every chunk.
 
@@ -55,6 +56,9 @@ def run_chunks(
         Name for progress and errors.
     rate_hz : float, optional
         Of the signal; progress is then in seconds of recording instead of chunks.
+    threads : bool
+        Whether workers on this machine are threads rather than processes: for functions that spend
+        their time outside the interpreter's lock (filters, BLAS, compiled code).
 
     Yields
     ------
@@ -84,7 +88,7 @@ def run_chunks(
             if arrays is None:
                 if run.executor is None:
                     run.executor = _executor(
-                        function, shared, context, memory_per_chunk, n=len(run.todo) + 1
+                        function, shared, context, memory_per_chunk, len(run.todo) + 1, threads
                     )
                     stack.callback(run.executor.close)
                 run.complete(chunk)
@@ -205,7 +209,12 @@ class _Run:
 
 
 def _executor(
-    function: Function, shared: Any, context: Context, memory_per_chunk: int, *, n: int
+    function: Function,
+    shared: Any,
+    context: Context,
+    memory_per_chunk: int,
+    n: int,
+    threads: bool,
 ) -> Executor:
     if context.cluster is not None:
         payload = pack(function, shared)
@@ -221,6 +230,9 @@ def _executor(
     if min(context.workers, n) <= 1:
         workers_within(context, memory_per_chunk, n_chunks=1)
         return InProcess(function, shared)
+    if threads:
+        workers = workers_within(context, memory_per_chunk, n_chunks=n)
+        return Threads(function, shared, workers) if workers > 1 else InProcess(function, shared)
     payload = pack(function, shared)
     workers = workers_within(context, memory_per_chunk, n_chunks=n, sent=len(payload))
     return Pool(payload, workers) if workers > 1 else InProcess(function, shared)

@@ -1,6 +1,6 @@
-"""Where chunks are computed: this process, a pool of processes, or a Dask cluster.
+"""Where chunks are computed: this process or its threads, a pool of processes, or a Dask cluster.
 
-All three speak ``concurrent.futures``; `nissl.run.execute` schedules and knows none of them.
+All of them speak ``concurrent.futures``; `nissl.run.execute` schedules and knows none of them.
 On this machine a worker writes its result itself, so that results never pile up in memory; a
 Dask worker may not see this disk, so it returns the result and the caller writes it.
 """
@@ -17,7 +17,7 @@ import threading
 import traceback
 import types
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import lru_cache
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
@@ -74,6 +74,36 @@ class InProcess:
 
     def close(self) -> None:
         """Nothing to do."""
+
+
+class Threads:
+    """Threads of this process: for functions that seldom hold the interpreter's lock.
+
+    Nothing is started anew and nothing is sent, which takes a process seconds. A function that
+    brings the process down brings the caller down; finished chunks are kept all the same.
+    """
+
+    def __init__(self, function: Function, shared: Any, workers: int) -> None:
+        self._function, self._shared = function, shared
+        self.capacity = workers + 1
+        self._stack = contextlib.ExitStack()
+        self._stack.enter_context(single_threaded_blas())
+        self._executor = self._stack.enter_context(ThreadPoolExecutor(workers))
+
+    def submit(self, chunk: Chunk, path: Path) -> Future[Arrays | None]:
+        """Hand the chunk to a thread."""
+        return self._executor.submit(self._work_and_write, chunk, path)
+
+    def _work_and_write(self, chunk: Chunk, path: Path) -> None:
+        write_arrays(path, self._function(self._shared, chunk))
+
+    def restart(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Give up what waits; what runs is waited for."""
+        self._executor.shutdown(cancel_futures=True)
+        self._stack.close()
 
 
 class Pool:

@@ -58,7 +58,7 @@ class Located:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What every chunk needs; pickled to the workers."""
+    """What every chunk needs; pickled where workers are elsewhere."""
 
     signal: Signal
     plan: Plan
@@ -250,6 +250,7 @@ def measure(
         memory_per_chunk=longest * signal.n_channels * 40 + 64 * 10**6,
         stage="measuring spikes",
         rate_hz=signal.rate_hz,
+        threads=True,
     )
     return _gather(work, parts, context.seed)
 

@@ -32,7 +32,8 @@ Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
-DISCOVERY_S = 120.0
+DISCOVERY_S = 1800.0
+"""So long at most: all of it where few channels make that cheap, for units that fire seldom."""
 LOOK_S = 2.5
 MOVING_LOOK_S = 0.5
 """Of moving tissue: few long looks would show each unit at a few displacements, as if it were
