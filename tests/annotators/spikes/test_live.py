@@ -24,7 +24,7 @@ from nissl.tasks import Inputs
 
 RATE = 30_000.0
 EXACT = ("n_spikes", "firing_rate_hz", "isi_violations_ratio", "rp_contamination",
-         "presence_ratio", "firing_range_hz", "sync_8")  # fmt: skip
+         "presence_ratio", "firing_range_hz", "sync_8", "expected_false_positives")  # fmt: skip
 
 
 def spike(n=40):
@@ -47,6 +47,7 @@ def recording(seed=0, n_channels=8, seconds=6.0, per_unit=60):
     table = ChannelTable.plain(n_channels, position_um=place)
     signal = Signal.from_array(x.astype(np.float32), RATE, name="ap", channels=table)
     columns = {"sample": slots, "item": unit, "amplitude": (-0.9 * size).astype(np.float32)}
+    columns["confidence"] = (size / 250).astype(np.float32)
     made = Provenance("spikes", "f", Author("model", "spikes/planted", "1"), stream="ap")
     return signal, LabelSet.build(Kind.EVENTS, columns, ("unit",), made), large
 

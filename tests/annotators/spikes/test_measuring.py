@@ -154,6 +154,8 @@ def test_the_item_table_is_as_declared(tmp_path):
     assert row["firing_rate_hz"] == pytest.approx(np.full(3, 10.0))
     assert row["nn_isolation"].min() > 0.95
     assert row["presence_ratio"] == pytest.approx(np.ones(3))
+    assert np.isnan(row["expected_false_positives"]).all()  # spikes without a confidence
+    assert np.isnan(row["expected_false_negatives"]).all()
     assert row["y_um"] == pytest.approx([25, 125, 200], abs=12)
     assert table.arrays["acg"].shape == (3, 101)
     assert table.arrays["template"].dtype == np.float32
@@ -188,18 +190,25 @@ def test_shanks_are_joined_in_order_without_empty_units():
         Sorted(
             2,
             Spikes(
-                np.asarray([3, 4]), np.asarray([0, 0]), 0.0, 0, np.asarray([0.5, 0.75], np.float32)
+                np.asarray([3, 4]),
+                np.asarray([0, 0]),
+                0.0,
+                0,
+                np.asarray([0.5, 0.75], np.float32),
+                np.asarray([0.125]),
             ),
             None,
             False,
         ),
     ]
-    sample, unit, sure, shank = join(found, 50)
+    sample, unit, sure, shank, missed = join(found, 50)
     assert np.isnan(sure[[0, 3]]).all()
     assert sure[1:3].tolist() == [0.5, 0.75]
     assert sample.tolist() == [1, 3, 4, 5]
     assert unit.tolist() == [0, 2, 2, 1]
     assert shank.tolist() == [1, 1, 2]
+    assert np.isnan(missed[:2]).all()
+    assert missed[2] == 0.125
 
 
 def test_amplitude_and_channel_stand_in_the_rows():

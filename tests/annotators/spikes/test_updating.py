@@ -47,6 +47,8 @@ def test_a_merge_is_weighted_by_spikes():
     assert values(merged, "channel")[0] == 1
     assert merged.arrays["template"][0] == pytest.approx(np.full((4, 2), 0.75))
     assert np.isnan(merged.arrays["acg"][0]).all()
+    assert values(merged, "expected_false_positives")[0] == pytest.approx(1.375)
+    assert np.isnan(values(merged, "expected_false_negatives")[0])
     assert np.isnan(values(merged, "nn_isolation")[0])
     assert np.isfinite(values(merged, "nn_isolation")[1])
     assert merged.of == "d"

@@ -19,6 +19,7 @@ from nissl.tasks import Annotator, Inputs, Result
 
 Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float64]
 VOCABULARY = ("unit",)
 
 
@@ -61,7 +62,7 @@ def propose(
         seed=context.seed,
         packages=dict(method.packages()),
     )
-    sample, unit, sure, shank = join(shanks, signal.n_samples)
+    sample, unit, sure, shank, missed = join(shanks, signal.n_samples)
     if not sample.size:
         labels = events(sample, unit, sure, np.empty(0, np.float32), unit, provenance)
         return Result((labels,), (empty_table(labels.digest, signal),))
@@ -70,10 +71,10 @@ def propose(
     measured = measure(signal, plan, sample, unit, located, context)
     channel = measured.best[unit]
     labels = events(sample, unit, sure, measured.amplitude, channel, provenance)
-    return Result((labels,), (table_of(labels, measured, signal),))
+    return Result((labels,), (table_of(labels, measured, signal, missed),))
 
 
-def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Reals, Ints]:
+def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Reals, Ints, Values]:
     """Spikes of all shanks in order of samples, and the shank of each unit.
 
     Returns
@@ -83,8 +84,10 @@ def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Real
     confidence : ndarray, shape (n_spikes,), float32
         NaN where the sorter has none.
     shank : ndarray, shape (n_units,), int64
+    missed : ndarray, shape (n_units,), float64
+        Expected share of each unit's spikes that were not found; NaN where nobody knows.
     """
-    samples, units, sure, shanks = [], [], [], np.empty(0, np.int64)
+    samples, units, sure, shanks, missed = [], [], [], np.empty(0, np.int64), np.empty(0)
     for each in found:
         spikes = each.spikes
         inside = (spikes.sample >= 0) & (spikes.sample < n_samples)
@@ -94,9 +97,11 @@ def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Real
         sure.append(np.full(number.size, np.nan, np.float32) if given is None else given[inside])
         units.append(number.astype(np.int64) + shanks.size)
         shanks = np.concatenate([shanks, np.full(names.size, each.shank, np.int64)])
+        lost = np.full(names.size, np.nan) if spikes.missed is None else spikes.missed[names]
+        missed = np.concatenate([missed, lost])
     sample, unit = np.concatenate(samples), np.concatenate(units)
     order = in_order(sample, unit)
-    return sample[order], unit[order], np.concatenate(sure)[order], shanks
+    return sample[order], unit[order], np.concatenate(sure)[order], shanks, missed
 
 
 def on_peak(

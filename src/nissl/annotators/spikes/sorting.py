@@ -42,6 +42,8 @@ class Spikes:
         Most resident memory of it and its children.
     confidence : ndarray, shape (n_spikes,), float32, optional
         Calibrated probability that each is a spike of its unit; None where the sorter has none.
+    missed : ndarray, shape (n_units,), float64, optional
+        Expected share of each unit's own spikes that were not found; None where nobody knows.
     """
 
     sample: npt.NDArray[np.int64]
@@ -49,6 +51,7 @@ class Spikes:
     wall_s: float
     peak_bytes: int
     confidence: npt.NDArray[np.float32] | None = None
+    missed: npt.NDArray[np.float64] | None = None
 
 
 def sort_in_process(

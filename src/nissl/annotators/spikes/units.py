@@ -50,6 +50,8 @@ SCHEMA = (
     Column("nn_isolation", "", "Nearest-neighbour isolation from the closest unit."),
     Column("firing_range_hz", "Hz", "95th minus 5th percentile of the rate over time."),
     Column("sync_8", "", "Fraction of spikes at the very sample of 7 or more other units."),
+    Column("expected_false_positives", "", "Expected fraction of spikes that are not its own."),
+    Column("expected_false_negatives", "", "Expected fraction of its own spikes that are missing."),
 )
 ARRAY_UNITS = {"template": "uV", "acg": "Hz"}
 
@@ -82,8 +84,19 @@ def describe(labels: LabelSet, inputs: Inputs, context: Context) -> ItemTable:
     return table_of(labels, measured, signal)
 
 
-def table_of(labels: LabelSet, measured: Measured, signal: Signal) -> ItemTable:
-    """Item table of label set and measurement; rows of both are in the same order."""
+def table_of(
+    labels: LabelSet, measured: Measured, signal: Signal, missed: Values | None = None
+) -> ItemTable:
+    """Item table of label set and measurement; rows of both are in the same order.
+
+    Parameters
+    ----------
+    labels : LabelSet
+    measured : Measured
+    signal : Signal
+    missed : ndarray, shape (n_units,), float64, optional
+        Expected share of each unit's own spikes that were not found, as the sorter tells it.
+    """
     items, unit = np.unique(labels.column("item"), return_inverse=True)
     unit = unit.astype(np.int64)
     sample = labels.column("sample").astype(np.int64)
@@ -105,6 +118,8 @@ def table_of(labels: LabelSet, measured: Measured, signal: Signal) -> ItemTable:
         "drift_um": metrics.drift_um(measured.y, sample, unit, n),
         "nn_isolation": metrics.isolation(measured, n),
         **metrics.train_metrics(sample, unit, n, signal.clock),
+        "expected_false_positives": metrics.false_positives(labels.column("confidence"), unit, n),
+        "expected_false_negatives": np.full(n, np.nan) if missed is None else missed,
     }
     acg = np.stack([autocorrelogram(sample[unit == k], signal.rate_hz) for k in range(n)])
     return ItemTable(

@@ -10,17 +10,17 @@ import numpy.typing as npt
 from nissl.annotators.spikes.units import SCHEMA, declared_units, to_arrow
 from nissl.labels import Edit, EditKind, ItemTable
 
-WEIGHTED = ("x_um", "y_um", "amplitude_median_uv")
+WEIGHTED = ("x_um", "y_um", "amplitude_median_uv", "expected_false_positives")
 
 
 def update(items: ItemTable, edit: Edit) -> ItemTable:
     """Facts about the units after a person's edit, as far as they follow from those before.
 
     Merged units get the sum of counts and rates, the spike-weighted mean of templates,
-    positions and amplitudes, and the best channel of the largest of them; what would need the
-    spikes or the samples is NaN until `describe` is run again. Split units keep their place and
-    template, and lose everything that counts spikes. Removed units leave the table. Other edits
-    change nothing.
+    positions, amplitudes and expected false positives, and the best channel of the largest of
+    them; what would need the spikes or the samples is NaN until `describe` is run again. Split
+    units keep their place and template, and lose everything that counts spikes. Removed units
+    leave the table. Other edits change nothing.
 
     Parameters
     ----------

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nissl.annotators.spikes.adapter import Shank, installed, shanks_of
 from nissl.annotators.spikes.detecting import require_spikes
 from nissl.annotators.spikes.preprocess import Step, apply_plan, make_plan, require_sortable
@@ -22,7 +24,7 @@ if TYPE_CHECKING:  # numba takes a second to load
     from nissl.annotators.spikes.own.motion.estimate import Motion
 
 NAME = "spikes/nissl"
-VERSION = "3"
+VERSION = "4"
 PROMISES = Promises(chunked=False, deterministic=True, memory="measured")
 PACKAGES = ("spikeinterface", "numba")
 DEFAULTS: dict[str, Any] = {
@@ -170,7 +172,14 @@ class NisslSorter:
         wall_s = time.perf_counter() - began
         return Own(
             shank.number,
-            Spikes(spikes.sample, spikes.unit, wall_s, 0, spikes.confidence),
+            Spikes(
+                spikes.sample,
+                spikes.unit,
+                wall_s,
+                0,
+                spikes.confidence,
+                np.asarray([each.false_negatives for each in spikes.expected]),
+            ),
             fitted.motion,
             screen_of(signal, fitted.front) is not None,
             spikes.doubted,
