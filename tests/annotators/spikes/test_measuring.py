@@ -1,5 +1,7 @@
 """Templates, amplitudes and positions, on recordings whose spikes were put in by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,7 +51,8 @@ def labelled(signal, sample, unit):
     provenance = Provenance("spikes", "f", Author("model", "spikes/planted", "1"), stream="ap")
     channel = np.zeros(len(sample), np.int64)
     none = np.full(len(sample), np.nan, np.float32)
-    labels = events(sample, unit, none, np.zeros(len(sample), np.float32), channel, provenance)
+    zero, place = np.zeros(len(sample), np.float32), np.stack([none, none], axis=1)
+    labels = events(sample, unit, none, zero, channel, place, provenance)
     return labels, Inputs(Recording(None, "array", {"ap": signal}, fingerprint="f"), "ap")
 
 
@@ -217,3 +220,35 @@ def test_amplitude_and_channel_stand_in_the_rows():
     assert isinstance(labels, LabelSet)
     assert labels.kind is Kind.EVENTS
     assert np.isnan(labels.column("confidence")).all()
+
+
+def test_every_spike_has_a_place_near_its_unit(tmp_path):
+    signal, sample, unit = planted()
+    plan = make_plan(signal, {}, 0)
+    located = locate(signal, plan, sample, unit, seed=0)
+    place = measure(signal, plan, sample, unit, located, Context(tmp_path)).place
+    assert place.shape == (sample.size, 2)
+    true = np.asarray([25.0, 125.0, 200.0])
+    assert np.abs(place[:, 1] - true[unit]).max() < 20
+    middle = np.asarray([np.median(place[unit == k, 1]) for k in range(3)])
+    assert middle == pytest.approx(true, abs=6)
+    assert np.abs(place[:, 1] - middle[unit]).mean() < 4
+
+
+def test_a_spike_on_another_shank_is_not_placed_between_them(tmp_path):
+    signal, sample, unit = planted()
+    x = np.where(np.arange(signal.n_channels) < signal.n_channels // 2, 0.0, 500.0)
+    where = np.stack([x, signal.channels.position_um[:, 1]], axis=1)
+    signal = replace(signal, channels=ChannelTable.plain(signal.n_channels, position_um=where))
+    plan = make_plan(signal, {}, 0)
+    located = locate(signal, plan, sample, unit, seed=0)
+    place = measure(signal, plan, sample, unit, located, Context(tmp_path)).place
+    assert np.all(np.abs(place[:, 0] - x[located.candidates[unit, 0]]) <= 25)
+
+
+def test_without_geometry_spikes_have_no_place(tmp_path):
+    signal, sample, unit = planted(seconds=2.0, per_unit=5)
+    signal = replace(signal, channels=ChannelTable.plain(signal.n_channels))
+    plan = make_plan(signal, {}, 0)
+    located = locate(signal, plan, sample, unit, seed=0)
+    assert np.isnan(measure(signal, plan, sample, unit, located, Context(tmp_path)).place).all()

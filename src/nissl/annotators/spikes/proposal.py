@@ -49,7 +49,8 @@ def propose(
     -------
     Result
         EVENTS with one item per unit, numbered 0 to n - 1 in the order of shanks; `confidence`
-        is NaN where the sorter has none. Its item table stands beside it. No units give an
+        is NaN where the sorter has none; `x_um` and `y_um` are there where the probe's geometry
+        is known. Its item table stands beside it. No units give an
         empty set.
     """
     signal = inputs.signal
@@ -64,13 +65,15 @@ def propose(
     )
     sample, unit, sure, shank, missed = join(shanks, signal.n_samples)
     if not sample.size:
-        labels = events(sample, unit, sure, np.empty(0, np.float32), unit, provenance)
+        nothing = np.empty(0, np.float32)
+        labels = events(sample, unit, sure, nothing, unit, nothing.reshape(0, 2), provenance)
         return Result((labels,), (empty_table(labels.digest, signal),))
     located = locate(signal, plan, sample, unit, seed=context.seed, shank=shank)
     sample, unit, sure = on_peak(sample, unit, sure, located.shift, signal)
     measured = measure(signal, plan, sample, unit, located, context)
     channel = measured.best[unit]
-    labels = events(sample, unit, sure, measured.amplitude, channel, provenance)
+    place = measured.place if signal.channels.has_geometry else None
+    labels = events(sample, unit, sure, measured.amplitude, channel, place, provenance)
     return Result((labels,), (table_of(labels, measured, signal, missed),))
 
 
@@ -127,9 +130,10 @@ def events(
     confidence: Reals,
     amplitude: Reals,
     channel: Ints,
+    place: Reals | None,
     provenance: Provenance,
 ) -> LabelSet:
-    """Spikes as a label set."""
+    """Spikes as a label set; without a `place` (n, 2) it has no positions."""
     columns = {
         "item": unit,
         "sample": sample,
@@ -137,4 +141,6 @@ def events(
         "amplitude": amplitude,
         "channel": channel,
     }
+    if place is not None:
+        columns |= {"x_um": place[:, 0], "y_um": place[:, 1]}
     return LabelSet.build(Kind.EVENTS, columns, VOCABULARY, provenance)
