@@ -9,7 +9,7 @@ from nissl.annotators.spikes.adapter import Sorted
 from nissl.annotators.spikes.measuring import choose_spikes, locate, measure, near_channels
 from nissl.annotators.spikes.preprocess import Plan, make_plan
 from nissl.annotators.spikes.proposal import events, join, on_peak
-from nissl.annotators.spikes.sorting import Spikes
+from nissl.annotators.spikes.sorting import Spikes, UnitFacts
 from nissl.annotators.spikes.units import SCHEMA, describe
 from nissl.clock import Clock
 from nissl.data import ChannelTable, Recording, Signal
@@ -198,20 +198,33 @@ def test_shanks_are_joined_in_order_without_empty_units():
                 0.0,
                 0,
                 np.asarray([0.5, 0.75], np.float32),
-                np.asarray([0.125]),
+                UnitFacts(np.asarray([0.125]), np.asarray([0.25])),
             ),
             None,
             False,
         ),
     ]
-    sample, unit, sure, shank, missed = join(found, 50)
+    sample, unit, sure, shank, facts = join(found, 50)
     assert np.isnan(sure[[0, 3]]).all()
     assert sure[1:3].tolist() == [0.5, 0.75]
     assert sample.tolist() == [1, 3, 4, 5]
     assert unit.tolist() == [0, 2, 2, 1]
     assert shank.tolist() == [1, 1, 2]
-    assert np.isnan(missed[:2]).all()
-    assert missed[2] == 0.125
+    assert np.isnan(facts.missed[:2]).all()
+    assert np.isnan(facts.split[:2]).all()
+    assert (facts.missed[2], facts.split[2]) == (0.125, 0.25)
+
+
+def test_facts_of_units_follow_their_numbers():
+    told = UnitFacts(np.arange(4.0), 10 + np.arange(4.0), ((0, 1, 2.5), (1, 3, -1.0)))
+    part = told.of(np.asarray([1, 3]), first=5)
+    assert part.missed.tolist() == [1, 3]
+    assert part.split.tolist() == [11, 13]
+    assert part.apart == ((5, 6, -1.0),)
+    both = UnitFacts.unknown(2) + part
+    assert np.isnan(both.missed[:2]).all()
+    assert both.split[2:].tolist() == [11, 13]
+    assert both.apart == part.apart
 
 
 def test_amplitude_and_channel_stand_in_the_rows():

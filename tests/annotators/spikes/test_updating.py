@@ -54,6 +54,16 @@ def test_a_merge_is_weighted_by_spikes():
     assert merged.of == "d"
 
 
+def test_what_was_said_of_pairs_goes_with_a_unit_that_changed():
+    items = table([100, 300, 50, 70])
+    context = {"rate_hz": 1.0, "apart": [[0, 10, 2.0], [20, 30, -1.0]]}
+    items = ItemTable("d", items.table, {}, items.arrays, context)
+    merged = update(items, edit(EditKind.MERGE, (0, 10)))
+    assert merged.context == {"rate_hz": 1.0, "apart": [[20, 30, -1.0]]}
+    parted = update(items, edit(EditKind.SPLIT, (20,), rows=[[1, 2]]))
+    assert parted.context["apart"] == [[0, 10, 2.0]]
+
+
 def test_a_split_shares_the_spikes():
     rest = update(table([100, 50]), edit(EditKind.SPLIT, (0,), rows=[[1, 2, 3], [4, 5]]))
     assert rest.items.tolist() == [0, 10, 11, 12]

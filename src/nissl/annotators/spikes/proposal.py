@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nissl.annotators.spikes.measuring import locate, measure
 from nissl.annotators.spikes.preprocess import Plan
-from nissl.annotators.spikes.sorting import Spikes
+from nissl.annotators.spikes.sorting import Spikes, UnitFacts
 from nissl.annotators.spikes.units import empty_table, table_of
 from nissl.data import Signal
 from nissl.labels import Author, Kind, LabelSet, Provenance
@@ -19,7 +19,6 @@ from nissl.tasks import Annotator, Inputs, Result
 
 Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float32]
-Values = npt.NDArray[np.float64]
 VOCABULARY = ("unit",)
 
 
@@ -63,7 +62,7 @@ def propose(
         seed=context.seed,
         packages=dict(method.packages()),
     )
-    sample, unit, sure, shank, missed = join(shanks, signal.n_samples)
+    sample, unit, sure, shank, facts = join(shanks, signal.n_samples)
     if not sample.size:
         nothing = np.empty(0, np.float32)
         labels = events(sample, unit, sure, nothing, unit, nothing.reshape(0, 2), provenance)
@@ -74,10 +73,10 @@ def propose(
     channel = measured.best[unit]
     place = measured.place if signal.channels.has_geometry else None
     labels = events(sample, unit, sure, measured.amplitude, channel, place, provenance)
-    return Result((labels,), (table_of(labels, measured, signal, missed),))
+    return Result((labels,), (table_of(labels, measured, signal, facts),))
 
 
-def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Reals, Ints, Values]:
+def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Reals, Ints, UnitFacts]:
     """Spikes of all shanks in order of samples, and the shank of each unit.
 
     Returns
@@ -87,10 +86,10 @@ def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Real
     confidence : ndarray, shape (n_spikes,), float32
         NaN where the sorter has none.
     shank : ndarray, shape (n_units,), int64
-    missed : ndarray, shape (n_units,), float64
-        Expected share of each unit's spikes that were not found; NaN where nobody knows.
+    facts : UnitFacts
     """
-    samples, units, sure, shanks, missed = [], [], [], np.empty(0, np.int64), np.empty(0)
+    samples, units, sure, shanks = [], [], [], np.empty(0, np.int64)
+    facts = UnitFacts.unknown(0)
     for each in found:
         spikes = each.spikes
         inside = (spikes.sample >= 0) & (spikes.sample < n_samples)
@@ -99,12 +98,12 @@ def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Real
         given = spikes.confidence
         sure.append(np.full(number.size, np.nan, np.float32) if given is None else given[inside])
         units.append(number.astype(np.int64) + shanks.size)
+        told = spikes.facts
+        facts += UnitFacts.unknown(names.size) if told is None else told.of(names, shanks.size)
         shanks = np.concatenate([shanks, np.full(names.size, each.shank, np.int64)])
-        lost = np.full(names.size, np.nan) if spikes.missed is None else spikes.missed[names]
-        missed = np.concatenate([missed, lost])
     sample, unit = np.concatenate(samples), np.concatenate(units)
     order = in_order(sample, unit)
-    return sample[order], unit[order], np.concatenate(sure)[order], shanks, missed
+    return sample[order], unit[order], np.concatenate(sure)[order], shanks, facts
 
 
 def on_peak(

@@ -59,6 +59,11 @@ class TestNissl(AnnotatorContract):
             assert np.all((told >= 0) & (told < 1))
             assert np.abs(told - share)[matched].max() < 0.06
 
+    def test_it_does_not_doubt_the_true_units(self, run, simulated):
+        split = run[0].items[0].table.column("split_probability").to_numpy()
+        counts = match_counts(simulated[1], run[0].labels[0], 12)
+        assert np.nanmax(split[counts.max(axis=0) > 100]) < 0.5
+
     def test_it_tells_what_was_done_to_the_samples(self, run):
         steps = {
             s["step"]: s["by"] for s in run[0].labels[0].provenance.parameters["preprocessing"]
