@@ -52,18 +52,20 @@ def heaps_of(seed: int, drift: str | None) -> list[tuple[float, float, bool]]:
         if count[main] < FEWEST:
             continue
         channels = at.channels(main)
-        usual = at.features(main, channels)
+        usual, when = at.features(main, channels)
         near = templates.overlaps[main] & (fitted.unit != name) & (count >= FEWEST)
         for other in rng.permutation(np.flatnonzero(near))[:PER_UNIT]:
-            added = at.features(int(other), channels)
+            added, later = at.features(int(other), channels)
             line = added.mean(axis=0) - usual.mean(axis=0)
             added = added - line * (1 - rng.uniform(*APART_SD) / np.linalg.norm(line))
             share = rng.uniform(*SHARE)
             n = min(len(added), int(share / (1 - share) * len(usual)))
             if n < LEAST_ADDED:
                 continue
-            both = np.concatenate([usual, added[rng.permutation(len(added))[:n]]])
-            found = divided(both[rng.permutation(len(both))], norm(at, main), rng)
+            some = rng.permutation(len(added))[:n]
+            both, piece = np.concatenate([usual, added[some]]), np.append(when, later[some])
+            order = rng.permutation(len(both))
+            found = divided(both[order], piece[order], norm(at, main), rng)
             rows.append((np.log1p(found.ratio), np.log(found.share), True))
     return rows
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nissl.annotators.spikes.own.doubting.doubts import MOST, doubts, evidence, probability
-from nissl.annotators.spikes.own.doubting.heaps import Heaps, divided
+from nissl.annotators.spikes.own.doubting.heaps import PIECES, Heaps, divided, together
 from nissl.annotators.spikes.own.sorter import Fitted
 
 N_SHAPES, N_NEAR = 3, 4
@@ -24,12 +24,23 @@ def test_two_heaps_are_told_from_one(apart_sd):
     line[1, 2] = apart_sd
     usual = np.full((N_SHAPES, N_NEAR), 6.0)
     both = np.concatenate([spikes(rng, 200, usual), spikes(rng, 100, usual + line)])
-    found = divided(both[rng.permutation(len(both))], 20.0, rng)
+    order = rng.permutation(len(both))
+    found = divided(both[order], np.arange(len(both)) * PIECES // len(both), 20.0, rng)
+    turns = np.where(np.arange(len(both)) < 200, 0, PIECES - 1)
+    assert divided(both[order], turns[order], 20.0, rng).ratio < 5
     if apart_sd:
         assert found.share == pytest.approx(1 / 3, abs=0.02)
         assert probability(found) > 0.6
     else:
         assert probability(found) < 0.1
+
+
+def test_trains_overlap_where_they_fire_together():
+    rng = np.random.default_rng(0)
+    one, other = (rng.integers(0, PIECES, 2000) for _ in range(2))
+    assert together(one, other) > 0.85
+    assert together(one, one) == pytest.approx(1)
+    assert together(one % 10, 10 + other % 10) == 0
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5])

@@ -27,7 +27,7 @@ from nissl.data import Signal
 Ints = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
-INTERCEPT, BY_RATIO, BY_SHARE = -3.850, 1.323, 0.437
+INTERCEPT, BY_RATIO, BY_SHARE = -2.910, 1.771, 1.142
 MIXTURES = 0.1
 """Share of the units that were weighed as mixtures."""
 MOST = 4.0

@@ -2,7 +2,8 @@
 
 Units are matched once more to some seconds of the recording; their spikes, freed of all others,
 are divided in two where they are most unlike, or between two units, and looked at along the line
-between the two parts (`finding.regrouping.between`).
+between the two parts (`finding.regrouping.between`). Parts that take turns in time are not told
+from one: the tissue may have moved.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ LEAST = 10
 """Spikes of the smaller part."""
 N_CHANNELS = 8
 STARTS = 3
+TOGETHER, PIECES = 0.4, 20
+"""Overlap of the trains, over so many pieces of what is looked at, below which two take turns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +58,18 @@ class Looked:
     spikes: Matched
     residual: Samples
 
-    def features(self, template: int, channels: Ints, lag: float = 0.0) -> Samples:
-        """Of a template's spikes freed of all others, shape (n, n_shapes, n_near), noise SDs."""
-        return cleaned(self.templates, self.residual, self.spikes, template, channels, lag)[0]
+    def features(self, template: int, channels: Ints, lag: float = 0.0) -> tuple[Samples, Ints]:
+        """Of a template's spikes freed of all others.
+
+        Returns
+        -------
+        features : ndarray, shape (n, n_shapes, n_near), float32
+            Noise of unit variance.
+        piece : ndarray, shape (n,), int64
+            In which of `PIECES` pieces of what is looked at each lies.
+        """
+        found, rows = cleaned(self.templates, self.residual, self.spikes, template, channels, lag)
+        return found, self.spikes.at[rows] * PIECES // max(len(self.residual), 1)
 
     def channels(self, template: int) -> Ints:
         """The largest channels of a template."""
@@ -72,7 +84,8 @@ class Heaps:
     Parameters
     ----------
     ratio : float
-        Log likelihood ratio of two heaps over one, along the line between the parts.
+        Log likelihood ratio of two heaps over one, along the line between the parts; 0 where they
+        take turns.
     share : float
         Of the spikes that are in the smaller part.
     """
@@ -98,16 +111,19 @@ def of_unit(at: Looked, templates: Ints, rng: np.random.Generator) -> Heaps | No
     main = int(templates[np.argmax(count)])
     channels = at.channels(main)
     parts = [at.features(int(k), channels) for k in templates[count > 0]]
-    return divided(np.concatenate(parts), norm(at, main), rng)
+    features, pieces = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return divided(features, pieces, norm(at, main), rng)
 
 
-def divided(features: Samples, size: float, rng: np.random.Generator) -> Heaps:
+def divided(features: Samples, piece: Ints, size: float, rng: np.random.Generator) -> Heaps:
     """Heaps of spikes that are cut in two where they are most unlike: the most of some cuts.
 
     Parameters
     ----------
     features : ndarray, shape (n, n_shapes, n_near), float32
         Noise of unit variance.
+    piece : ndarray, shape (n,), int64
+        When each spike was, 0 to `PIECES` - 1.
     size : float
         Norm of the template.
     rng : numpy.random.Generator
@@ -117,7 +133,7 @@ def divided(features: Samples, size: float, rng: np.random.Generator) -> Heaps:
     for _ in range(STARTS):
         label = kmeans(reduced, 2, rng)
         count = np.bincount(label, minlength=2)
-        if count.min() >= LEAST:
+        if count.min() >= LEAST and together(piece[label == 0], piece[label == 1]) >= TOGETHER:
             ratio = between(reduced[label == 0], reduced[label == 1], size)
             found = Heaps(ratio, float(count.min() / count.sum()))
             best = max(best, found, key=lambda each: each.ratio)
@@ -125,17 +141,25 @@ def divided(features: Samples, size: float, rng: np.random.Generator) -> Heaps:
 
 
 def of_pair(at: Looked, pair: Pair) -> Heaps | None:
-    """Heaps of the spikes of two templates; None where either has too few."""
+    """Heaps of the spikes of two templates; None where either has too few, or they take turns."""
     sizes = norm(at, pair.one), norm(at, pair.other)
     channels = at.channels(pair.one if sizes[0] >= sizes[1] else pair.other)
-    one = at.features(pair.one, channels)
-    other = at.features(pair.other, channels, pair.lag)
+    one, early = at.features(pair.one, channels)
+    other, late = at.features(pair.other, channels, pair.lag)
     count = len(one), len(other)
     if min(count) < LEAST or sum(count) < FEWEST:
+        return None
+    if together(early, late) < TOGETHER:
         return None
     flat = reduce_features(np.concatenate([one, other]))
     ratio = between(flat[: len(one)], flat[len(one) :], max(sizes))
     return Heaps(ratio, min(count) / sum(count))
+
+
+def together(one: Ints, other: Ints) -> float:
+    """How far two fire at the same time: overlap of their shares over pieces, 0 to 1."""
+    counts = [np.bincount(each, minlength=PIECES) / max(each.size, 1) for each in (one, other)]
+    return float(np.minimum(*counts).sum())
 
 
 def near_pairs(at: Looked, unit: Ints) -> list[Pair]:
