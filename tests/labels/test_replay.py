@@ -203,6 +203,15 @@ def test_bad_rows_are_a_question(spikes, rows):
     assert len(reviewed.questions) == 1
 
 
+def test_rows_added_to_a_set_with_places_may_have_none():
+    labels = build(Kind.EVENTS, sample=[1, 2], item=[0, 0], x_um=[5.0, 6.0], y_um=[7.0, 8.0])
+    pen = Pen(labels)
+    pen("add", 0, rows=[{"sample": 3, "y_um": 9.0}, {"sample": 4}])
+    found = replay(labels, pen.edits).labels
+    np.testing.assert_array_equal(found.column("x_um"), [5, 6, np.nan, np.nan])
+    np.testing.assert_array_equal(found.column("y_um"), [7, 8, 9, np.nan])
+
+
 def test_ids_do_not_shift_when_an_earlier_addition_is_undone(spikes):
     pen = Pen(spikes)
     first = pen("add", rows=[{"sample": 20}])

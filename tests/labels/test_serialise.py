@@ -159,9 +159,25 @@ def test_rows_that_break_invariants_are_refused_even_unverified(tmp_path):
 def test_newer_format_is_refused_by_name(tmp_path):
     path = tmp_path / "labels"
     write_labels(spikes(), path)
-    rewrite(path, format=2)
-    with pytest.raises(ProjectTooNewError, match="format 2"):
+    rewrite(path, format=3)
+    with pytest.raises(ProjectTooNewError, match="format 3"):
         read_labels(path)
+
+
+def test_sets_without_optional_columns_are_files_of_the_first_format(tmp_path):
+    labels = spikes()
+    columns = {name: labels.table.column(name) for name in labels.table.column_names}
+    place = np.linspace(0, 9, labels.n_rows, dtype=np.float32)
+    placed = LabelSet.build(
+        labels.kind, {**columns, "y_um": place}, labels.vocabulary, labels.provenance
+    )
+    for each, version in ((labels, 1), (placed, 2)):
+        write_labels(each, tmp_path / "labels")
+        facts = json.loads(pq.read_schema(tmp_path / "labels").metadata[b"nissl"])
+        assert facts["format"] == version
+        assert read_labels(tmp_path / "labels") == each
+    assert placed.digest != labels.digest
+    assert placed.table.column_names == [*labels.table.column_names, "y_um"]
 
 
 def test_one_kind_of_file_is_not_the_other(tmp_path):

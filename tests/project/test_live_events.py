@@ -27,3 +27,5 @@ def test_spikes_of_a_journal_are_events_of_their_units(tmp_path):
     assert labels.column("sample").tolist() == [40, 90, 200]
     assert labels.column("item").tolist() == [1, 0, 1]
     assert labels.column("amplitude").tolist() == [-150.0] * 3
+    assert labels.column("x_um").tolist() == [c.position[0] for c in claims]
+    assert labels.column("y_um").tolist() == [c.position[1] for c in claims]

@@ -13,7 +13,8 @@ from nissl.annotators.spikes.units import describe
 from nissl.labels import Author, Kind, LabelSet, Provenance
 from nissl.project import open_project
 from nissl.review.room import Room
-from nissl.review.unit_desks import merge_questions, unit_desk
+from nissl.review.unit_desks import unit_desk
+from nissl.review.unit_questions import merge_questions, merges_of
 from nissl.run.context import Context
 from nissl.tasks import Inputs
 from nissl.web.app import create_app
@@ -162,13 +163,14 @@ def test_the_likeliest_neighbour_is_the_same_neuron(units):
 
 
 def test_likely_merges_are_questions_that_are_asked_once(units):
-    (one,) = merge_questions(units.live)
+    (one,) = merge_questions(units.key, units.live.likely_merges())
     assert (one.labels, one.item, one.policy, one.body["beside"]) == (units.key, 1, "merge", 2)
     assert one.body["reason"].startswith("Units 1 and 2 may be one neuron. The templates are")
     assert f"with a probability of {one.score:.0%}" in one.body["reason"]
     assert 0.9 <= one.score < 0.99  # templates are the same, and trains do not tell
-    assert merge_questions(units.live, least=0.99) == []
-    assert merge_questions(units.live)[0].uuid == one.uuid
+    sorting = units.live.units.sorting
+    assert merges_of(sorting.labels, sorting.items, RATE, least=0.99) == []
+    assert merge_questions(units.key, units.live.likely_merges())[0].uuid == one.uuid
 
 
 def test_a_pair_is_asked_about_until_it_is_merged_or_told_apart(tmp_path):

@@ -21,6 +21,7 @@ from nissl.errors import CorruptSourceError, ExportError, NisslError
 from nissl.io.columns import Plain, from_plain, to_plain
 from nissl.io.spikes import clock_of
 from nissl.labels import ItemTable, Kind, LabelSet, Provenance, Vocabulary
+from nissl.labels.kinds import optional_columns
 from nissl.tasks import Dossier
 
 FORMAT = 1
@@ -54,13 +55,15 @@ def describe(dossier: Dossier) -> dict[str, Any]:
 
 
 def describe_set(labels: LabelSet) -> dict[str, Any]:
-    """Kind, vocabulary, provenance, digest and number of rows of a set."""
+    """Kind, vocabulary, provenance, digest and number of rows of a set, its optional columns."""
+    optional = optional_columns(labels.kind, labels.table.column_names)
     return {
         "kind": labels.kind.value,
         "vocabulary": labels.vocabulary.to_json(),
         "provenance": labels.provenance.to_json(),
         "digest": labels.digest,
         "n_rows": labels.n_rows,
+        **({"optional": optional} if optional else {}),
     }
 
 
@@ -122,6 +125,8 @@ def restore_set(facts: Mapping[str, Any], columns: Mapping[str, Any]) -> LabelSe
     try:
         vocabulary = Vocabulary.from_json(facts["vocabulary"])
         provenance = Provenance.from_json(facts["provenance"])
+        if facts.get("n_rows") == 0:  # formats leave sets without rows out
+            columns = {**{name: () for name in facts.get("optional", ())}, **columns}
         return LabelSet.build(Kind(facts["kind"]), columns, vocabulary, provenance)
     except (NisslError, KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise CorruptSourceError(

@@ -18,6 +18,7 @@ from nissl.data import ChannelTable
 from nissl.errors import ExportError
 from nissl.labels import ItemTable, Kind, LabelSet
 from nissl.labels.digest import digest_array, digest_json
+from nissl.labels.kinds import OPTIONAL, optional_columns
 from nissl.tasks import Dossier
 
 EXTRA_COLUMNS = ("id", "label", "confidence", "channel")
@@ -161,8 +162,8 @@ def extra_columns(labels: LabelSet) -> dict[str, npt.NDArray[Any]]:
     """Columns that differ from their defaults and need a field of nissl's own.
 
     `id` where it is not the row number, `label` where there are several classes, `confidence`
-    where any is known, `channel` (-1 for null) where any is known, and `amplitude_is_null`
-    where some amplitudes are null and others NaN.
+    where any is known, `channel` (-1 for null) where any is known, `amplitude_is_null` where some
+    amplitudes are null and others NaN, and the optional columns that there are.
     """
     out: dict[str, npt.NDArray[Any]] = {}
     ids = labels.column("id")
@@ -178,7 +179,8 @@ def extra_columns(labels: LabelSet) -> dict[str, npt.NDArray[Any]]:
     null = np.asarray(amplitude.is_null().combine_chunks().to_numpy(zero_copy_only=False))
     if amplitude.null_count != int(np.isnan(labels.column("amplitude")).sum()):
         out["amplitude_is_null"] = null.astype(np.uint8)
-    return out
+    names = optional_columns(labels.kind, labels.table.column_names)
+    return out | {name: labels.column(name) for name in names}
 
 
 def event_columns(
@@ -194,7 +196,7 @@ def event_columns(
         "sample": np.asarray(samples, np.int64),
         "item": np.asarray(units, np.int64),
     }
-    for name in ("id", "label", "confidence"):
+    for name in ("id", "label", "confidence", *OPTIONAL[Kind.EVENTS]):
         if name in extra:
             columns[name] = extra[name]
     if "channel" in extra:

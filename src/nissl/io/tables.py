@@ -169,7 +169,7 @@ def _csv_set(folder: Path, name: str, facts: Mapping[str, Any]) -> LabelSet:
     path = folder / f"{name}.csv"
     header, *rows = _csv_rows(path)
     names = facts["vocabulary"]["names"]
-    fields = schema(Kind(facts["kind"]), len(names))
+    fields = schema(Kind(facts["kind"]), len(names), header)
     if header != fields.names:
         raise CorruptSourceError(f"the columns {fields.names}", f"{header}", f"Restore {path}.")
     columns: dict[str, Any] = {}

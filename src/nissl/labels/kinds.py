@@ -6,6 +6,9 @@ probability that the label is right; NaN where the method has none) and `probabi
 the vocabulary, or null. In a set with several rows per item the probabilities stand in the
 item table, never on rows.
 
+Some kinds have optional columns besides (`OPTIONAL`): a set has them for all of its rows, or not at
+all, and then its schema and digest are as if there were none.
+
 Conventions: samples and frames are int64; spans are half-open ``[start, stop)``; points are
 x, y, z in pixels or voxels with pixel centres at integers; `pixels` are flat C-order indices
 into the frame's ``(z, y, x)`` grid.
@@ -13,6 +16,7 @@ into the frame's ``(z, y, x)`` grid.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import pyarrow as pa
@@ -61,8 +65,26 @@ _EXTRA: dict[Kind, list[pa.Field]] = {
 }
 
 
-def schema(kind: Kind, n_classes: int) -> pa.Schema:
-    """Arrow schema of a kind over a vocabulary of `n_classes` names."""
+OPTIONAL: dict[Kind, tuple[str, ...]] = {Kind.EVENTS: ("x_um", "y_um")}
+"""Columns of float32 that a set may have, NaN where unknown: where on the probe an event was."""
+
+
+def optional_columns(kind: Kind, names: Iterable[str]) -> list[str]:
+    """Optional columns of a kind that are among some names, in the order of the schema."""
+    there = set(names)
+    return [name for name in OPTIONAL.get(kind, ()) if name in there]
+
+
+def schema(kind: Kind, n_classes: int, names: Iterable[str] = ()) -> pa.Schema:
+    """Arrow schema of a kind over a vocabulary of `n_classes` names.
+
+    Parameters
+    ----------
+    kind : Kind
+    n_classes : int
+    names : iterable of str
+        Columns that there are; the optional ones among them are part of the schema.
+    """
     return pa.schema(
         [
             pa.field("id", pa.int64(), nullable=False),
@@ -71,6 +93,10 @@ def schema(kind: Kind, n_classes: int) -> pa.Schema:
             pa.field("confidence", pa.float32(), nullable=False),
             pa.field("probabilities", pa.list_(pa.float32(), n_classes)),
             *_EXTRA[kind],
+            *(
+                pa.field(name, pa.float32(), nullable=False)
+                for name in optional_columns(kind, names)
+            ),
         ]
     )
 

@@ -141,7 +141,7 @@ class LabelSet:
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        expected = schema(self.kind, len(self.vocabulary))
+        expected = schema(self.kind, len(self.vocabulary), self.table.column_names)
         if not self.table.schema.equals(expected, check_metadata=False):
             raise BadLabelsError(
                 f"the columns {[f'{f.name}: {f.type}' for f in expected]}",
@@ -166,7 +166,8 @@ class LabelSet:
         columns : mapping of str to array-like, each of shape (n_rows,)
             The kind's own columns are required where they are not nullable. `id` defaults to
             0, 1, ... in the order given, `item` to `id`, `label` to class 0, `confidence` to
-            NaN, the rest to null. `probabilities` may be (n_rows, n_classes).
+            NaN, the rest to null. `probabilities` may be (n_rows, n_classes). Optional columns
+            of the kind (EVENTS: `x_um`, `y_um`) are there when they are given.
         vocabulary : Vocabulary or sequence of str
         provenance : Provenance
         """

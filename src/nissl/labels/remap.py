@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from nissl.clock import Clock
 from nissl.errors import BadArgumentError, BadLabelsError
-from nissl.labels.kinds import Kind
+from nissl.labels.kinds import Kind, optional_columns
 from nissl.labels.labelset import LabelSet
 from nissl.sync import ClockMap
 from nissl.sync.intervals import event_samples, span_samples, span_seconds
@@ -161,7 +161,8 @@ def _events(
     samples, recorded = event_samples(target, times)
     keep = np.flatnonzero(recorded)
     table = labels.table.take(pa.array(keep))
-    names = ("id", "item", "label", "confidence", "probabilities", "amplitude")
+    names = ["id", "item", "label", "confidence", "probabilities", "amplitude"]
+    names += optional_columns(labels.kind, table.column_names)
     columns = {name: table.column(name) for name in names}
     lost = labels.column("item")[~recorded]
     return {**columns, "sample": samples[keep]}, np.unique(lost).tolist()

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nissl.errors import BadLabelsError
-from nissl.labels.kinds import Kind, extra_columns, schema
+from nissl.labels.kinds import OPTIONAL, Kind, extra_columns, schema
 
 ORDER = {
     Kind.EVENTS: "sample",
@@ -29,7 +29,7 @@ def table_of(kind: Kind, columns: Mapping[str, Any], n_classes: int) -> pa.Table
 
     See `nissl.labels.LabelSet.build` for the defaults.
     """
-    wanted = schema(kind, n_classes)
+    wanted = schema(kind, n_classes, columns)
     unknown = sorted(set(columns) - set(wanted.names))
     missing = [
         f.name
@@ -38,7 +38,7 @@ def table_of(kind: Kind, columns: Mapping[str, Any], n_classes: int) -> pa.Table
     ]
     if unknown or missing:
         raise BadLabelsError(
-            f"columns among {wanted.names}",
+            f"columns among {[*schema(kind, n_classes).names, *OPTIONAL.get(kind, ())]}",
             f"unknown {unknown}, missing {missing}",
             f"Give the columns of the kind {kind.value!r}.",
         )

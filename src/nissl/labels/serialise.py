@@ -30,13 +30,16 @@ from nissl.errors import (
 )
 from nissl.labels.atomic import write_bytes
 from nissl.labels.digest import canonical_json
-from nissl.labels.kinds import Kind
+from nissl.labels.kinds import Kind, optional_columns
 from nissl.labels.labelset import LabelSet, Provenance
 from nissl.labels.tables import ItemTable
 from nissl.labels.vocabulary import Vocabulary
 
-FORMAT = 1
-"""Version of the files written; newer ones are refused."""
+FORMAT = 2
+"""Newest version of the files that is read; newer ones are refused.
+
+Files are written as 1, or as 2 where the rows have optional columns, which 1 did not know.
+"""
 
 _KEY = b"nissl"
 _PREFIX = "array:"
@@ -57,7 +60,7 @@ def write_labels(labels: LabelSet, path: str | os.PathLike[str]) -> None:
         The file system refused; nothing half-written is left.
     """
     meta = {
-        "format": FORMAT,
+        "format": 2 if optional_columns(labels.kind, labels.table.column_names) else 1,
         "content": "labels",
         "kind": labels.kind.value,
         "vocabulary": labels.vocabulary.to_json(),
@@ -110,7 +113,7 @@ def write_items(items: ItemTable, path: str | os.PathLike[str]) -> None:
         if math.prod(array.shape[1:]):
             table = table.append_column(name, _lists(array))
     meta = {
-        "format": FORMAT,
+        "format": 1,
         "content": "items",
         "of": items.of,
         "units": dict(items.units),

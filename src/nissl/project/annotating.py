@@ -288,6 +288,10 @@ def _keep(store: Store, job_hash: str, draft: Draft) -> None:
     store.record_labels(digest, items=items, run=job_hash)
     store.record_findings(digest, [f.to_json() for f in draft.findings])
     store.finish_run(job_hash, outputs=[digest], log={**draft.log, **_derived(draft)})
+    if draft.labels.provenance.task == "spikes":
+        from nissl.review.unit_questions import ask_doubts  # most methods make no units
+
+        ask_doubts(store, digest, draft.labels, draft.items)
 
 
 def _derived(draft: Draft) -> dict[str, list[str]]:

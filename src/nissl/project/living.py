@@ -198,6 +198,9 @@ def labels_of(kept: Kept, fingerprint: str, stream: str) -> LabelSet:
             columns["item"] = np.asarray(
                 [-1 if c.unit is None else c.unit for c in claims], np.int64
             )
+        if any(c.position for c in claims):
+            place = np.asarray([c.position or (np.nan, np.nan) for c in claims], np.float32)
+            columns |= {"x_um": place[:, 0], "y_um": place[:, 1]}
     else:
         columns["start"] = np.asarray([c.start for c in claims], np.int64)
         columns["stop"] = np.asarray([c.stop for c in claims], np.int64)

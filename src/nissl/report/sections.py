@@ -35,6 +35,8 @@ _SHOWN = (  # column, heading, format
     ("amplitude_cutoff", "missed spikes", "{:.1%}"),
     ("drift_um", "drift", "{:.1f} µm"),
     ("nn_isolation", "isolation", "{:.2f}"),
+    ("expected_false_positives", "false positives", "{:.1%}"),
+    ("expected_false_negatives", "false negatives", "{:.1%}"),
 )
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 _MAX_EVENTS = 3

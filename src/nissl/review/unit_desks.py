@@ -13,7 +13,6 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,7 +21,7 @@ import pyarrow as pa
 from nissl.annotators.spikes.grouped import Sorting
 from nissl.annotators.spikes.grouping import Grouping, grouping_of
 from nissl.annotators.spikes.live import LiveUnits
-from nissl.annotators.spikes.similarity import Likeness, Templates, likely_merges
+from nissl.annotators.spikes.similarity import Likeness
 from nissl.annotators.spikes.snippets import (
     SnippetReader,
     SpikeSample,
@@ -37,9 +36,9 @@ from nissl.labels.digest import digest_json
 from nissl.review.desk import Desk
 from nissl.review.reading import Reading
 from nissl.review.room import Room
-from nissl.store import QuestionRow, Store
+from nissl.review.unit_questions import ask, merge_questions, merges_of, split_questions
+from nissl.store import Store
 
-LEAST_SCORE = 0.5  # from which two units are named as likely one
 SEED = 0  # of the sample of waveforms: the same for everybody who opens the project
 
 _ARRAYS = ("row", "unit", "near", "waveform")
@@ -67,7 +66,7 @@ class UnitDesk:
         self._groupings: WeakKeyDictionary[Reading, tuple[tuple[Any, ...], Grouping]] = (
             WeakKeyDictionary()
         )
-        self._merges: tuple[float, list[Likeness]] | None = None
+        self._merges: list[Likeness] | None = None
         self._thread = threading.Thread(target=self._equip, name="waveforms", daemon=True)
         self._thread.start()
 
@@ -80,19 +79,18 @@ class UnitDesk:
             self._groupings[reading] = known
         return known[1]
 
-    def likely_merges(self, *, least: float = LEAST_SCORE) -> list[Likeness]:
+    def likely_merges(self) -> list[Likeness]:
         """Pairs of units of the base that are likely one neuron, the likeliest first."""
-        if self._merges is None or self._merges[0] != least:
+        if self._merges is None:
             sorting = self.units.sorting
-            labels = sorting.labels
+            self._merges = merges_of(sorting.labels, sorting.items, sorting.rate_hz)
+        return self._merges
 
-            def train(item: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-                return sorting.sample[labels.rows_of(item)]
-
-            templates = Templates.of(sorting.items, among=labels.items)
-            found = likely_merges(templates, train, sorting.rate_hz, least=least)
-            self._merges = (least, found)
-        return self._merges[1]
+    def ask(self) -> int:
+        """Put likely merges and splits into the queue; how many were not there yet."""
+        key, store = self.desk.key, self.desk.store
+        rows = merge_questions(key, self.likely_merges())
+        return ask(store, key, [*rows, *split_questions(key, self.desk.items)])
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until the waveforms are there, or cannot be had."""
@@ -244,38 +242,3 @@ def current_facts(room: Room, key: str, reader: str) -> ItemTable | None:
         live = unit_desk(desk)
         grouping = live.grouping(reading)
     return live.units.facts(grouping)
-
-
-def merge_questions(
-    desk: UnitDesk, *, least: float = LEAST_SCORE, most: int = 50
-) -> list[QuestionRow]:
-    """Likely merges as questions for `Store.ask`: the same pairs are the same questions.
-
-    Parameters
-    ----------
-    desk : UnitDesk
-    least : float
-        Score from which a pair is asked about.
-    most : int
-        The likeliest are asked.
-    """
-    key = desk.desk.key
-    rows = []
-    for one in desk.likely_merges(least=least)[:most]:
-        reason = (
-            f"Units {one.a} and {one.b} may be one neuron. {one.sentence} "
-            f"In simulations such a pair is one with a probability of {one.score:.0%}. "
-            f"Merge them, or say what unit {one.a} is by itself."
-        )
-        name = uuid5(NAMESPACE_OID, f"merge {key} {one.a} {one.b}")
-        body = {"reason": reason, "beside": one.b}
-        rows.append(QuestionRow(name, key, one.a, "merge", score=one.score, body=body))
-    return rows
-
-
-def ask_merges(desk: UnitDesk) -> int:
-    """Put the likely merges of a desk into the queue; returns how many were not there yet."""
-    store, rows = desk.desk.store, merge_questions(desk)
-    known = {row.uuid for row in store.questions(labels=desk.desk.key, policy="merge")}
-    store.ask(rows)
-    return sum(row.uuid not in known for row in rows)

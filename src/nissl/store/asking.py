@@ -30,7 +30,7 @@ class QuestionRow:
         None where it is about the set as a whole.
     policy : str
         What chose it: a policy's name, or "audit", "gold", "second", "rerun", "merge",
-        "recheck".
+        "split", "recheck".
     score : float or None
         As the policy ranked it.
     body : dict

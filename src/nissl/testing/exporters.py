@@ -49,6 +49,8 @@ def example_spikes(
             "item": item,
             "amplitude": -rng.uniform(30, 300, n_spikes).astype(np.float32),
             "channel": (item % 4).astype(np.int32),
+            "x_um": rng.uniform(0, 40, n_spikes).astype(np.float32),
+            "y_um": np.where(item > 0, 20.0 * item, np.nan).astype(np.float32),
         },
         ("unit",),
         Provenance(

@@ -92,10 +92,12 @@ def _floats(draw: st.DrawFn, n: int) -> list[float]:
 
 
 def _events(draw: st.DrawFn, n: int) -> dict[str, Any]:
+    placed = draw(st.booleans())
     return {
         "sample": _ints(draw, n, 200),
         "amplitude": _optional(draw, st.floats(-500, 500, width=32), n),
         "channel": _optional(draw, st.integers(0, 31), n),
+        **({"x_um": _floats(draw, n), "y_um": [float("nan")] * n} if placed else {}),
     }
 
 

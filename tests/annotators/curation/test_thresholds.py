@@ -1,6 +1,7 @@
 """Quality by limits: classes, presets, what failed, what is missing; flags of single units."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from nissl.annotators.curation import flags
@@ -219,6 +220,17 @@ def test_a_mixture_is_suspected_and_one_neuron_is_not():
     humps = np.where(rng.random(one.size) < 0.5, 60.0, 120.0) + rng.normal(0, 5, one.size)
     assert mixture.split_probability(one, humps, RATE) < 0.2  # two humps, one refractory period
     assert np.isnan(mixture.split_probability(one[:10], humps[:10], RATE))
+
+
+def test_what_the_sorter_says_of_a_split_stands(monkeypatch):
+    monkeypatch.setattr(flags, "flagged", lambda *_: {0: 0.95, 1: 0.9})
+    labels, items = units(random_train(0), random_train(1), random_train(2))
+    told = np.asarray([0.1, np.nan, 0.85])
+    table = items.table.append_column("split_probability", pa.array(told))
+    items = ItemTable(items.of, table, items.units, items.arrays, items.context)
+    found = [f for f in flags.flags(labels, items) if f.check == "split_suspect"]
+    assert [(f.item, f.value) for f in found] == [(2, 0.85), (1, 0.9)]
+    assert ["freed of all others" in f.sentence for f in found] == [True, False]
 
 
 @pytest.mark.slow

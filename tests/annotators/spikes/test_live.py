@@ -1,6 +1,7 @@
 """Units under review: facts after merges, splits and undos, against measuring anew."""
 
 import time
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -24,7 +25,7 @@ from nissl.tasks import Inputs
 
 RATE = 30_000.0
 EXACT = ("n_spikes", "firing_rate_hz", "isi_violations_ratio", "rp_contamination",
-         "presence_ratio", "firing_range_hz", "sync_8")  # fmt: skip
+         "presence_ratio", "firing_range_hz", "sync_8", "expected_false_positives")  # fmt: skip
 
 
 def spike(n=40):
@@ -47,6 +48,7 @@ def recording(seed=0, n_channels=8, seconds=6.0, per_unit=60):
     table = ChannelTable.plain(n_channels, position_um=place)
     signal = Signal.from_array(x.astype(np.float32), RATE, name="ap", channels=table)
     columns = {"sample": slots, "item": unit, "amplitude": (-0.9 * size).astype(np.float32)}
+    columns["confidence"] = (size / 250).astype(np.float32)
     made = Provenance("spikes", "f", Author("model", "spikes/planted", "1"), stream="ap")
     return signal, LabelSet.build(Kind.EVENTS, columns, ("unit",), made), large
 
@@ -108,6 +110,19 @@ def test_a_merge_gives_what_measuring_the_merged_unit_gives(planted, tmp_path):
     assert column(facts, "nn_isolation")[0] > 0.8
     assert seen.before.items.tolist() == [0, 1]
     assert str(seen.after.table.to_pylist()[0]) == str(facts.table.to_pylist()[0])  # NaN too
+
+
+def test_what_a_sorter_said_of_pairs_is_forgotten_with_the_units(planted):
+    sorting, _, _ = planted
+    old = sorting.items
+    context = {**old.context, "apart": [[0, 1, 2.0], [0, 2, 1.0], [1, 2, -1.0]]}
+    items = ItemTable(old.of, old.table, old.units, old.arrays, context)
+    sorting = replace(sorting, items=items)
+    me, units = Reader(sorting), LiveUnits(sorting)
+    part = sorting.labels.rows_of(0)[:20].tolist()
+    assert units.some(me.grouping, [1, 2]).context["apart"] == [[1, 2, -1.0]]
+    me.decide(EditKind.SPLIT, (0,), rows=[part])
+    assert facts_after(units, me.grouping).context["apart"] == [[1, 2, -1.0]]
 
 
 def test_parts_are_measured_on_kept_waveforms_or_on_the_recording(planted):

@@ -1,5 +1,7 @@
 """Templates, amplitudes and positions, on recordings whose spikes were put in by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from nissl.annotators.spikes.adapter import Sorted
 from nissl.annotators.spikes.measuring import choose_spikes, locate, measure, near_channels
 from nissl.annotators.spikes.preprocess import Plan, make_plan
 from nissl.annotators.spikes.proposal import events, join, on_peak
-from nissl.annotators.spikes.sorting import Spikes
+from nissl.annotators.spikes.sorting import Spikes, UnitFacts
 from nissl.annotators.spikes.units import SCHEMA, describe
 from nissl.clock import Clock
 from nissl.data import ChannelTable, Recording, Signal
@@ -49,7 +51,8 @@ def labelled(signal, sample, unit):
     provenance = Provenance("spikes", "f", Author("model", "spikes/planted", "1"), stream="ap")
     channel = np.zeros(len(sample), np.int64)
     none = np.full(len(sample), np.nan, np.float32)
-    labels = events(sample, unit, none, np.zeros(len(sample), np.float32), channel, provenance)
+    zero, place = np.zeros(len(sample), np.float32), np.stack([none, none], axis=1)
+    labels = events(sample, unit, none, zero, channel, place, provenance)
     return labels, Inputs(Recording(None, "array", {"ap": signal}, fingerprint="f"), "ap")
 
 
@@ -154,6 +157,8 @@ def test_the_item_table_is_as_declared(tmp_path):
     assert row["firing_rate_hz"] == pytest.approx(np.full(3, 10.0))
     assert row["nn_isolation"].min() > 0.95
     assert row["presence_ratio"] == pytest.approx(np.ones(3))
+    assert np.isnan(row["expected_false_positives"]).all()  # spikes without a confidence
+    assert np.isnan(row["expected_false_negatives"]).all()
     assert row["y_um"] == pytest.approx([25, 125, 200], abs=12)
     assert table.arrays["acg"].shape == (3, 101)
     assert table.arrays["template"].dtype == np.float32
@@ -188,18 +193,38 @@ def test_shanks_are_joined_in_order_without_empty_units():
         Sorted(
             2,
             Spikes(
-                np.asarray([3, 4]), np.asarray([0, 0]), 0.0, 0, np.asarray([0.5, 0.75], np.float32)
+                np.asarray([3, 4]),
+                np.asarray([0, 0]),
+                0.0,
+                0,
+                np.asarray([0.5, 0.75], np.float32),
+                UnitFacts(np.asarray([0.125]), np.asarray([0.25])),
             ),
             None,
             False,
         ),
     ]
-    sample, unit, sure, shank = join(found, 50)
+    sample, unit, sure, shank, facts = join(found, 50)
     assert np.isnan(sure[[0, 3]]).all()
     assert sure[1:3].tolist() == [0.5, 0.75]
     assert sample.tolist() == [1, 3, 4, 5]
     assert unit.tolist() == [0, 2, 2, 1]
     assert shank.tolist() == [1, 1, 2]
+    assert np.isnan(facts.missed[:2]).all()
+    assert np.isnan(facts.split[:2]).all()
+    assert (facts.missed[2], facts.split[2]) == (0.125, 0.25)
+
+
+def test_facts_of_units_follow_their_numbers():
+    told = UnitFacts(np.arange(4.0), 10 + np.arange(4.0), ((0, 1, 2.5), (1, 3, -1.0)))
+    part = told.of(np.asarray([1, 3]), first=5)
+    assert part.missed.tolist() == [1, 3]
+    assert part.split.tolist() == [11, 13]
+    assert part.apart == ((5, 6, -1.0),)
+    both = UnitFacts.unknown(2) + part
+    assert np.isnan(both.missed[:2]).all()
+    assert both.split[2:].tolist() == [11, 13]
+    assert both.apart == part.apart
 
 
 def test_amplitude_and_channel_stand_in_the_rows():
@@ -208,3 +233,35 @@ def test_amplitude_and_channel_stand_in_the_rows():
     assert isinstance(labels, LabelSet)
     assert labels.kind is Kind.EVENTS
     assert np.isnan(labels.column("confidence")).all()
+
+
+def test_every_spike_has_a_place_near_its_unit(tmp_path):
+    signal, sample, unit = planted()
+    plan = make_plan(signal, {}, 0)
+    located = locate(signal, plan, sample, unit, seed=0)
+    place = measure(signal, plan, sample, unit, located, Context(tmp_path)).place
+    assert place.shape == (sample.size, 2)
+    true = np.asarray([25.0, 125.0, 200.0])
+    assert np.abs(place[:, 1] - true[unit]).max() < 20
+    middle = np.asarray([np.median(place[unit == k, 1]) for k in range(3)])
+    assert middle == pytest.approx(true, abs=6)
+    assert np.abs(place[:, 1] - middle[unit]).mean() < 4
+
+
+def test_a_spike_on_another_shank_is_not_placed_between_them(tmp_path):
+    signal, sample, unit = planted()
+    x = np.where(np.arange(signal.n_channels) < signal.n_channels // 2, 0.0, 500.0)
+    where = np.stack([x, signal.channels.position_um[:, 1]], axis=1)
+    signal = replace(signal, channels=ChannelTable.plain(signal.n_channels, position_um=where))
+    plan = make_plan(signal, {}, 0)
+    located = locate(signal, plan, sample, unit, seed=0)
+    place = measure(signal, plan, sample, unit, located, Context(tmp_path)).place
+    assert np.all(np.abs(place[:, 0] - x[located.candidates[unit, 0]]) <= 25)
+
+
+def test_without_geometry_spikes_have_no_place(tmp_path):
+    signal, sample, unit = planted(seconds=2.0, per_unit=5)
+    signal = replace(signal, channels=ChannelTable.plain(signal.n_channels))
+    plan = make_plan(signal, {}, 0)
+    located = locate(signal, plan, sample, unit, seed=0)
+    assert np.isnan(measure(signal, plan, sample, unit, located, Context(tmp_path)).place).all()

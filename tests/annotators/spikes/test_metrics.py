@@ -99,6 +99,13 @@ def test_drift_is_the_spread_of_medians():
     assert np.isnan(metrics.drift_um(y[:30], sample[:30], unit[:30], 1)[0])
 
 
+def test_expected_false_positives_are_what_confidence_leaves():
+    sure = np.asarray([0.5, 1.0, np.nan, 0.75, np.nan], np.float32)
+    told = metrics.false_positives(sure, np.asarray([0, 0, 0, 1, 2]), 4)
+    assert told[:2].tolist() == [0.25, 0.25]
+    assert np.isnan(told[2:]).all()
+
+
 def test_amplitude_cutoff_sees_a_missing_tail():
     rng = np.random.default_rng(0)
     whole = -rng.normal(100, 15, 5000)

@@ -47,9 +47,21 @@ def test_a_merge_is_weighted_by_spikes():
     assert values(merged, "channel")[0] == 1
     assert merged.arrays["template"][0] == pytest.approx(np.full((4, 2), 0.75))
     assert np.isnan(merged.arrays["acg"][0]).all()
+    assert values(merged, "expected_false_positives")[0] == pytest.approx(1.375)
+    assert np.isnan(values(merged, "expected_false_negatives")[0])
     assert np.isnan(values(merged, "nn_isolation")[0])
     assert np.isfinite(values(merged, "nn_isolation")[1])
     assert merged.of == "d"
+
+
+def test_what_was_said_of_pairs_goes_with_a_unit_that_changed():
+    items = table([100, 300, 50, 70])
+    context = {"rate_hz": 1.0, "apart": [[0, 10, 2.0], [20, 30, -1.0]]}
+    items = ItemTable("d", items.table, {}, items.arrays, context)
+    merged = update(items, edit(EditKind.MERGE, (0, 10)))
+    assert merged.context == {"rate_hz": 1.0, "apart": [[20, 30, -1.0]]}
+    parted = update(items, edit(EditKind.SPLIT, (20,), rows=[[1, 2]]))
+    assert parted.context["apart"] == [[0, 10, 2.0]]
 
 
 def test_a_split_shares_the_spikes():

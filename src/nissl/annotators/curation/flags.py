@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,7 +42,7 @@ def flags(units: LabelSet, items: ItemTable | None) -> list[Finding]:
     return [
         *duplicates(trains, items, rate_hz),
         *drifted_out(trains, rate_hz, duration_s),
-        *split_suspects(units, rate_hz),
+        *split_suspects(units, rate_hz, split_of(items)),
     ]
 
 
@@ -117,26 +119,46 @@ def drifted_out(
     return out
 
 
-def split_suspects(units: LabelSet, rate_hz: float) -> list[Finding]:
+def split_suspects(
+    units: LabelSet, rate_hz: float, told: Mapping[int, float] | None = None
+) -> list[Finding]:
     """Units that are likely mixtures of neurons, with the probability of simulations.
 
     Parameters
     ----------
     units : LabelSet
     rate_hz : float
+    told : mapping of int to float, optional
+        Probabilities that the sorter gives, which has seen more of the spikes: they stand.
     """
+    told = told or {}
+    own = {unit: p for unit, p in told.items() if p >= LIKELY}
+    seen = {u: p for u, p in flagged(units, rate_hz, LIKELY).items() if u not in told}
     return [
         Finding(
             "split_suspect",
             "note",
-            f"A mixture of neurons with a probability of {p:.0%} (of simulations), by its "
-            "refractory period and the spread of its amplitudes: a split may help.",
+            f"A mixture of neurons with a probability of {p:.0%} (of simulations), by {by}: a "
+            "split may help.",
             item=unit,
             value=p,
             limit=LIKELY,
         )
-        for unit, p in flagged(units, rate_hz, LIKELY).items()
+        for found, by in (
+            (own, "how its spikes, freed of all others, divide"),
+            (seen, "its refractory period and the spread of its amplitudes"),
+        )
+        for unit, p in found.items()
     ]
+
+
+def split_of(items: ItemTable) -> dict[int, float]:
+    """What the sorter says of each unit that it looked at: the probability of two neurons."""
+    if "split_probability" not in items.table.column_names:
+        return {}
+    values = items.table.column("split_probability").to_numpy()
+    pairs = zip(items.items.tolist(), values.tolist(), strict=True)
+    return {unit: p for unit, p in pairs if np.isfinite(p)}
 
 
 def shared(less: npt.NDArray[np.int64], more: npt.NDArray[np.int64], reach: int) -> float:

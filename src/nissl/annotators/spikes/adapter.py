@@ -28,7 +28,7 @@ from nissl.tasks import Inputs, Promises, Result
 MOTION = ("auto", "on", "off")
 MOTION_FROM_UM = 10.0
 PARALLEL_FROM = 50_000_000  # samples times channels, from which more processes pay
-VERSION = "1"
+VERSION = "2"
 WHOLE = Promises(chunked=False, deterministic=False, memory="measured")
 
 

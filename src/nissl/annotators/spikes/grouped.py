@@ -131,6 +131,7 @@ def describe_group(sorting: Sorting, rows: Rows, item: Ints) -> Unit:
         **_places(sorting, rows, template),
         "drift_um": _drift(sorting, rows),
         "nn_isolation": _isolation(sorting, rows, item),
+        "expected_false_positives": _false_positives(sorting, rows),
     }
     return Unit(columns, template, autocorrelogram(sample, sorting.rate_hz))
 
@@ -205,6 +206,11 @@ def _amplitudes(sorting: Sorting, rows: Rows) -> dict[str, float]:
         one = np.zeros(rows.size, np.int64)
         out["amplitude_cutoff"] = float(metrics.amplitude_cutoffs(amplitude, one, 1)[0])
     return out
+
+
+def _false_positives(sorting: Sorting, rows: Rows) -> float:
+    sure = sorting.labels.column("confidence")[rows]
+    return float(metrics.false_positives(sure, np.zeros(rows.size, np.int64), 1)[0])
 
 
 def _trains(sample: Ints, clock: Clock) -> dict[str, float]:

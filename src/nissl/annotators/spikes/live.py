@@ -20,6 +20,7 @@ from nissl.annotators.spikes.grouped import Sorting, Unit, describe_group
 from nissl.annotators.spikes.grouping import Grouping, Ints, Rows
 from nissl.annotators.spikes.similarity import Templates
 from nissl.annotators.spikes.snippets import SnippetReader, SpikeSample
+from nissl.annotators.spikes.units import without_pairs
 from nissl.errors import BadEditError
 from nissl.labels import ItemTable
 
@@ -227,7 +228,10 @@ def _joined(base: ItemTable, kept: Ints, units: Mapping[int, Unit]) -> ItemTable
             if value is not None and value.shape == old.shape[1:]:
                 new[k] = value
         arrays[name] = np.concatenate([old[rows], new])[order]
-    return ItemTable(base.of, table.take(pa.array(order)), base.units, arrays, base.context)
+    context = without_pairs(
+        base.context, set(units) | set(base.items.tolist()) - set(kept.tolist())
+    )
+    return ItemTable(base.of, table.take(pa.array(order)), base.units, arrays, context)
 
 
 def _plain(value: float | None, kind: pa.DataType) -> float | int | None:

@@ -4,6 +4,9 @@ Everything is measured on unwhitened, filtered uV (see `preprocess.apply_plan`).
 spikes of each unit are looked at, to know its channels; then one pass over the recording, chunk
 by chunk, measures every spike and averages up to 500 of each unit. Sums are taken chunk by
 chunk, in order: the same bytes for any number of workers.
+
+A spike's place is that of the point source whose fall-off over channels is most like its
+peak-to-peak amplitudes within half a millisecond (`own.motion.localising`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.motion.localising import localise
 from nissl.annotators.spikes.preprocess import Plan, apply_plan, kept_channels
 from nissl.annotators.spikes.sampling import noise_uv, read_uv
 from nissl.data import Signal
@@ -32,6 +36,9 @@ N_NEAR = 10
 NEAR_UM = 100.0
 CHUNK_VALUES = 4_000_000
 MAX_SHIFT_MS = 0.5
+LOCATED_MS = 0.5
+NOISE_PTP = 4.0
+"""Peak-to-peak amplitude of twice `LOCATED_MS` of noise alone, in noise SDs."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -68,6 +75,7 @@ class Work:
     compared: npt.NDArray[np.bool_]
     located: Located
     window: tuple[int, int]
+    noise: npt.NDArray[np.float64]
 
     @cached_property
     def recording(self) -> Any:
@@ -96,6 +104,8 @@ class Measured:
     y : ndarray, shape (n_spikes,), float32, um
         Centre of mass of the spike's squared peak-to-peak amplitudes along the probe; NaN
         without geometry.
+    place : ndarray, shape (n_spikes, 2), float32, um
+        Where each spike came from, across and along the probe; NaN without geometry.
     waveforms : ndarray, shape (n_compared, n_samples, n_near), float32, uV
     compared : ndarray, shape (n_compared,), int64
         Unit of each of them.
@@ -109,6 +119,7 @@ class Measured:
     noise: npt.NDArray[np.float64]
     amplitude: Floats
     y: Floats
+    place: Floats
     waveforms: Floats
     compared: Ints
     near: Ints
@@ -226,6 +237,7 @@ def measure(
         choose_spikes(unit, n_units, N_COMPARED, context.seed + 1),
         located,
         window_samples(signal.rate_hz),
+        noise_uv(apply_plan(signal, plan), signal.clock, context.seed),
     )
     chunks = plan_chunks(
         signal.clock,
@@ -239,6 +251,7 @@ def measure(
             "unit": digest_array(unit),
             "plan": plan.to_json(),
             "seed": context.seed,
+            "measured": 2,
         }
     )
     parts = run_chunks(
@@ -252,7 +265,7 @@ def measure(
         rate_hz=signal.rate_hz,
         threads=True,
     )
-    return _gather(work, parts, context.seed)
+    return _gather(work, parts)
 
 
 def measure_chunk(work: Work, chunk: Chunk) -> dict[str, npt.NDArray[Any]]:
@@ -266,12 +279,14 @@ def measure_chunk(work: Work, chunk: Chunk) -> dict[str, npt.NDArray[Any]]:
     averaged = whole & work.averaged[first:last]
     units, sums, counts = _sums(x, at[averaged], unit[averaged], work.window)
     compared = whole & work.compared[first:last]
+    y, place = _places(x, at, unit, work)
     return {
         "units": units,
         "sums": sums,
         "counts": counts,
         "amplitude": x[at[:, None], work.located.candidates[unit]],
-        "y": _centres(x, at, unit, work),
+        "y": y,
+        "place": place,
         "waveforms": _near(x, at[compared], work.located.near[unit[compared]], (before, after)),
         "compared": unit[compared],
     }
@@ -295,17 +310,26 @@ def _near(x: Floats, at: Ints, near: Ints, window: tuple[int, int]) -> Floats:
     return out
 
 
-def _centres(x: Floats, at: Ints, unit: Ints, work: Work) -> Floats:
-    """Centre of mass along the probe of each spike, micrometres."""
+def _places(x: Floats, at: Ints, unit: Ints, work: Work) -> tuple[Floats, Floats]:
+    """Centre of mass of each spike along the probe, and its place, micrometres."""
     if not work.signal.channels.has_geometry or not at.size:
-        return np.full(at.size, np.nan, np.float32)
-    reach = max(1, round(0.0005 * work.signal.rate_hz))
+        return np.full(at.size, np.nan, np.float32), np.full((at.size, 2), np.nan, np.float32)
+    reach = max(1, round(LOCATED_MS * work.signal.rate_hz / 1000))
     near = work.located.near[unit]
-    size = np.ptp(_near(x, at, near, (reach, reach)), axis=1).astype(np.float64) ** 2
-    y = work.signal.channels.position_um[kept_channels(work.signal, work.plan), 1]
+    height = np.ptp(_near(x, at, near, (reach, reach)), axis=1)
+    position = work.signal.channels.position_um[kept_channels(work.signal, work.plan), :2]
+    size = height.astype(np.float64) ** 2
     weight = np.sum(size, axis=1)
-    centre = np.sum(size * y[np.maximum(near, 0)], axis=1) / np.where(weight > 0, weight, np.nan)
-    return np.asarray(centre, dtype=np.float32)
+    y = np.sum(size * position[np.maximum(near, 0), 1], axis=1) / np.where(
+        weight > 0, weight, np.nan
+    )
+    level = np.where(work.noise > 0, work.noise, np.inf)
+    around = np.full((len(position), near.shape[1]), -1, np.int64)
+    around[work.located.near[:, 0]] = work.located.near
+    scaled = (height / level[np.maximum(near, 0)]).astype(np.float32)
+    place = localise(near[:, 0], scaled, position, around, noise=NOISE_PTP)
+    place[weight <= 0] = np.nan
+    return y.astype(np.float32), place.astype(np.float32)
 
 
 def _snippet(recording: Any, signal: Signal, sample: int, reach: int) -> Floats | None:
@@ -323,13 +347,13 @@ def _peak_shift(total: npt.NDArray[np.float64], reach: int) -> Ints:
     return np.where(size.max(axis=1, initial=0.0) > 0, shift, 0).astype(np.int64)
 
 
-def _gather(work: Work, parts: Any, seed: int) -> Measured:
+def _gather(work: Work, parts: Any) -> Measured:
     n_units = len(work.located.candidates)
     kept = np.asarray(kept_channels(work.signal, work.plan), dtype=np.int64)
     total = np.zeros((n_units, sum(work.window), kept.size))
     counts = np.zeros(n_units, np.int64)
     columns: dict[str, list[npt.NDArray[Any]]] = {
-        name: [] for name in ("amplitude", "y", "waveforms", "compared")
+        name: [] for name in ("amplitude", "y", "place", "waveforms", "compared")
     }
     for part in parts:
         total[part["units"]] += part["sums"]
@@ -342,7 +366,7 @@ def _gather(work: Work, parts: Any, seed: int) -> Measured:
     template = np.full((n_units, mean.shape[1], work.signal.n_channels), np.nan, np.float32)
     template[:, :, kept] = mean
     noise = np.full(work.signal.n_channels, np.nan)
-    noise[kept] = noise_uv(work.recording, work.signal.clock, seed)
+    noise[kept] = work.noise
     near = work.located.near
     return Measured(
         template=template,
@@ -351,6 +375,7 @@ def _gather(work: Work, parts: Any, seed: int) -> Measured:
         noise=noise,
         amplitude=joined["amplitude"][np.arange(work.unit.size), place[work.unit]],
         y=joined["y"],
+        place=joined["place"],
         waveforms=joined["waveforms"],
         compared=joined["compared"],
         near=np.where(near >= 0, kept[np.maximum(near, 0)], -1),

@@ -125,6 +125,17 @@ def sliding_refractory(sample: Ints, clock: Clock) -> float:
     return float(share[np.argmax(rejected), 0]) if np.any(rejected) else float("nan")
 
 
+def false_positives(confidence: npt.NDArray[np.float32], unit: Ints, n_units: int) -> Values:
+    """Mean of one minus the confidence of each unit's spikes, shape (n_units,).
+
+    NaN where no spike has a confidence.
+    """
+    known = np.isfinite(confidence)
+    count = np.bincount(unit[known], minlength=n_units)
+    doubt = np.bincount(unit[known], 1 - confidence[known].astype(np.float64), n_units)
+    return np.asarray(doubt / np.where(count > 0, count, np.nan))
+
+
 def amplitude_cutoffs(amplitude: npt.NDArray[np.float32], unit: Ints, n_units: int) -> Values:
     """Estimated fraction of spikes below the detection threshold, shape (n_units,).
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nissl.annotators.spikes.measuring import locate, measure
 from nissl.annotators.spikes.preprocess import Plan
-from nissl.annotators.spikes.sorting import Spikes
+from nissl.annotators.spikes.sorting import Spikes, UnitFacts
 from nissl.annotators.spikes.units import empty_table, table_of
 from nissl.data import Signal
 from nissl.labels import Author, Kind, LabelSet, Provenance
@@ -48,7 +48,8 @@ def propose(
     -------
     Result
         EVENTS with one item per unit, numbered 0 to n - 1 in the order of shanks; `confidence`
-        is NaN where the sorter has none. Its item table stands beside it. No units give an
+        is NaN where the sorter has none; `x_um` and `y_um` are there where the probe's geometry
+        is known. Its item table stands beside it. No units give an
         empty set.
     """
     signal = inputs.signal
@@ -61,19 +62,21 @@ def propose(
         seed=context.seed,
         packages=dict(method.packages()),
     )
-    sample, unit, sure, shank = join(shanks, signal.n_samples)
+    sample, unit, sure, shank, facts = join(shanks, signal.n_samples)
     if not sample.size:
-        labels = events(sample, unit, sure, np.empty(0, np.float32), unit, provenance)
+        nothing = np.empty(0, np.float32)
+        labels = events(sample, unit, sure, nothing, unit, nothing.reshape(0, 2), provenance)
         return Result((labels,), (empty_table(labels.digest, signal),))
     located = locate(signal, plan, sample, unit, seed=context.seed, shank=shank)
     sample, unit, sure = on_peak(sample, unit, sure, located.shift, signal)
     measured = measure(signal, plan, sample, unit, located, context)
     channel = measured.best[unit]
-    labels = events(sample, unit, sure, measured.amplitude, channel, provenance)
-    return Result((labels,), (table_of(labels, measured, signal),))
+    place = measured.place if signal.channels.has_geometry else None
+    labels = events(sample, unit, sure, measured.amplitude, channel, place, provenance)
+    return Result((labels,), (table_of(labels, measured, signal, facts),))
 
 
-def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Reals, Ints]:
+def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Reals, Ints, UnitFacts]:
     """Spikes of all shanks in order of samples, and the shank of each unit.
 
     Returns
@@ -83,8 +86,10 @@ def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Real
     confidence : ndarray, shape (n_spikes,), float32
         NaN where the sorter has none.
     shank : ndarray, shape (n_units,), int64
+    facts : UnitFacts
     """
     samples, units, sure, shanks = [], [], [], np.empty(0, np.int64)
+    facts = UnitFacts.unknown(0)
     for each in found:
         spikes = each.spikes
         inside = (spikes.sample >= 0) & (spikes.sample < n_samples)
@@ -93,10 +98,12 @@ def join(found: Sequence[ShankSpikes], n_samples: int) -> tuple[Ints, Ints, Real
         given = spikes.confidence
         sure.append(np.full(number.size, np.nan, np.float32) if given is None else given[inside])
         units.append(number.astype(np.int64) + shanks.size)
+        told = spikes.facts
+        facts += UnitFacts.unknown(names.size) if told is None else told.of(names, shanks.size)
         shanks = np.concatenate([shanks, np.full(names.size, each.shank, np.int64)])
     sample, unit = np.concatenate(samples), np.concatenate(units)
     order = in_order(sample, unit)
-    return sample[order], unit[order], np.concatenate(sure)[order], shanks
+    return sample[order], unit[order], np.concatenate(sure)[order], shanks, facts
 
 
 def on_peak(
@@ -122,9 +129,10 @@ def events(
     confidence: Reals,
     amplitude: Reals,
     channel: Ints,
+    place: Reals | None,
     provenance: Provenance,
 ) -> LabelSet:
-    """Spikes as a label set."""
+    """Spikes as a label set; without a `place` (n, 2) it has no positions."""
     columns = {
         "item": unit,
         "sample": sample,
@@ -132,4 +140,6 @@ def events(
         "amplitude": amplitude,
         "channel": channel,
     }
+    if place is not None:
+        columns |= {"x_um": place[:, 0], "y_um": place[:, 1]}
     return LabelSet.build(Kind.EVENTS, columns, VOCABULARY, provenance)

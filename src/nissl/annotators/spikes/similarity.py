@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nissl.annotators.spikes.correlograms import REFRACTORY_MS, Refractory, refractory
 from nissl.annotators.spikes.pairing import LEAST_SIMILARITY, merge_probability
+from nissl.annotators.spikes.units import apart_of
 from nissl.labels import ItemTable
 
 SIGNIFICANT = 0.1
@@ -36,12 +37,15 @@ class Templates:
         NaN where unknown.
     max_shift : int
         Samples.
+    apart : mapping of (int, int) to float
+        Log likelihood ratio of two neurons over one, of pairs that the sorter looked at.
     """
 
     item: Ints
     template: Floats
     place_um: npt.NDArray[np.float64]
     max_shift: int
+    apart: Mapping[tuple[int, int], float] = field(default_factory=dict)
 
     @cached_property
     def significant(self) -> npt.NDArray[np.bool_]:
@@ -90,7 +94,7 @@ class Templates:
                 values = items.table.column(name).to_numpy()
                 place[known, axis] = values[row[known]]
         shift = max(1, round(MAX_SHIFT_MS * float(items.context.get("rate_hz", 30000)) / 1000))
-        return cls(np.asarray(wanted, np.int64), template, place, shift)
+        return cls(np.asarray(wanted, np.int64), template, place, shift, apart_of(items))
 
 
 def similarities(
@@ -157,7 +161,8 @@ class Likeness:
         Samples by which b's template comes later.
     refractory : Refractory
     score : float
-        Probability that they are one neuron, calibrated on simulations; see `pairing`.
+        Probability that they are one neuron, calibrated on simulations: see `pairing`, and
+        `own.doubting` for what the sorter adds where it looked at their spikes.
     sentence : str
     """
 
@@ -188,7 +193,14 @@ Train = Callable[[int], Ints]
 """From an item to the samples of its spikes, increasing."""
 
 
-def likeness(a: int, b: int, alike: tuple[float, int], train: Train, rate_hz: float) -> Likeness:
+def likeness(
+    a: int,
+    b: int,
+    alike: tuple[float, int],
+    train: Train,
+    rate_hz: float,
+    apart: float | None = None,
+) -> Likeness:
     """Join the evidence of templates and of trains.
 
     Parameters
@@ -198,13 +210,18 @@ def likeness(a: int, b: int, alike: tuple[float, int], train: Train, rate_hz: fl
         Similarity and shift, see `similarities`.
     train : callable
     rate_hz : float
+    apart : float, optional
+        What the spikes themselves say, of `Templates.apart`.
     """
     similarity, shift = alike
     evidence = refractory(train(a), train(b), rate_hz)
     score = merge_probability(similarity, evidence)
-    return Likeness(
-        a, b, similarity, shift, evidence, score, _sentence(similarity, shift, evidence, rate_hz)
-    )
+    sentence = _sentence(similarity, shift, evidence, rate_hz)
+    if apart is not None and 0 < score < 1:
+        score = float(1 / (1 + np.exp(apart - np.log(score / (1 - score)))))
+        heaps = "two heaps" if apart > 0 else "one heap"
+        sentence += f" To the sorter their spikes, freed of all others, make {heaps}."
+    return Likeness(a, b, similarity, shift, evidence, score, sentence)
 
 
 def neighbours(
@@ -231,7 +248,8 @@ def neighbours(
         unknown = missing[row] or missing[near[k]]
         alike = (float("nan") if unknown else float(similarity[k]), int(shift[k]))
         a, b = int(templates.item[row]), int(templates.item[near[k]])
-        found.append(likeness(a, b, alike, train, rate_hz))
+        apart = templates.apart.get((min(a, b), max(a, b)))
+        found.append(likeness(a, b, alike, train, rate_hz, apart))
     return found
 
 
@@ -256,7 +274,8 @@ def likely_merges(
         similarity, shift = similarities(templates, row, near)
         for k in np.flatnonzero(similarity >= LEAST_SIMILARITY).tolist():
             a, b = int(templates.item[row]), int(templates.item[near[k]])
-            one = likeness(a, b, (float(similarity[k]), int(shift[k])), train, rate_hz)
+            alike, apart = (float(similarity[k]), int(shift[k])), templates.apart.get((a, b))
+            one = likeness(a, b, alike, train, rate_hz, apart)
             if one.score >= least:
                 found.append(one)
     return sorted(found, key=lambda one: (-one.score, one.a, one.b))

@@ -28,6 +28,45 @@ WORKER = (sys.executable, "-W", "ignore", "-m", "nissl.annotators.spikes.sorting
 
 
 @dataclass(frozen=True, eq=False)
+class UnitFacts:
+    """What a sorter says of its units beside their spikes.
+
+    Parameters
+    ----------
+    missed : ndarray, shape (n_units,), float64
+        Expected share of each unit's own spikes that were not found; NaN where nobody knows.
+    split : ndarray, shape (n_units,), float64
+        Probability that each holds two neurons; NaN where nobody knows.
+    apart : tuple of (int, int, float)
+        Pairs of similar units, and the log likelihood ratio of two neurons over one.
+    """
+
+    missed: npt.NDArray[np.float64]
+    split: npt.NDArray[np.float64]
+    apart: tuple[tuple[int, int, float], ...] = ()
+
+    @classmethod
+    def unknown(cls, n_units: int) -> UnitFacts:
+        """Of units of which nothing is said."""
+        return cls(np.full(n_units, np.nan), np.full(n_units, np.nan))
+
+    def of(self, units: npt.NDArray[np.int64], first: int = 0) -> UnitFacts:
+        """Facts of some units, increasing, that are numbered anew from `first` on."""
+        number = {int(u): k + first for k, u in enumerate(units)}
+        apart = [
+            (number[a], number[b], told) for a, b, told in self.apart if {a, b} <= number.keys()
+        ]
+        return UnitFacts(self.missed[units], self.split[units], tuple(apart))
+
+    def __add__(self, other: UnitFacts) -> UnitFacts:
+        return UnitFacts(
+            np.concatenate([self.missed, other.missed]),
+            np.concatenate([self.split, other.split]),
+            self.apart + other.apart,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Spikes:
     """What a sorter found.
 
@@ -42,6 +81,8 @@ class Spikes:
         Most resident memory of it and its children.
     confidence : ndarray, shape (n_spikes,), float32, optional
         Calibrated probability that each is a spike of its unit; None where the sorter has none.
+    facts : UnitFacts, optional
+        None where the sorter says nothing of its units.
     """
 
     sample: npt.NDArray[np.int64]
@@ -49,6 +90,7 @@ class Spikes:
     wall_s: float
     peak_bytes: int
     confidence: npt.NDArray[np.float32] | None = None
+    facts: UnitFacts | None = None
 
 
 def sort_in_process(

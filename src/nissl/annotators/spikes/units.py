@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from nissl.annotators.spikes import metrics
 from nissl.annotators.spikes.acg import HALF_MS, autocorrelogram
 from nissl.annotators.spikes.measuring import NEAR_UM, Measured, locate, measure
 from nissl.annotators.spikes.preprocess import make_plan
+from nissl.annotators.spikes.sorting import UnitFacts
 from nissl.data import Signal
 from nissl.labels import ItemTable, LabelSet
 from nissl.run.context import Context
@@ -50,6 +52,9 @@ SCHEMA = (
     Column("nn_isolation", "", "Nearest-neighbour isolation from the closest unit."),
     Column("firing_range_hz", "Hz", "95th minus 5th percentile of the rate over time."),
     Column("sync_8", "", "Fraction of spikes at the very sample of 7 or more other units."),
+    Column("expected_false_positives", "", "Expected fraction of spikes that are not its own."),
+    Column("expected_false_negatives", "", "Expected fraction of its own spikes that are missing."),
+    Column("split_probability", "", "Probability that it holds two neurons, as the sorter tells."),
 )
 ARRAY_UNITS = {"template": "uV", "acg": "Hz"}
 
@@ -82,12 +87,24 @@ def describe(labels: LabelSet, inputs: Inputs, context: Context) -> ItemTable:
     return table_of(labels, measured, signal)
 
 
-def table_of(labels: LabelSet, measured: Measured, signal: Signal) -> ItemTable:
-    """Item table of label set and measurement; rows of both are in the same order."""
+def table_of(
+    labels: LabelSet, measured: Measured, signal: Signal, facts: UnitFacts | None = None
+) -> ItemTable:
+    """Item table of label set and measurement; rows of both are in the same order.
+
+    Parameters
+    ----------
+    labels : LabelSet
+    measured : Measured
+    signal : Signal
+    facts : UnitFacts, optional
+        What the sorter says of the units.
+    """
     items, unit = np.unique(labels.column("item"), return_inverse=True)
     unit = unit.astype(np.int64)
     sample = labels.column("sample").astype(np.int64)
     n = items.size
+    facts = facts or UnitFacts.unknown(n)
     counts = np.bincount(unit, minlength=n)
     at_peak = measured.template[np.arange(n), measured.n_before, measured.best]
     place = positions(measured, signal)
@@ -105,6 +122,9 @@ def table_of(labels: LabelSet, measured: Measured, signal: Signal) -> ItemTable:
         "drift_um": metrics.drift_um(measured.y, sample, unit, n),
         "nn_isolation": metrics.isolation(measured, n),
         **metrics.train_metrics(sample, unit, n, signal.clock),
+        "expected_false_positives": metrics.false_positives(labels.column("confidence"), unit, n),
+        "expected_false_negatives": facts.missed,
+        "split_probability": facts.split,
     }
     acg = np.stack([autocorrelogram(sample[unit == k], signal.rate_hz) for k in range(n)])
     return ItemTable(
@@ -112,8 +132,20 @@ def table_of(labels: LabelSet, measured: Measured, signal: Signal) -> ItemTable:
         table=to_arrow(columns),
         units=declared_units(),
         arrays={"template": measured.template, "acg": acg},
-        context=_context(signal, measured.n_before, measured.noise),
+        context=_context(signal, measured.n_before, measured.noise)
+        | ({"apart": [list(pair) for pair in facts.apart]} if facts.apart else {}),
     )
+
+
+def apart_of(items: ItemTable) -> dict[tuple[int, int], float]:
+    """Log likelihood ratio of two neurons over one, of pairs that the sorter looked at."""
+    return {(int(a), int(b)): float(told) for a, b, told in items.context.get("apart", ())}
+
+
+def without_pairs(context: Mapping[str, Any], changed: Container[int]) -> dict[str, Any]:
+    """Context of an item table of which some units are no longer what the sorter looked at."""
+    kept = [p for p in context.get("apart", ()) if p[0] not in changed and p[1] not in changed]
+    return {**context, "apart": kept} if "apart" in context else dict(context)
 
 
 def empty_table(of: str, signal: Signal) -> ItemTable:

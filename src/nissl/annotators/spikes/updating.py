@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.units import SCHEMA, declared_units, to_arrow
+from nissl.annotators.spikes.units import SCHEMA, declared_units, to_arrow, without_pairs
 from nissl.labels import Edit, EditKind, ItemTable
 
-WEIGHTED = ("x_um", "y_um", "amplitude_median_uv")
+WEIGHTED = ("x_um", "y_um", "amplitude_median_uv", "expected_false_positives")
 
 
 def update(items: ItemTable, edit: Edit) -> ItemTable:
     """Facts about the units after a person's edit, as far as they follow from those before.
 
     Merged units get the sum of counts and rates, the spike-weighted mean of templates,
-    positions and amplitudes, and the best channel of the largest of them; what would need the
-    spikes or the samples is NaN until `describe` is run again. Split units keep their place and
-    template, and lose everything that counts spikes. Removed units leave the table. Other edits
-    change nothing.
+    positions, amplitudes and expected false positives, and the best channel of the largest of
+    them; what would need the spikes or the samples is NaN until `describe` is run again. Split
+    units keep their place and template, and lose everything that counts spikes. Removed units
+    leave the table. Other edits change nothing.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def _merged(items: ItemTable, merged: list[int]) -> ItemTable:
         if name != "template":
             arrays[name][target] = np.nan
     keep = ~np.isin(items.items, merged[1:])
-    return _kept(_with(items, columns, arrays), keep)
+    return _kept(_with(items, columns, arrays, merged), keep)
 
 
 def _split(items: ItemTable, item: int, pieces: list[Any]) -> ItemTable:
@@ -93,7 +93,7 @@ def _split(items: ItemTable, item: int, pieces: list[Any]) -> ItemTable:
                 columns[column.name][place] = np.nan
         if "acg" in arrays:
             arrays["acg"][place] = np.nan
-    changed = _with(items, columns, arrays)
+    changed = _with(items, columns, arrays, [item])
     return changed if rest else _kept(changed, np.arange(order.size) != row)
 
 
@@ -113,9 +113,13 @@ def _columns(items: ItemTable) -> dict[str, npt.NDArray[Any]]:
 
 
 def _with(
-    items: ItemTable, columns: dict[str, npt.NDArray[Any]], arrays: dict[str, npt.NDArray[Any]]
+    items: ItemTable,
+    columns: dict[str, npt.NDArray[Any]],
+    arrays: dict[str, npt.NDArray[Any]],
+    changed: list[int],
 ) -> ItemTable:
-    return ItemTable(items.of, to_arrow(columns), declared_units(), arrays, items.context)
+    context = without_pairs(items.context, changed)
+    return ItemTable(items.of, to_arrow(columns), declared_units(), arrays, context)
 
 
 def _kept(items: ItemTable, keep: npt.NDArray[np.bool_]) -> ItemTable:

@@ -84,6 +84,8 @@ def _spikes(dossier: Dossier) -> dict[str, npt.NDArray[Any]]:
         "spikes.samples": sample.astype(np.int64),
         "spikes.clusters": np.searchsorted(units, labels.column("item")).astype(np.int64),
     }
+    if "y_um" in labels.table.column_names:
+        out["spikes.depths"] = labels.column("y_um").astype(np.float64)
     unit = labels.provenance.parameters.get("amplitude_unit", "uV")
     if unit == "uV" and labels.table.column("amplitude").null_count < labels.n_rows:
         out["spikes.amps"] = np.abs(labels.column("amplitude").astype(np.float64)) * 1e-6

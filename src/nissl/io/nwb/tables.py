@@ -14,6 +14,7 @@ from nissl.io.contracts import Imported
 from nissl.io.manifest import restore_set
 from nissl.io.spikes import clock_of, nullable
 from nissl.labels import Kind, LabelSet
+from nissl.labels.kinds import optional_columns
 from nissl.tasks import Dossier
 
 MODULE = "nissl"
@@ -81,6 +82,8 @@ def _add_intervals(nwbfile: Any, dossier: Dossier, labels: LabelSet, name: str, 
     ]
     if labels.kind is Kind.EVENTS:
         columns += _amplitudes(labels)
+        for name in optional_columns(labels.kind, labels.table.column_names):
+            columns.append(_vector(name, "place on the probe, micrometres", labels.column(name)))
     table = TimeIntervals(name=place, description=by, columns=columns)
     if place == "trials":
         nwbfile.trials = table
@@ -150,6 +153,8 @@ def _read_intervals(nwbfile: Any, each: Mapping[str, Any], place: str) -> LabelS
         amplitude = np.asarray(table["amplitude"][:], np.float32)
         null = np.asarray(table["amplitude_is_null"][:], bool)
         columns["amplitude"] = nullable(amplitude, null)
+    for name in optional_columns(Kind(each["kind"]), table.colnames):
+        columns[name] = np.asarray(table[name][:], np.float32)
     return _checked(restore_set(each, columns), each)
 
 

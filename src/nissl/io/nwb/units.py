@@ -36,6 +36,8 @@ SPIKE_TEXTS = {
     "confidence": "calibrated probability that each spike is right",
     "channel": "index of the channel where each spike is largest, -1 where not known",
     "amplitude_is_null": "1 where no amplitude was stated",
+    "x_um": "where across the probe each spike came from, micrometres, NaN where not known",
+    "y_um": "where along the probe each spike came from, micrometres, NaN where not known",
 }
 
 

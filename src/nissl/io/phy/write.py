@@ -35,6 +35,7 @@ from nissl.io.verifying import (
     set_differences,
 )
 from nissl.labels import ItemTable, LabelSet
+from nissl.labels.kinds import optional_columns
 from nissl.tasks import Dossier
 
 _LARGEST_ID = np.iinfo(np.int32).max
@@ -120,7 +121,10 @@ def _plain_differences(dossier: Dossier, folder: Path) -> list[str]:
 
 def _spike_arrays(labels: LabelSet, units: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
     item = labels.column("item")
+    place = optional_columns(labels.kind, labels.table.column_names)
+    positions = np.stack([labels.column(n) for n in place], axis=1) if len(place) == 2 else None
     return {
+        **({} if positions is None else {"spike_positions": positions}),
         "spike_times": labels.column("sample").astype(np.int64),
         "spike_clusters": item.astype(np.int32),
         "spike_templates": np.searchsorted(units, item).astype(np.int32),

@@ -100,7 +100,7 @@ def from_pandas(
         categorical = isinstance(values.dtype, pd.CategoricalDtype)
         vocabulary = values.cat.categories.tolist() if categorical else values.unique().tolist()
     names = as_vocabulary(vocabulary or ["label"])
-    known = schema(kind, len(names)).names
+    known = schema(kind, len(names), frame.columns).names
     own = [n for n in frame.columns if n in known and n != "label"]
     others = sorted(set(frame.columns) - set(known) - {"time_s", "start_s", "stop_s"})
     if others:

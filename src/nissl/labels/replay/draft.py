@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from nissl.errors import BadEditError
 from nissl.labels.edits import Edit, EditKind
+from nissl.labels.kinds import optional_columns
 from nissl.labels.labelset import LabelSet
 from nissl.labels.replay.journal import TRACKS, Reserved
 from nissl.labels.replay.pointwise import Claims, rows_in
@@ -249,8 +250,10 @@ def _new_rows(labels: LabelSet, edit: Edit, reserved: Reserved) -> pa.Table:
         raise BadEditError(
             "a payload {'rows': [{column: value}, ...]}", f"{edit.payload!r:.200}", "Give rows."
         )
-    names = sorted({name for row in rows for name in row} - {"id", "item"})
+    optional = optional_columns(labels.kind, labels.table.column_names)
+    names = sorted({name for row in rows for name in row} - {"id", "item", *optional})
     columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in names}
+    columns |= {name: [row.get(name, math.nan) for row in rows] for name in optional}
     if "label" in columns:
         first = labels.vocabulary.names[0]
         named = [first if name is None else str(name) for name in columns["label"]]

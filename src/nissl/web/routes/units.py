@@ -16,7 +16,7 @@ from nissl.annotators.spikes.projecting import AXES, Cut, cut, fit_projection, s
 from nissl.annotators.spikes.similarity import neighbours
 from nissl.errors import BadArgumentError, BadEditError
 from nissl.review.room import Room
-from nissl.review.unit_desks import UnitDesk, ask_merges, unit_desk
+from nissl.review.unit_desks import UnitDesk, unit_desk
 from nissl.review.unit_facts import cards, channels_around, firing_rate, raw_around
 from nissl.web.depends import InRoom, Reader
 from nissl.web.wire import array_response, table_response
@@ -91,9 +91,9 @@ def merges(room: InRoom, key: str, reader: Reader) -> dict[str, Any]:
 
 @router.post("/merges/ask")
 def ask(room: InRoom, key: str, reader: Reader) -> dict[str, Any]:
-    """Put the likely merges into the queue; those that are there already stay as they are."""
+    """Put likely merges and splits into the queue; what is there already stays as it is."""
     desk, _ = _units(room, key, reader)
-    return {"asked": ask_merges(desk)}
+    return {"asked": desk.ask()}
 
 
 @router.get("/templates")

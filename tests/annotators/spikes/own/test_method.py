@@ -17,6 +17,7 @@ from nissl.annotators.spikes.simulate import simulate
 from nissl.clock import Clock, Segment
 from nissl.data import Recording, Signal
 from nissl.errors import BadSamplesError
+from nissl.labels.compare.events import match_counts
 from nissl.run.context import Context
 from nissl.tasks import ANNOTATORS, Inputs, resolve
 from nissl.testing.annotators import AnnotatorContract
@@ -42,6 +43,26 @@ class TestNissl(AnnotatorContract):
         found = score(run[0].labels[0], simulated[1])
         assert found["units_at_least_0.8"] >= 3
         assert found["false_positive_units"] <= 1
+
+    def test_it_expects_about_as_many_false_and_lost_spikes_as_there_are(self, run, simulated):
+        labels, items, truth = run[0].labels[0], run[0].items[0], simulated[1]
+        counts = match_counts(truth, labels, 12)
+        best = counts.argmax(axis=0)
+        n = counts[best, np.arange(best.size)]
+        found, true = (
+            np.asarray([each.rows_of(int(k)).size for k in each.items]) for each in (labels, truth)
+        )
+        matched = n > 0.5 * true[best]
+        assert matched.sum() >= 3
+        for name, share in (("positives", 1 - n / found), ("negatives", 1 - n / true[best])):
+            told = items.table.column(f"expected_false_{name}").to_numpy()
+            assert np.all((told >= 0) & (told < 1))
+            assert np.abs(told - share)[matched].max() < 0.06
+
+    def test_it_does_not_doubt_the_true_units(self, run, simulated):
+        split = run[0].items[0].table.column("split_probability").to_numpy()
+        counts = match_counts(simulated[1], run[0].labels[0], 12)
+        assert np.nanmax(split[counts.max(axis=0) > 100]) < 0.5
 
     def test_it_tells_what_was_done_to_the_samples(self, run):
         steps = {

@@ -7,6 +7,7 @@ export const NAMES: Record<string, string> = {
   amplitude_median_uv: "amplitude", amplitude_median: "amplitude", snr: "SNR", isi_violations_ratio: "ISI violations",
   rp_contamination: "contamination", presence_ratio: "presence", amplitude_cutoff: "amplitude cutoff", drift_um: "drift",
   nn_isolation: "isolation", firing_range_hz: "firing range", sync_8: "synchrony",
+  expected_false_positives: "false positives", expected_false_negatives: "false negatives", split_probability: "two neurons",
 };
 
 export function unitOf(text: string): string {

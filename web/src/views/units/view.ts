@@ -120,7 +120,7 @@ export class UnitsView implements View {
       { name: "merge", help: "Merge with the marked neighbours, or the one compared; `/merge 3 7`", key: "g", run: (rest) => this.merge(rest) },
       { name: "split", help: `Split by the lasso; ${CUT_HELP}`, key: "k", run: (rest) => this.split(rest) },
       { name: "workspace", help: "Merge workspace: before, after, likely merges", key: "m", run: () => (this.open ? this.close() : this.openWorkspace()) },
-      { name: "ask-merges", help: "Put all likely merges into the queue", run: () => this.askMerges() },
+      { name: "ask-merges", help: "Put all likely merges and splits into the queue", run: () => this.askMerges() },
       { name: "leave", help: "Close the workspace, drop the lasso", key: "Escape", run: () => this.close() },
       { name: "spike-before", help: "Recording: the spike before", key: "[", run: () => this.step(-1) },
       { name: "spike-after", help: "Recording: the spike after", key: "]", run: () => this.step(1) },

@@ -11,7 +11,7 @@ export interface Plan {
 
 const SHOWN = [
   "n_spikes", "firing_rate_hz", "amplitude_median_uv", "amplitude_median", "snr", "isi_violations_ratio", "rp_contamination",
-  "presence_ratio", "amplitude_cutoff", "drift_um", "nn_isolation", "sync_8",
+  "presence_ratio", "amplitude_cutoff", "drift_um", "nn_isolation", "sync_8", "expected_false_positives",
 ];
 const HALF_BINS = 25;
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nissl.annotators.spikes.adapter import Shank, installed, shanks_of
 from nissl.annotators.spikes.detecting import require_spikes
 from nissl.annotators.spikes.preprocess import Step, apply_plan, make_plan, require_sortable
 from nissl.annotators.spikes.proposal import propose
-from nissl.annotators.spikes.sorting import Spikes, in_files
+from nissl.annotators.spikes.sorting import Spikes, UnitFacts, in_files
 from nissl.data import Signal
 from nissl.run.context import Context
 from nissl.run.memory import measure_peak
@@ -22,7 +24,7 @@ if TYPE_CHECKING:  # numba takes a second to load
     from nissl.annotators.spikes.own.motion.estimate import Motion
 
 NAME = "spikes/nissl"
-VERSION = "3"
+VERSION = "4"
 PROMISES = Promises(chunked=False, deterministic=True, memory="measured")
 PACKAGES = ("spikeinterface", "numba")
 DEFAULTS: dict[str, Any] = {
@@ -95,7 +97,8 @@ class NisslSorter:
     -----
     Each stage is a module of `nissl.annotators.spikes.own`. Where the tissue moved, samples are
     taken back to rest before they are whitened; the run's log has the path. Each spike has a
-    confidence (`own.confidence`); the log tells how many were left out for a low one.
+    confidence (`own.confidence`); the log tells how many were left out for a low one. Units that
+    might be two, and pairs that might be one, come with what speaks for it (`own.doubting`).
     """
 
     name: str = NAME
@@ -159,6 +162,7 @@ class NisslSorter:
         self, signal: Signal, shank: Shank, parameters: Mapping[str, Any], context: Context
     ) -> Own:
         # only here: numba takes a second to load
+        from nissl.annotators.spikes.own.doubting.doubts import doubts
         from nissl.annotators.spikes.own.matching.matching import screen_of
         from nissl.annotators.spikes.own.sorter import fit, match
 
@@ -167,10 +171,22 @@ class NisslSorter:
         band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
         fitted = fit(signal, shank.columns, band, context, f"finding units{of}")
         spikes = match(signal, fitted, context, f"matching{of}")
+        doubted = doubts(signal, fitted, spikes.template, context.seed)
         wall_s = time.perf_counter() - began
         return Own(
             shank.number,
-            Spikes(spikes.sample, spikes.unit, wall_s, 0, spikes.confidence),
+            Spikes(
+                spikes.sample,
+                spikes.unit,
+                wall_s,
+                0,
+                spikes.confidence,
+                UnitFacts(
+                    np.asarray([each.false_negatives for each in spikes.expected]),
+                    doubted.split,
+                    doubted.apart,
+                ),
+            ),
             fitted.motion,
             screen_of(signal, fitted.front) is not None,
             spikes.doubted,

@@ -9,9 +9,15 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from nissl.annotators.spikes.own.confidence.evidence import evidence
+from nissl.annotators.spikes.own.confidence.expectations import (
+    Expected,
+    expect_all,
+    least_amplitudes,
+)
 from nissl.annotators.spikes.own.confidence.model import confidences
 from nissl.annotators.spikes.own.finding.seeking import seek
 from nissl.annotators.spikes.own.matching.matching import Job, Placed, matched_everywhere
+from nissl.annotators.spikes.own.matching.pursuit import LEAST_AMPLITUDE, PRIOR, costs
 from nissl.annotators.spikes.own.motion.estimate import Motion
 from nissl.annotators.spikes.own.motion.peaks import find_motion
 from nissl.annotators.spikes.own.preprocessing.front import Front, at_rest, fit_front
@@ -68,6 +74,8 @@ class Found:
         A template of each unit; moving units may have more.
     doubted : int
         Spikes that were left out for a confidence below `LEAST_CONFIDENCE`.
+    expected : tuple of Expected, one a unit
+        False positives and negatives.
     """
 
     sample: Ints
@@ -77,6 +85,7 @@ class Found:
     confidence: npt.NDArray[np.float32]
     template: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     doubted: int = 0
+    expected: tuple[Expected, ...] = ()
 
 
 def fit(
@@ -178,4 +187,42 @@ def _found(
         confidence[order],
         np.asarray([np.argmax(unit_of == k) for k in np.flatnonzero(kept)], dtype=np.int64),
         int(np.sum(confidence < LEAST_CONFIDENCE)),
+        _expected(
+            placed, confidence, fitted, own, np.where(kept, number, -1), signal.clock.rate_hz
+        ),
+    )
+
+
+def _expected(
+    placed: Placed,
+    confidence: npt.NDArray[np.float32],
+    fitted: Fitted,
+    given: npt.NDArray[np.bool_],
+    number: Ints,
+    rate_hz: float,
+) -> tuple[Expected, ...]:
+    """What to expect of the units that are given out; `number` is -1 for the others."""
+    templates, spikes = fitted.templates, placed.spikes
+    if templates is None:
+        return ()
+    of = number[fitted.unit] if fitted.unit.size else number
+    unit = of[spikes.unit]
+    rows = np.flatnonzero(unit >= 0)
+    unit, template = unit[rows], spikes.unit[rows]
+    norms = templates.norms.astype(np.float64)
+    cost = costs(templates, fitted.front.rate_hz).astype(np.float64)
+    least = least_amplitudes(norms, cost, PRIOR, LEAST_AMPLITUDE)
+    member = of == np.arange(number.max(initial=-1) + 1)[:, None]
+    return tuple(
+        expect_all(
+            np.round(placed.exact[rows]).astype(np.int64),
+            unit,
+            spikes.amplitude[rows],
+            confidence[rows],
+            given=given[rows],
+            least=least[template],
+            norm=np.bincount(unit, norms[template]) / np.bincount(unit),
+            overlaps=member @ templates.overlaps @ member.T,
+            rate_hz=rate_hz,
+        )
     )

@@ -93,6 +93,34 @@ def test_confidences_that_are_none_are_refused(sure):
         expected(0, [1.0, 1.0], sure, 0.5)
 
 
+def test_doubtful_spikes_that_were_left_out_are_lost_as_far_as_they_are_likely():
+    rng = np.random.default_rng(0)
+    sure = rng.beta(2, 1, 40_000)
+    right = rng.random(sure.size) < sure
+    given = sure >= 0.35
+    told = expected(0, rng.normal(1, 0.1, sure.size), sure, 0.45, 0.1, given)
+    assert told.n_spikes == given.sum()
+    assert told.left_out == pytest.approx(right[~given].sum() / right.sum(), abs=0.005)
+    assert told.false_positives == pytest.approx(1 - right[given].mean(), abs=0.01)
+    assert told.false_negatives == pytest.approx(1 - 0.9 * (1 - told.left_out), abs=0.001)
+
+
+def test_spikes_that_were_left_out_show_where_the_amplitudes_end():
+    size, least = cut_off(0.02)
+    shown = size > np.quantile(size, 0.4)
+    sure = np.where(shown, 1.0, 0.999)
+    told = expected(0, size, sure, least, given=shown)
+    assert told.below_threshold == pytest.approx(0.02, abs=0.01)
+    assert told.left_out == pytest.approx(0.4, abs=0.01)
+
+
+def test_pieces_of_a_unit_may_have_thresholds_of_their_own():
+    (one, low), (other, high) = cut_off(0.05), cut_off(0.05, sd=0.3, seed=1)
+    least = np.repeat([low, high], [one.size, other.size])
+    both = truncated_share(np.concatenate([one, other]), least)
+    assert both == truncated_share(np.concatenate([one - low, other - high]), 0.0)
+
+
 def trains(seed=0, n=40_000, rate=15.0, seconds=3000, rate_hz=30_000):
     rng = np.random.default_rng(seed)
     return [np.sort(rng.integers(0, seconds * rate_hz, n)) for _ in range(2)]
@@ -138,7 +166,8 @@ def test_all_units_at_once_the_smaller_one_is_lost():
         unit,
         size,
         np.full(sample.size, 0.9),
-        least=np.full(2, 0.45),
+        given=np.ones(sample.size, bool),
+        least=np.full(sample.size, 0.45),
         norm=np.asarray([50.0, 500.0]),
         overlaps=np.ones((2, 2), bool),
         rate_hz=30_000.0,

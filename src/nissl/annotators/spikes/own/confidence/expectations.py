@@ -1,6 +1,7 @@
 """How many spikes of a unit are false, and how many of its own it has lost.
 
-False positives: the mean of one minus the confidence of its spikes. False negatives: spikes too
+False positives: the mean of one minus the confidence of its spikes. False negatives: spikes that
+were left out as doubtful, as far as their own confidence says that they were the unit's; spikes too
 small for the sorter, by the Gaussian of the unit's amplitudes cut off at its threshold (as in Hill
 et al. 2011, J Neurosci 31:8699, whose estimate of missed spikes takes the mirrored upper half of
 the histogram; here the Gaussian is fitted to what is above the cut, so that units that have lost
@@ -46,8 +47,10 @@ class Expected:
         Share of its own spikes that are too small to be found; NaN with too few spikes.
     collided : float
         Share of its own spikes that are hidden by others.
+    left_out : float
+        Share of its own spikes, of those that were found, that were not given out.
     false_negatives : float
-        Share of its own spikes that are lost, of either cause; of those known where one is NaN.
+        Share of its own spikes that are lost, of any cause; of those known where one is NaN.
     """
 
     unit: int
@@ -55,12 +58,13 @@ class Expected:
     false_positives: float
     below_threshold: float
     collided: float
+    left_out: float = 0.0
 
     @property
     def false_negatives(self) -> float:
         """Share of the unit's own spikes that were not found."""
         lost = 0.0 if np.isnan(self.below_threshold) else self.below_threshold
-        return 1 - (1 - lost) * (1 - self.collided)
+        return 1 - (1 - lost) * (1 - self.collided) * (1 - self.left_out)
 
     @property
     def true_spikes(self) -> float:
@@ -73,8 +77,9 @@ def expected(
     unit: int,
     amplitude: npt.ArrayLike,
     confidence: npt.ArrayLike,
-    least: float,
+    least: npt.ArrayLike,
     collided: float = 0.0,
+    given: npt.NDArray[np.bool_] | None = None,
 ) -> Expected:
     """Expect false positives and negatives of a unit.
 
@@ -85,10 +90,12 @@ def expected(
         Of its spikes, in templates or any other unit.
     confidence : array_like, shape (n,)
         Probability that each spike is the unit's; NaN where nobody knows.
-    least : float
+    least : float or array_like, shape (n,)
         Smallest amplitude that is found, in the same unit.
     collided : float
         Share of its own spikes that are hidden by others, from `hidden_share`.
+    given : ndarray, shape (n,), bool, optional
+        Which spikes are given out; all by default. Left-out ones tell of the amplitudes too.
 
     Raises
     ------
@@ -105,19 +112,23 @@ def expected(
             f"{sure.size} from {low:g} to {high:g}",
             "Give probabilities, NaN where there is none.",
         )
-    false = float(np.mean(1 - sure[known])) if known.any() else float("nan")
+    out = np.ones(size.size, bool) if given is None else given
+    false = float(np.mean(1 - sure[known & out])) if np.any(known & out) else float("nan")
     weight = np.where(known, sure, 1.0)
-    return Expected(unit, size.size, false, truncated_share(size, least, weight), collided)
+    total = float(weight.sum())
+    left_out = float(weight[~out].sum()) / total if total > 0 else 0.0
+    below = truncated_share(size, least, weight)
+    return Expected(unit, int(out.sum()), false, below, collided, left_out)
 
 
-def truncated_share(amplitude: Values, least: float, weight: Values | None = None) -> float:
+def truncated_share(amplitude: Values, least: npt.ArrayLike, weight: Values | None = None) -> float:
     """Share of a Gaussian that lies below a threshold, from the values above it.
 
     Parameters
     ----------
     amplitude : ndarray, shape (n,)
         Smaller ones than `least` count as if they lay at it.
-    least : float
+    least : float or array_like, shape (n,)
     weight : ndarray, shape (n,), optional
         How far each counts: its probability to be the unit's.
 
@@ -130,8 +141,7 @@ def truncated_share(amplitude: Values, least: float, weight: Values | None = Non
     weight = np.ones(amplitude.size) if weight is None else weight
     if weight.sum() < FEWEST:
         return float("nan")
-    order = np.argsort(amplitude, kind="stable")
-    above, weight = np.maximum(amplitude[order], least) - least, weight[order]
+    above, weight = _sorted(np.maximum(amplitude - np.asarray(least, np.float64), 0.0), weight)
     peak = _median(above, weight)
     sd = 1.4826 * _median(*_sorted(np.abs(above - peak), weight))
     for _ in range(ROUNDS):
@@ -244,6 +254,7 @@ def expect_all(
     amplitude: npt.ArrayLike,
     confidence: npt.ArrayLike,
     *,
+    given: npt.NDArray[np.bool_],
     least: Values,
     norm: Values,
     overlaps: npt.NDArray[np.bool_],
@@ -257,9 +268,13 @@ def expect_all(
         In order of samples; units 0 to n_units - 1.
     amplitude, confidence : array_like, shape (n,)
         See `expected`.
-    least, norm : ndarray, shape (n_units,)
-        Smallest amplitude that is found; squared norm of the template: of two units that fall
-        together the smaller one is held to be lost.
+    given : ndarray, shape (n,), bool
+        Which spikes are given out.
+    least : ndarray, shape (n,)
+        Smallest amplitude that would have been found of each.
+    norm : ndarray, shape (n_units,)
+        Squared norm of the template: of two units that fall together the smaller one is held to
+        be lost.
     overlaps : ndarray, shape (n_units, n_units), bool
         Which units' templates share channels.
     rate_hz : float
@@ -269,10 +284,10 @@ def expect_all(
     within = round(TOGETHER_MS * rate_hz / 1000)
     flank = (round(FLANK_MS[0] * rate_hz / 1000), round(FLANK_MS[1] * rate_hz / 1000))
     found = []
-    for u in range(least.size):
+    for u in range(norm.size):
         own = unit == u
         larger = overlaps[u] & ((norm > norm[u]) | ((norm == norm[u]) & (np.arange(norm.size) < u)))
         larger[u] = False
         hidden = hidden_share(sample[own], sample[larger[unit]], within, flank)
-        found.append(expected(u, size[own], sure[own], float(least[u]), hidden))
+        found.append(expected(u, size[own], sure[own], least[own], hidden, given[own]))
     return found

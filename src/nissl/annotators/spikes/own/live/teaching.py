@@ -61,7 +61,7 @@ def teach(
     require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
     band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
     done = [_sorted(signal, each, band, context) for each in shanks_of(signal, plan)]
-    sample, unit, sure, shank = join(done, signal.n_samples)
+    sample, unit, sure, shank, _ = join(done, signal.n_samples)
     shanks: list[TaughtShank] = []
     if sample.size:
         located = locate(signal, plan, sample, unit, seed=context.seed, shank=shank)

@@ -82,13 +82,13 @@ def localise(
     place = np.empty((channel.size, 2))
     if not channel.size:
         return place
-    low, high = position_um[:, 0].min() - MARGIN_UM, position_um[:, 0].max() + MARGIN_UM
-    across = np.linspace(low, high, N_ACROSS)
     order = np.argsort(channel, kind="stable")
     channels, starts = np.unique(channel[order], return_index=True)
     for c, rows in zip(channels, np.split(order, starts[1:]), strict=True):
         used = neighbour[c] >= 0
         around = position_um[neighbour[c][used]]
+        low, high = around[:, 0].min() - MARGIN_UM, around[:, 0].max() + MARGIN_UM
+        across = np.linspace(low, high, N_ACROSS)
         along = position_um[c, 1] + np.arange(-REACH_UM, REACH_UM + STEP_UM / 2, STEP_UM)
         size = amplitude[rows][:, used].astype(np.float32)
         size = np.sqrt(np.maximum(size**2 - np.float32(noise) ** 2, 1e-6))
