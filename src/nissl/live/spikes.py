@@ -104,7 +104,7 @@ class LiveSpikes(Blocks):
 
     @property
     def distances(self) -> Mapping[int, float]:
-        """How far each unit's template has gone, as a share of its norm; empty without `follow`."""
+        """How far each unit's templates have gone at most, of their norms; empty without `follow`."""
         return {k: v for shank in self._shanks for k, v in shank.distances.items()}
 
     def edge(self, k: int) -> int:
@@ -152,8 +152,9 @@ class _Shank:
     def distances(self) -> dict[int, float]:
         if self._following is None:
             return {}
-        apart = self._following.distance.tolist()
-        return {n: d for n, d in zip(self._taught.number.tolist(), apart, strict=True) if n >= 0}
+        number, apart = self._taught.number, self._following.distance
+        units = np.unique(number[number >= 0]).tolist()
+        return {u: float(apart[number == u].max()) for u in units}
 
     def claims(self, block: Samples, lost: Mask | None, start: int, stop: int) -> list[Claim]:
         own = block if self._all else block[:, self._take]

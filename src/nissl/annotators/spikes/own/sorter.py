@@ -68,6 +68,8 @@ class Found:
         A template of each unit; moving units may have more.
     doubted : int
         Spikes that were left out for a confidence below `LEAST_CONFIDENCE`.
+    piece : ndarray, shape (n,), int64
+        The template that each spike is of: one of its unit's.
     """
 
     sample: Ints
@@ -77,6 +79,7 @@ class Found:
     confidence: npt.NDArray[np.float32]
     template: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     doubted: int = 0
+    piece: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def fit(
@@ -118,6 +121,11 @@ def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found
         i, f = np.empty(0, np.int64), np.empty(0, np.float32)
         return Found(i, i, f, f, f)
     placed = matched_spikes(signal, fitted, context, stage)
+    return found_of(placed, fitted, signal)
+
+
+def found_of(placed: Placed, fitted: Fitted, signal: Signal) -> Found:
+    """What is given out of the spikes that were matched."""
     confidence = confidences(evidence_of(placed, fitted, signal))
     return _found(placed, confidence, fitted, signal)
 
@@ -178,4 +186,5 @@ def _found(
         confidence[order],
         np.asarray([np.argmax(unit_of == k) for k in np.flatnonzero(kept)], dtype=np.int64),
         int(np.sum(confidence < LEAST_CONFIDENCE)),
+        spikes.unit[order],
     )

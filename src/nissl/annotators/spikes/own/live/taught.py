@@ -41,7 +41,8 @@ class TaughtShank:
         Its columns are those of the recording that taught.
     templates : Templates
     number : ndarray, shape (n_templates,), int64
-        Unit of each; -1 where it had too few spikes in the recording to be one.
+        Unit of each, of which there may be several; -1 where the unit had too few spikes in the
+        recording to be one, or none of them was of this template.
     shift : ndarray, shape (n_templates,), int64
         Samples from where the sorter puts a spike to the peak of the unit's mean waveform.
     channel : ndarray, shape (n_templates,), int64
@@ -85,7 +86,7 @@ class TaughtSorter:
     @property
     def n_units(self) -> int:
         """Units that are told."""
-        return int(sum((shank.number >= 0).sum() for shank in self.shanks))
+        return int(sum(np.unique(shank.number[shank.number >= 0]).size for shank in self.shanks))
 
     @property
     def digest(self) -> str:

@@ -104,16 +104,19 @@ def _shank(
     number, channel = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
     shift = np.zeros(n, np.int64)
     amplitude, position = np.full(n, np.nan, np.float32), np.full((n, 2), np.nan, np.float32)
-    for k, template in enumerate(done.found.template.tolist()):
+    found = done.found
+    for k in range(found.template.size):
         u = first + k
-        own = unit == u
-        number[template], channel[template] = u, measured.best[u]
-        shift[template] = located.shift[u]
-        # of a spike as large as its template
-        size = np.median(done.found.amplitude[done.found.unit == k])
-        amplitude[template] = np.median(measured.amplitude[own]) / size
-        x = signal.channels.position_um[measured.best[u], 0]
-        position[template] = x, np.median(measured.y[own])
+        own, given = measured.amplitude[unit == u], found.unit == k
+        pieces = np.unique(found.piece[given])
+        number[pieces], channel[pieces] = u, measured.best[u]
+        shift[pieces] = located.shift[u]
+        position[pieces, 0] = signal.channels.position_um[measured.best[u], 0]
+        position[pieces, 1] = np.median(measured.y[unit == u])
+        for piece in pieces.tolist():
+            of = found.piece[given] == piece
+            # of a spike as large as its template
+            amplitude[piece] = np.median(own[of]) / np.median(found.amplitude[given][of])
     return TaughtShank(done.fitted.front, templates, number, shift, channel, amplitude, position)
 
 
