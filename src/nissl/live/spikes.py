@@ -7,7 +7,9 @@ whitening, templates and pursuit work on the stream; what differs from offline i
 a spike's window, nothing is known of drift but what the templates follow, and the last
 milliseconds of a segment are not told.
 
-A claim's amplitude is the unit's, times the size of this spike's template. There is no confidence.
+A claim's amplitude is the unit's, times the size of this spike's template. Its confidence is that
+of the same model as offline (`own.confidence`): what is of the unit comes from the recording that
+taught, what is of the spike is known with it.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from nissl.annotators.spikes.own.confidence.model import LEAST_CONFIDENCE
 from nissl.annotators.spikes.own.live.following import Following
-from nissl.annotators.spikes.own.live.stream import WAIT_MS, SpikeStream
+from nissl.annotators.spikes.own.live.stream import WAIT_MS, SpikeStream, Told
 from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter, load_taught
 from nissl.annotators.spikes.proposal import VOCABULARY
 from nissl.errors import BadArgumentError, BadMetadataError, MissingInputError
@@ -34,6 +37,7 @@ LONGEST_WAIT_MS = 100.0
 DEFAULTS: Mapping[str, Any] = {
     "state": None,
     "wait_ms": WAIT_MS,
+    "least_confidence": LEAST_CONFIDENCE,
     "follow": True,
     "follow_s": 60.0,
     "follow_bound": 0.5,
@@ -49,6 +53,7 @@ class LiveSpikes(Blocks):
     taught : TaughtSorter
     parameters : mapping, optional
         `wait_ms`: how long after the window of a spike others may still claim its samples;
+        `least_confidence`: spikes that are less likely to be real are not told;
         `follow`: whether templates follow slow changes, with the time constant `follow_s`, no
         farther than `follow_bound` of their norms.
 
@@ -61,7 +66,7 @@ class LiveSpikes(Blocks):
     """
 
     name = "spikes/nissl"
-    version = "1-live"
+    version = "2-live"
     kind = Kind.EVENTS
 
     def __init__(
@@ -76,6 +81,12 @@ class LiveSpikes(Blocks):
                 f"a wait above 0 and up to {LONGEST_WAIT_MS:g} ms",
                 f"{p['wait_ms']} ms",
                 "--set wait_ms=1",
+            )
+        if not 0 <= float(p["least_confidence"]) < 1:
+            raise BadArgumentError(
+                "a least confidence from 0 (all spikes are told) to below 1",
+                f"{p['least_confidence']}",
+                f"--set least_confidence={LEAST_CONFIDENCE}",
             )
         columns = _columns(stream, taught)
         self.taught = taught
@@ -104,7 +115,7 @@ class LiveSpikes(Blocks):
 
     @property
     def distances(self) -> Mapping[int, float]:
-        """How far each unit's templates have gone at most, of their norms; empty without `follow`."""
+        """How far a unit's templates have gone, of their norms; empty without `follow`."""
         return {k: v for shank in self._shanks for k, v in shank.distances.items()}
 
     def edge(self, k: int) -> int:
@@ -162,16 +173,14 @@ class _Shank:
         told = self.stream.push(own, gone)
         if not told.unit.size:
             return []
-        known = zip(told.sample.tolist(), told.unit.tolist(), told.amplitude.tolist(), strict=True)
-        return [
-            self._claim(start, sample, template, size, stop)
-            for sample, template, size in known
-            if self._taught.number[template] >= 0
-        ]
+        doubted = told.confidence < float(self._p["least_confidence"])  # none where there is none
+        given = np.flatnonzero((self._taught.number[told.unit] >= 0) & ~doubted)
+        return [self._claim(told, i, start, stop) for i in given.tolist()]
 
-    def _claim(self, start: int, sample: int, template: int, size: float, stop: int) -> Claim:
+    def _claim(self, told: Told, i: int, start: int, stop: int) -> Claim:
         t = self._taught
-        at = min(max(start + sample + int(t.shift[template]), start), stop - 1)
+        template = int(told.unit[i])
+        at = min(max(start + int(told.sample[i]) + int(t.shift[template]), start), stop - 1)
         x, y = t.position_um[template].tolist()
         return Claim(
             at,
@@ -179,10 +188,10 @@ class _Shank:
             VOCABULARY[0],
             stop,
             self._columns[int(t.channel[template])],
-            math.nan,
+            float(told.confidence[i]),
             (),
             int(t.number[template]),
-            float(t.amplitude_uv[template]) * size,
+            float(t.amplitude_uv[template]) * float(told.amplitude[i]),
             (x, y) if math.isfinite(x) and math.isfinite(y) else (),
         )
 
@@ -199,7 +208,9 @@ class _Shank:
             time_s, bound = float(p["follow_s"]), float(p["follow_bound"])
             self._following = Following(t.templates, rate, time_s=time_s, bound=bound)
         wait = max(1, round(float(p["wait_ms"]) * rate / 1000))
-        return SpikeStream(t.front, t.templates, wait=wait, following=self._following)
+        return SpikeStream(
+            t.front, t.templates, wait=wait, following=self._following, usual=t.usual
+        )
 
 
 def built(stream: StreamInfo, parameters: Mapping[str, Any], taught: Any) -> LiveSpikes:

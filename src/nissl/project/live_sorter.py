@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nissl.annotators.spikes.own.live.taught import TaughtSorter, load_taught, save_taught
+from nissl.annotators.spikes.own.live.taught import FORMAT, TaughtSorter, load_taught, save_taught
 from nissl.annotators.spikes.own.method import NAME, VERSION
 from nissl.labels.atomic import make_folder
 from nissl.labels.digest import digest_json
@@ -35,6 +35,7 @@ def path_of(store: Store, source: Source, parameters: Mapping[str, Any]) -> Path
         "stream": _stream(source),
         "parameters": _complete(parameters),
         "version": VERSION,
+        "format": FORMAT,
         "seed": SEED,
     }
     return Path(store.path) / FOLDER / f"spikes-{digest_json(key)[:16]}.npz"

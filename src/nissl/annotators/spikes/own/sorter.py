@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from nissl.annotators.spikes.own.confidence.evidence import evidence
-from nissl.annotators.spikes.own.confidence.model import confidences
+from nissl.annotators.spikes.own.confidence.evidence import crowds, evidence
+from nissl.annotators.spikes.own.confidence.model import LEAST_CONFIDENCE, confidences
+from nissl.annotators.spikes.own.confidence.usual import Usual, usual_of
 from nissl.annotators.spikes.own.finding.seeking import seek
 from nissl.annotators.spikes.own.matching.matching import Job, Placed, matched_everywhere
 from nissl.annotators.spikes.own.motion.estimate import Motion
@@ -22,8 +23,6 @@ from nissl.run.context import Context
 Ints = npt.NDArray[np.int64]
 
 FEWEST_SPIKES = 20
-LEAST_CONFIDENCE = 0.35
-"""Spikes that are less likely to be real than this are not given out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +151,20 @@ def evidence_of(placed: Placed, fitted: Fitted, signal: Signal) -> npt.NDArray[n
         signal.n_samples / signal.rate_hz,
         fitted.front.rate_hz,
     )
+
+
+def usual_of_all(placed: Placed, fitted: Fitted, signal: Signal) -> Usual:
+    """What is usual for spikes of each template, from all that were matched (`usual`)."""
+    if fitted.templates is None:
+        raise ValueError("a fitted sorter with templates was expected; it has none")
+    at, unit, rate_hz = (
+        placed.exact / fitted.front.band.step,
+        placed.spikes.unit,
+        fitted.front.rate_hz,
+    )
+    crowd = crowds(at, unit, fitted.templates, rate_hz)
+    seconds = signal.n_samples / signal.rate_hz
+    return usual_of(at, unit, placed.spikes.amplitude, crowd, fitted.templates, seconds, rate_hz)
 
 
 def _places(signal: Signal, columns: list[int]) -> npt.NDArray[np.float64]:

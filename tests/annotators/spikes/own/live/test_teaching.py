@@ -8,6 +8,7 @@ from tests.annotators.spikes.own.planted import NOISE_UV, RATE_HZ, front, templa
 
 from nissl.annotators.spikes.adapters import NISSL
 from nissl.annotators.spikes.own import sorter
+from nissl.annotators.spikes.own.confidence.model import LEAST_CONFIDENCE
 from nissl.annotators.spikes.own.live import teaching
 from nissl.annotators.spikes.own.sorter import Fitted
 from nissl.annotators.spikes.own.templates.projection import phases
@@ -84,6 +85,17 @@ def test_amplitudes_of_pieces_are_their_own(both):
     np.testing.assert_allclose(
         np.percentile(live, [10, 25, 75, 90]), np.percentile(file, [10, 25, 75, 90]), rtol=0.12
     )
+
+
+def test_confidences_are_those_of_offline(both):
+    said, labels, _ = both
+    sample, item = labels.column("sample"), labels.column("item")
+    file = {(s, u): p for s, u, p in zip(sample, item, labels.column("confidence"), strict=True)}
+    apart = [abs(c.confidence - file[place]) for c in said if (place := (c.start, c.unit)) in file]
+    assert len(apart) > 0.95 * sample.size
+    assert np.percentile(apart, 95) < 0.002
+    assert np.mean(apart) < 0.002
+    assert min(c.confidence for c in said) >= LEAST_CONFIDENCE
 
 
 def test_a_template_without_a_spike_of_its_own_is_not_told(tmp_path, monkeypatch):

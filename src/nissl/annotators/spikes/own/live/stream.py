@@ -16,6 +16,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.confidence.evidence import crowds, evidence_given
+from nissl.annotators.spikes.own.confidence.model import confidences
+from nissl.annotators.spikes.own.confidence.usual import Usual
 from nissl.annotators.spikes.own.live.following import Following
 from nissl.annotators.spikes.own.live.white_stream import WhiteStream
 from nissl.annotators.spikes.own.matching.pursuit import Matched, no_spikes, pursue_scores, take_out
@@ -42,14 +45,19 @@ class Told:
         Template.
     amplitude : ndarray, shape (n,), float32
         In templates.
+    confidence : ndarray, shape (n,), float32
+        Probability that it is a spike of its unit; NaN where nothing usual is known.
     """
 
     sample: Ints
     unit: Ints
     amplitude: Samples
+    confidence: Samples
 
 
-_NOTHING = Told(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+_NOTHING = Told(
+    np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32)
+)
 
 
 class SpikeStream:
@@ -64,6 +72,8 @@ class SpikeStream:
         default `WAIT_MS`.
     following : Following, optional
         Templates that follow the tissue; it was made of the same templates.
+    usual : Usual, optional
+        What is usual for spikes of these templates, from a recording.
     """
 
     def __init__(
@@ -73,8 +83,10 @@ class SpikeStream:
         *,
         wait: int | None = None,
         following: Following | None = None,
+        usual: Usual | None = None,
     ) -> None:
         self.front = front
+        self._usual = usual
         self._following = following
         self.templates = templates if following is None else following.templates
         self.wait = round(WAIT_MS * front.rate_hz / 1000) if wait is None else wait
@@ -119,6 +131,7 @@ class SpikeStream:
             self.push(raw)
         if self._following is not None:
             self._following.warm()
+        self._confidence(_one_of_each(len(self.templates)), no_spikes())
         self.reset()
 
     def push(self, raw: Samples, missing: npt.NDArray[np.bool_] | None = None) -> Told:
@@ -135,10 +148,13 @@ class SpikeStream:
         z = self._white.push(raw, missing)
         self._add_scores(z)
         last = self._first + self._scores.shape[1] - 1 - self.wait
-        told = self._decided(last) if last > self._last else no_spikes()
+        told = around = no_spikes()
+        if last > self._last:
+            told, around = self._decided(last)
+        out = self._in_samples(told, around)
         if self._following is not None:
             self._following.add(z, told, max(last, 0))
-        return self._in_samples(told)
+        return out
 
     def _add_scores(self, z: Samples) -> None:
         """Scores of windows that are now complete, without what told spikes explain."""
@@ -151,15 +167,18 @@ class SpikeStream:
         self._out_of(fresh, self._first + self._scores.shape[1], self._recent)
         self._scores = np.concatenate([self._scores, fresh], axis=1)
 
-    def _decided(self, last: int) -> Matched:
+    def _decided(self, last: int) -> tuple[Matched, Matched]:
+        """Spikes that are told now, and others around them: told before, or found by now."""
         barred = np.zeros(self._scores.shape, np.uint8)
         recent = self._recent
         _bar(barred, recent.at - self._first, recent.unit, self.templates.windows.refractory)
         barred[:, : max(0, self._white.artifact + 1 - self._first)] = 1
         found = pursue_scores(self._scores.copy(), self.templates, self.front.rate_hz, barred)
-        told = found
+        told, around = found, recent
         if len(found):
-            told = found.taken(found.at + self._first <= last).moved(self._first)
+            found = found.moved(self._first)
+            told = found.taken(found.at <= last)
+            around = recent.joined(found.taken(found.at > last))
             self._out_of(self._scores, self._first, told)
             recent = recent.joined(told)
         if len(recent):
@@ -167,7 +186,7 @@ class SpikeStream:
         first = max(last - self.templates.reach, self._first)
         self._scores = np.ascontiguousarray(self._scores[:, first - self._first :])
         self._first, self._last = first, last
-        return told
+        return told, around
 
     def _out_of(self, scores: Samples, first: int, spikes: Matched) -> None:
         if not len(spikes):
@@ -185,12 +204,24 @@ class SpikeStream:
             templates.echoes,
         )
 
-    def _in_samples(self, told: Matched) -> Told:
+    def _in_samples(self, told: Matched, around: Matched) -> Told:
         if not len(told):
             return _NOTHING
         exact = told.at + self.templates.windows.before + told.shift.astype(np.float64)
         sample = np.round(exact * self.front.band.step).astype(np.int64) - self.front.delay
-        return Told(np.maximum(sample, 0), told.unit, told.amplitude)
+        sure = self._confidence(told, around)
+        return Told(np.maximum(sample, 0), told.unit, told.amplitude, sure)
+
+    def _confidence(self, told: Matched, around: Matched) -> Samples:
+        if self._usual is None:
+            return np.full(len(told), np.nan, np.float32)
+        every = told.joined(around)
+        at = np.asarray(every.at + every.shift, np.float64)
+        order = np.argsort(at, kind="stable")
+        crowd = np.empty(at.size)
+        crowd[order] = crowds(at[order], every.unit[order], self.templates, self.front.rate_hz)
+        own = told.unit, told.amplitude, told.gain, told.rival_gain, crowd[: len(told)]
+        return confidences(evidence_given(*own, self.templates, self._usual))
 
 
 def _one_of_each(n_units: int) -> Matched:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.confidence.usual import N_OF_UNIT, Usual
 from nissl.annotators.spikes.own.preprocessing.filtering import Band
 from nissl.annotators.spikes.own.preprocessing.front import Front
 from nissl.annotators.spikes.own.preprocessing.whitening import Whitening
@@ -23,12 +24,15 @@ from nissl.errors import BadMetadataError, CorruptSourceError, SourceNotFoundErr
 from nissl.labels.digest import digest_array, digest_json
 from nissl.nets.checkpoint import load, save
 
-FORMAT = 1
+FORMAT = 2
+OLDEST = 1
+"""Files of it are read: they say nothing of what is usual, so that no spike has a confidence."""
 KIND = "spikes/nissl, taught"
 Ints = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 _PER_UNIT = ("number", "shift", "channel", "amplitude_uv", "position_um")
+_USUAL = "usual_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,8 @@ class TaughtShank:
         Median there, signed, uV; NaN without a number.
     position_um : ndarray, shape (n_templates, 2), float32
         Place on the probe, x and y; NaN where unknown.
+    usual : Usual or None
+        What is usual for spikes of each template; None where it was not kept.
     """
 
     front: Front
@@ -60,6 +66,7 @@ class TaughtShank:
     channel: Ints
     amplitude_uv: npt.NDArray[np.float32]
     position_um: npt.NDArray[np.float32]
+    usual: Usual | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +134,9 @@ def load_taught(path: Path) -> TaughtSorter:
         arrays, header = load(path)
         if header.get("kind") != KIND:
             raise ValueError("it is something else")
-        if header.get("format") != FORMAT:
+        if header.get("format") not in range(OLDEST, FORMAT + 1):
             raise BadMetadataError(
-                f"a taught sorter of format {FORMAT}",
+                f"a taught sorter of format {OLDEST} to {FORMAT}",
                 f"format {header.get('format')!r} in {path.name}",
                 "Teach it again with this version of nissl: --teach SOURCE",
             )
@@ -160,6 +167,8 @@ def _packed(taught: TaughtSorter) -> tuple[Arrays, dict[str, Any]]:
             f"{k}.rate_hz": templates.rate_hz,
             **{f"{k}.{name}": getattr(shank, name) for name in _PER_UNIT},
         }
+        if shank.usual is not None:
+            arrays |= {f"{k}.{_USUAL}{name}": v for name, v in shank.usual.arrays().items()}
         told.append({"step": front.band.step, "delay": front.delay, **vars(templates.windows)})
     header = {
         "kind": KIND,
@@ -184,8 +193,23 @@ def _unpacked(arrays: Arrays, header: Mapping[str, Any]) -> TaughtSorter:
         columns = tuple(own["columns"].tolist())
         front = Front(columns, band, whitening, int(told["delay"]))
         templates = Templates(own["waveforms"], own["basis"], own["rate_hz"], windows)
-        shanks.append(TaughtShank(front, templates, *(own[name] for name in _PER_UNIT)))
+        number, shift, channel, size, place = (own[name] for name in _PER_UNIT)
+        usual = _usual(own, len(templates))
+        shanks.append(TaughtShank(front, templates, number, shift, channel, size, place, usual))
     return TaughtSorter(rate_hz, channels, tuple(shanks), dict(header["origin"]))
+
+
+def _usual(own: Mapping[str, npt.NDArray[Any]], n: int) -> Usual | None:
+    """What is usual, where it was kept; `ValueError` where it is not of these templates."""
+    kept = {name.removeprefix(_USUAL): v for name, v in own.items() if name.startswith(_USUAL)}
+    if not kept:
+        return None
+    usual = Usual.of_arrays(kept)
+    for name, array in usual.arrays().items():
+        shape = (n, N_OF_UNIT) if name == "columns" else (n,)
+        if array.shape != shape or not np.isfinite(array).all():
+            raise ValueError(f"{_USUAL}{name} of shape {array.shape}, not {shape}, or not finite")
+    return usual
 
 
 def _check(own: Mapping[str, npt.NDArray[Any]], windows: Windows, n_all: int) -> None:

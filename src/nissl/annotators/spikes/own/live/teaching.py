@@ -12,9 +12,17 @@ import numpy.typing as npt
 from nissl.annotators.spikes.adapter import Shank, shanks_of
 from nissl.annotators.spikes.detecting import require_spikes
 from nissl.annotators.spikes.measuring import Located, Measured, locate, measure
+from nissl.annotators.spikes.own.confidence.usual import Usual
 from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter
 from nissl.annotators.spikes.own.method import VERSION
-from nissl.annotators.spikes.own.sorter import Fitted, Found, fit, match
+from nissl.annotators.spikes.own.preprocessing.front import Front
+from nissl.annotators.spikes.own.sorter import (
+    Found,
+    fit,
+    found_of,
+    matched_spikes,
+    usual_of_all,
+)
 from nissl.annotators.spikes.own.templates.templates import Templates
 from nissl.annotators.spikes.preprocess import apply_plan, make_plan, require_sortable
 from nissl.annotators.spikes.proposal import join, on_peak
@@ -29,8 +37,10 @@ Ints = npt.NDArray[np.int64]
 class _Sorted:
     shank: int
     spikes: Spikes
-    fitted: Fitted
+    front: Front
+    templates: Templates
     found: Found
+    usual: Usual
 
 
 def teach(
@@ -60,19 +70,18 @@ def teach(
     plan = make_plan(signal, {**parameters, "reference": "none"}, context.seed)
     require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
     band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
-    done = [_sorted(signal, each, band, context) for each in shanks_of(signal, plan)]
-    sample, unit, sure, shank = join(done, signal.n_samples)
+    every = [_sorted(signal, each, band, context) for each in shanks_of(signal, plan)]
+    done = [each for each in every if each is not None and each.found.sample.size]
     shanks: list[TaughtShank] = []
-    if sample.size:
+    if done:
+        sample, unit, sure, shank = join(done, signal.n_samples)
         located = locate(signal, plan, sample, unit, seed=context.seed, shank=shank)
         sample, unit, _ = on_peak(sample, unit, sure, located.shift, signal)
         measured = measure(signal, plan, sample, unit, located, context)
         first = 0
         for each in done:
-            templates = each.fitted.templates
-            if templates is not None and each.found.template.size:
-                shanks.append(_shank(each, templates, first, signal, unit, located, measured))
-                first += each.found.template.size
+            shanks.append(_shank(each, first, signal, unit, located, measured))
+            first += each.found.template.size
     origin = {
         "source": source,
         "stream": stream,
@@ -84,23 +93,29 @@ def teach(
     return TaughtSorter(signal.rate_hz, tuple(signal.channels.ids), tuple(shanks), origin)
 
 
-def _sorted(signal: Signal, shank: Shank, band: tuple[float, float], context: Context) -> _Sorted:
+def _sorted(
+    signal: Signal, shank: Shank, band: tuple[float, float], context: Context
+) -> _Sorted | None:
     of = "" if shank.alone else f", shank {shank.number}"
     fitted = fit(signal, shank.columns, band, context, f"finding units{of}")
-    found = match(signal, fitted, context, f"matching{of}")
-    return _Sorted(shank.number, Spikes(found.sample, found.unit, 0.0, 0), fitted, found)
+    if fitted.templates is None or not len(fitted.templates):
+        return None
+    placed = matched_spikes(signal, fitted, context, f"matching{of}")
+    found = found_of(placed, fitted, signal)
+    spikes = Spikes(found.sample, found.unit, 0.0, 0)
+    usual = usual_of_all(placed, fitted, signal)
+    return _Sorted(shank.number, spikes, fitted.front, fitted.templates, found, usual)
 
 
 def _shank(
     done: _Sorted,
-    templates: Templates,
     first: int,
     signal: Signal,
     unit: Ints,
     located: Located,
     measured: Measured,
 ) -> TaughtShank:
-    n = len(templates)
+    n = len(done.templates)
     number, channel = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
     shift = np.zeros(n, np.int64)
     amplitude, position = np.full(n, np.nan, np.float32), np.full((n, 2), np.nan, np.float32)
@@ -117,7 +132,8 @@ def _shank(
             of = found.piece[given] == piece
             # of a spike as large as its template
             amplitude[piece] = np.median(own[of]) / np.median(found.amplitude[given][of])
-    return TaughtShank(done.fitted.front, templates, number, shift, channel, amplitude, position)
+    per_unit = number, shift, channel, amplitude, position
+    return TaughtShank(done.front, done.templates, *per_unit, done.usual)
 
 
 __all__ = ["teach"]
