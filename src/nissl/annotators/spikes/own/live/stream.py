@@ -2,10 +2,11 @@
 
 A spike's score is known when its scored window is over (1.3 ms after the peak). It is told when
 the scores of `wait` more samples are known, so that those of overlapping units that gain more have
-come up by then. Spikes that were told are taken out of the scores of all later samples, and their
-tails out of scores that do not exist yet; those that were found but not told are forgotten, and
-found again with more samples. A spike that shows only when a later one is taken out, whose
-beginning covered it, is told then.
+come up by then. What is so small that it may be the beginning of a large spike whose score is not
+known yet waits until that is known, and so does what comes up beside it. Spikes that were told are
+taken out of the scores of all later samples, and their tails out of scores that do not exist yet;
+those that were found but not told are forgotten, and found again with more samples. A spike that
+shows only when a later one is taken out, whose beginning covered it, is told then.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 WAIT_MS = 1.0
+MARGIN = 1.3
+"""Spikes may be larger than their templates by this factor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +93,11 @@ class SpikeStream:
         self._following = following
         self.templates = templates if following is None else following.templates
         self.wait = round(WAIT_MS * front.rate_hz / 1000) if wait is None else wait
+        self._longer = max(self.templates.reach - self.wait, 0)
         self._white = WhiteStream(front)
         for name in ("echoes", "own", "norms", "weights", "overlaps", "pairs"):
             getattr(self.templates, name)  # before the first sample, not with it
+        self._mistaken = MARGIN * beginnings(self.templates, self.wait)
         self.reset()
 
     @property
@@ -153,7 +158,7 @@ class SpikeStream:
             told, around = self._decided(last)
         out = self._in_samples(told, around)
         if self._following is not None:
-            self._following.add(z, told, max(last, 0))
+            self._following.add(z, told, max(last - self._longer, 0))
         return out
 
     def _add_scores(self, z: Samples) -> None:
@@ -177,8 +182,8 @@ class SpikeStream:
         told, around = found, recent
         if len(found):
             found = found.moved(self._first)
-            told = found.taken(found.at <= last)
-            around = recent.joined(found.taken(found.at > last))
+            known = (found.at <= last) & ~self._waits(found, last)
+            told, around = found.taken(known), recent.joined(found.taken(~known))
             self._out_of(self._scores, self._first, told)
             recent = recent.joined(told)
         if len(recent):
@@ -187,6 +192,24 @@ class SpikeStream:
         self._scores = np.ascontiguousarray(self._scores[:, first - self._first :])
         self._first, self._last = first, last
         return told, around
+
+    def _waits(self, found: Matched, last: int) -> npt.NDArray[np.bool_]:
+        """Spikes that may be the beginning of an unknown one, or be made by such a one."""
+        templates = self.templates
+        size = found.amplitude * templates.norms[found.unit]
+        waits = (found.at > last - self._longer) & (size < self._mistaken[found.unit])
+        if not waits.any():
+            return waits
+        near = np.abs(found.at[:, None] - found.at) < templates.windows.long
+        near &= templates.overlaps[found.unit[:, None], found.unit]
+        near &= found.gain > found.gain[:, None]
+        for _ in range(len(found)):
+            more = waits | (near & waits).any(axis=1)
+            if np.array_equal(more, waits):
+                break
+            waits = more
+        # what is not told by now cannot be found again
+        return waits & (found.at > last - templates.reach + 1)
 
     def _out_of(self, scores: Samples, first: int, spikes: Matched) -> None:
         if not len(spikes):
@@ -222,6 +245,27 @@ class SpikeStream:
         crowd[order] = crowds(at[order], every.unit[order], self.templates, self.front.rate_hz)
         own = told.unit, told.amplitude, told.gain, told.rival_gain, crowd[: len(told)]
         return confidences(evidence_given(*own, self.templates, self._usual))
+
+
+def beginnings(templates: Templates, wait: int) -> Samples:
+    """Largest score that each unit has of the beginning of a spike that is not known yet.
+
+    Parameters
+    ----------
+    templates : Templates
+    wait : int
+        Samples whose scores are known after the unit's own.
+
+    Returns
+    -------
+    ndarray, shape (n_units,), float32
+    """
+    ahead = max(templates.reach - wait, 0)
+    out = np.zeros(len(templates), np.float32)
+    np.maximum.at(
+        out, templates.pairs[1], templates.echoes[:, :, :ahead].max(axis=(1, 2), initial=0)
+    )
+    return out
 
 
 def _one_of_each(n_units: int) -> Matched:
