@@ -71,6 +71,46 @@ def test_a_recording_teaches_a_replay_is_labelled_as_offline(tmp_path, recording
     assert first == said[: len(first)]
 
 
+def test_the_beginning_teaches_and_the_rest_is_labelled_live(tmp_path, recording):
+    study = tmp_path / "study"
+    nissl_("add", study, recording)
+    run = ("live", study, "--task", "spikes", "--teach", "probe", "--from", recording)
+    result = nissl_(*run, "--speed", "inf", "--teach-seconds", 4)
+    assert result.exit_code == 0
+    assert "Sorting the first 4 s of 'probe'" in result.stderr
+    said = [json.loads(line) for line in result.stdout.splitlines()]
+    with nissl.open(study) as project:
+        (row,) = project.store.label_sets(task="spikes")
+        taught = project.store.get_labels(row.digest).provenance.parameters["taught"]
+    assert taught["n_samples"] == 4 * RATE_HZ
+    late = [line for line in said if line["start"] > 4 * RATE_HZ]
+    start = np.asarray([line["start"] for line in late])
+    unit = np.asarray([line["unit"] for line in late])
+    truth = planted(seconds=SECONDS)
+    for u in np.unique(truth.unit):
+        true = np.sort(truth.sample[(truth.unit == u) & (truth.sample > 4 * RATE_HZ)])
+        hits = [matched(np.sort(start[unit == k]), true, 12) for k in np.unique(unit)]
+        assert max(hits) >= 0.9 * true.size
+    (kept,) = (study / "live").glob("spikes-*.npz")
+    nissl_(*run, "--speed", "inf", "--seconds", 0.1)  # all of it teaches another one
+    assert len(list((study / "live").glob("spikes-*.npz"))) == 2
+    assert kept.exists()
+
+
+def test_seconds_that_cannot_teach_are_refused(tmp_path, recording):
+    nissl_("add", tmp_path, recording)
+    run = ["live", str(tmp_path), "--from", str(recording), "--speed", "inf"]
+    for more, told in (
+        (["--task", "spikes", "--teach", "probe", "--teach-seconds", "9"], "up to 8"),
+        (["--task", "spikes", "--teach", "probe", "--teach-seconds", "0"], "above 0"),
+        (["--task", "spikes", "--teach-seconds", "2"], "--teach SOURCE"),
+        (["--task", "events/bursts", "--teach-seconds", "2"], "--task events/bursts"),
+    ):
+        result = CliRunner().invoke(app, run + more)
+        assert result.exit_code != 0
+        assert told in str(result.exception) + result.output
+
+
 def test_without_a_teacher_it_is_said_what_is_missing(tmp_path, recording):
     result = CliRunner().invoke(
         app, ["live", str(tmp_path / "s"), "--task", "spikes", "--from", str(recording)]
