@@ -102,6 +102,8 @@ def taught_by_truth(signal: Signal, sample: Ints, unit: Ints) -> TaughtSorter:
         np.full(n_units, -100.0, np.float32),
         place[:, :2],
         usual_of_all(placed, fitted, signal),
+        np.asarray(signal.channels.position_um, np.float64)[:, :2],
+        np.zeros(signal.n_channels),
     )
     origin = {"source": "", "stream": signal.name, "made": "of the true spikes"}
     return TaughtSorter(signal.rate_hz, tuple(signal.channels.ids), (shank,), origin)

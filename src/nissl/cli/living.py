@@ -235,6 +235,11 @@ def _sorter(
         say(f"Sorting {part}{source.name!r} to learn its units: this takes a while, and is kept.")
     sorter = sorter_of(study.store, source, of_sorter, seconds)
     say(f"{sorter.n_units} units of {source.name!r}, kept in {path}")
+    if sorter.range_um > 0:
+        say(
+            f"The tissue moved by {sorter.range_um:g} um in {source.name!r}: the stream begins "
+            "where it stood at the end, and goes on from there."
+        )
     return sorter, left
 
 

@@ -4,7 +4,7 @@ The sorter is taught on a recording of the same probe
 (`nissl.annotators.spikes.own.live.teaching`), and its units keep their numbers. The same filter,
 whitening, templates and pursuit work on the stream; what differs from offline is told in
 `nissl.annotators.spikes.own.live.stream`: overlaps are resolved with what is known `wait_ms` after
-a spike's window, nothing is known of drift but what the templates follow, and the last
+a spike's window, templates follow the tissue instead of samples being taken to rest, and the last
 milliseconds of a segment are not told.
 
 A claim's amplitude is the unit's, times the size of this spike's template. Its confidence is that
@@ -22,9 +22,12 @@ from typing import Any
 import numpy as np
 
 from nissl.annotators.spikes.own.confidence.model import LEAST_CONFIDENCE
+from nissl.annotators.spikes.own.live.displacing import displaced
+from nissl.annotators.spikes.own.live.drifting import Drift, can_drift
 from nissl.annotators.spikes.own.live.following import Following
 from nissl.annotators.spikes.own.live.stream import WAIT_MS, SpikeStream, Told
 from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter, load_taught
+from nissl.annotators.spikes.own.templates.templates import Templates
 from nissl.annotators.spikes.proposal import VOCABULARY
 from nissl.errors import BadArgumentError, BadMetadataError, MissingInputError
 from nissl.labels import Kind, Vocabulary
@@ -41,6 +44,7 @@ DEFAULTS: Mapping[str, Any] = {
     "follow": True,
     "follow_s": 60.0,
     "follow_bound": 0.5,
+    "drift": True,
 }
 
 
@@ -55,7 +59,8 @@ class LiveSpikes(Blocks):
         `wait_ms`: how long after the window of a spike others may still claim its samples;
         `least_confidence`: spikes that are less likely to be real are not told;
         `follow`: whether templates follow slow changes, with the time constant `follow_s`, no
-        farther than `follow_bound` of their norms.
+        farther than `follow_bound` of their norms; `drift`: whether those that follow go along the
+        probe with the tissue.
 
     Raises
     ------
@@ -117,6 +122,11 @@ class LiveSpikes(Blocks):
     def distances(self) -> Mapping[int, float]:
         """How far a unit's templates have gone, of their norms; empty without `follow`."""
         return {k: v for shank in self._shanks for k, v in shank.distances.items()}
+
+    @property
+    def moved_um(self) -> tuple[float, ...]:
+        """How far the tissue of each shank is held to have moved since the stream began."""
+        return tuple(0.0 if s.drift is None else s.drift.moved_um for s in self._shanks)
 
     def edge(self, k: int) -> int:
         """Blocks of one length."""
@@ -203,14 +213,26 @@ class _Shank:
     def _fresh(self) -> SpikeStream:
         t, p = self._taught, self._p
         rate = t.front.rate_hz
+        templates, self.drift = self._begun()
         self._following = None
         if p["follow"]:
             time_s, bound = float(p["follow_s"]), float(p["follow_bound"])
-            self._following = Following(t.templates, rate, time_s=time_s, bound=bound)
+            self._following = Following(
+                templates, rate, time_s=time_s, bound=bound, drift=self.drift
+            )
         wait = max(1, round(float(p["wait_ms"]) * rate / 1000))
-        return SpikeStream(
-            t.front, t.templates, wait=wait, following=self._following, usual=t.usual
-        )
+        return SpikeStream(t.front, templates, wait=wait, following=self._following, usual=t.usual)
+
+    def _begun(self) -> tuple[Templates, Drift | None]:
+        """Templates where the tissue stood at last, and what may move them on."""
+        t = self._taught
+        if t.place_um is None or t.moved_um is None:
+            return t.templates, None
+        whitening = t.front.whitening.matrix
+        if self._p["follow"] and self._p["drift"] and can_drift(t.place_um):
+            drift = Drift(t.templates, whitening, t.place_um, t.moved_um, t.front.rate_hz)
+            return drift.templates, drift
+        return displaced(t.templates, whitening, t.place_um, t.moved_um), None
 
 
 def built(stream: StreamInfo, parameters: Mapping[str, Any], taught: Any) -> LiveSpikes:

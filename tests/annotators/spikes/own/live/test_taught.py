@@ -12,9 +12,11 @@ from nissl.nets.checkpoint import load, save
 
 
 def known():
-    """The planted sorter, with what is usual for its units."""
+    """The planted sorter, with what is usual for its units, and where it stands."""
     (shank,) = taught().shanks
-    return replace(taught(), shanks=(replace(shank, usual=usual()),))
+    place, moved = np.arange(12.0).reshape(6, 2), np.full(6, 3.0)
+    full = replace(shank, usual=usual(), place_um=place, moved_um=moved)
+    return replace(taught(), shanks=(full,))
 
 
 @pytest.fixture
@@ -34,6 +36,8 @@ def test_it_comes_back_to_the_last_bit(path):
     assert a.templates.windows == b.templates.windows
     for name, array in a.usual.arrays().items():
         np.testing.assert_array_equal(array, b.usual.arrays()[name])
+    for name in ("place_um", "moved_um"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
     assert other.n_units == 3
     assert not list(path.parent.glob(".*"))  # nothing half-written is left
 
@@ -47,10 +51,11 @@ def test_the_digest_tells_sorters_apart(path):
 
 def test_a_file_of_the_first_format_is_read_and_says_nothing_of_what_is_usual(path):
     arrays, header = load(path)
-    old = {name: array for name, array in arrays.items() if ".usual_" not in name}
+    new = (".usual_", ".place_um", ".moved_um")
+    old = {name: array for name, array in arrays.items() if not any(n in name for n in new)}
     save(path, old, header | {"format": 1})
     other = load_taught(path)
-    assert other.shanks[0].usual is None
+    assert other.shanks[0].usual is other.shanks[0].place_um is other.shanks[0].moved_um is None
     np.testing.assert_array_equal(other.shanks[0].number, taught().shanks[0].number)
 
 
@@ -67,6 +72,7 @@ def test_what_is_no_taught_sorter_is_refused(path, tmp_path):
         "columns": (arrays | {"0.columns": arrays["0.columns"] + 3}, header),
         "usual": (arrays | {"0.usual_columns": arrays["0.usual_columns"][1:]}, header),
         "unusual": ({k: v for k, v in arrays.items() if k != "0.usual_share"}, header),
+        "moved": (arrays | {"0.moved_um": arrays["0.moved_um"][1:]}, header),
         "header": (arrays, {k: v for k, v in header.items() if k != "origin"}),
     }
     for name, (some, head) in changes.items():

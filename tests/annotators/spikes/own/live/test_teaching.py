@@ -14,7 +14,9 @@ from nissl.annotators.spikes.own.sorter import Fitted
 from nissl.annotators.spikes.own.templates.projection import phases
 from nissl.annotators.spikes.own.templates.templates import Templates, without_noise
 from nissl.annotators.spikes.own.windows import Windows
+from nissl.annotators.spikes.simulate import simulate_truth
 from nissl.data import Recording, Signal
+from nissl.data.channels import ChannelTable
 from nissl.live import StreamInfo, live_method, offline
 from nissl.live.latency import matched
 from nissl.run.context import Context
@@ -96,6 +98,57 @@ def test_confidences_are_those_of_offline(both):
     assert np.percentile(apart, 95) < 0.002
     assert np.mean(apart) < 0.002
     assert min(c.confidence for c in said) >= LEAST_CONFIDENCE
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory):
+    """Tissue that drifts by 30 um: what its first 22 s taught, the other 38 s, and their truth."""
+    made = simulate_truth(136, n_channels=16, n_units=8, duration_s=60.0, drift="rigid")
+    signal, truth = made.recording.signal, made.truth
+    x, cut = signal.read(0, signal.n_samples), 22 * 30_000
+    table = ChannelTable.plain(16, position_um=signal.channels.position_um)
+    first, then = (Signal.from_array(part, RATE_HZ, channels=table) for part in (x[:cut], x[cut:]))
+    context = Context(tmp_path_factory.mktemp("moving"))
+    known = teaching.teach(first, "f", NISSL.defaults(), context)
+    late = truth.column("sample") >= cut
+    return known, then, truth.column("sample")[late] - cut, truth.column("item")[late]
+
+
+def agreement(claims, sample, unit):
+    """Mean accuracy over true units, each with the unit that is most like it."""
+    start, told = (np.asarray([getattr(c, n) for c in claims]) for n in ("start", "unit"))
+    best = []
+    for u in np.unique(unit):
+        true, own = np.sort(sample[unit == u]), [np.sort(start[told == v]) for v in np.unique(told)]
+        hits = [matched(s, true, 15) for s in own]
+        best.append(max(h / (s.size + true.size - h) for h, s in zip(hits, own, strict=True)))
+    return float(np.mean(best))
+
+
+def test_the_stream_begins_where_the_tissue_stood_and_goes_with_it(moving):
+    known, then, sample, unit = moving
+    (shank,) = known.shanks
+    assert known.range_um > 8
+    assert np.abs(shank.moved_um).min() > 8
+    still = replace(known, shanks=(replace(shank, moved_um=np.zeros(16)),))
+    soon = sample < 6 * RATE_HZ
+    early, all_of_it = [], []
+    for taught, drift in ((still, False), (known, False), (known, True)):
+        method = live_method("spikes", StreamInfo.of(then), {"drift": drift}, learnt=taught)
+        said = offline(method, then)
+        first = [c for c in said if c.start < 6 * RATE_HZ]
+        early.append(agreement(first, sample[soon], unit[soon]))
+        all_of_it.append(agreement(said, sample, unit))
+    assert early[1] > early[0] + 0.02
+    assert all_of_it[2] > max(all_of_it[:2]) + 0.03
+
+
+def test_where_the_tissue_is_held_to_stand_is_where_it_is(moving):
+    known, then, *_ = moving
+    method = live_method("spikes", StreamInfo.of(then), learnt=known)
+    x = then.read(0, round(20 * RATE_HZ))
+    method.push(x, 0)
+    assert method.moved_um[0] == pytest.approx(-30.0, abs=8.0)  # from one end to the other
 
 
 def test_a_template_without_a_spike_of_its_own_is_not_told(tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ OLDEST = 1
 """Files of it are read: they say nothing of what is usual, so that no spike has a confidence."""
 KIND = "spikes/nissl, taught"
 Ints = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 _PER_UNIT = ("number", "shift", "channel", "amplitude_uv", "position_um")
@@ -57,6 +58,10 @@ class TaughtShank:
         Place on the probe, x and y; NaN where unknown.
     usual : Usual or None
         What is usual for spikes of each template; None where it was not kept.
+    place_um : ndarray, shape (n_channels, 2), float64, or None
+        Of the channels on the probe; NaN where unknown, None where it was not kept.
+    moved_um : ndarray, shape (n_channels,), float64, or None
+        Displacement of the tissue at the end of the recording; templates are those at rest.
     """
 
     front: Front
@@ -67,6 +72,8 @@ class TaughtShank:
     amplitude_uv: npt.NDArray[np.float32]
     position_um: npt.NDArray[np.float32]
     usual: Usual | None = None
+    place_um: Values | None = None
+    moved_um: Values | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +88,8 @@ class TaughtSorter:
     shanks : tuple of TaughtShank
         Those that have units; there may be none.
     origin : mapping
-        Plain values: `source` (fingerprint), `stream`, `n_samples`, `seed`, `parameters`, and the
-        `version` of the method.
+        Plain values: `source` (fingerprint), `stream`, `n_samples`, `seed`, `parameters`, the
+        `version` of the method, and of each shank the `range_um` over which the tissue moved.
     """
 
     rate_hz: float
@@ -94,6 +101,11 @@ class TaughtSorter:
     def n_units(self) -> int:
         """Units that are told."""
         return int(sum(np.unique(shank.number[shank.number >= 0]).size for shank in self.shanks))
+
+    @property
+    def range_um(self) -> float:
+        """How far the tissue moved in the recording, of the shank that moved most."""
+        return max((float(um) for um in self.origin.get("range_um", ())), default=0.0)
 
     @property
     def digest(self) -> str:
@@ -167,6 +179,7 @@ def _packed(taught: TaughtSorter) -> tuple[Arrays, dict[str, Any]]:
             f"{k}.rate_hz": templates.rate_hz,
             **{f"{k}.{name}": getattr(shank, name) for name in _PER_UNIT},
         }
+        arrays |= {f"{k}.{name}": v for name, v in places_of(shank).items()}
         if shank.usual is not None:
             arrays |= {f"{k}.{_USUAL}{name}": v for name, v in shank.usual.arrays().items()}
         told.append({"step": front.band.step, "delay": front.delay, **vars(templates.windows)})
@@ -179,6 +192,12 @@ def _packed(taught: TaughtSorter) -> tuple[Arrays, dict[str, Any]]:
         "origin": dict(taught.origin),
     }
     return arrays, header
+
+
+def places_of(shank: TaughtShank) -> dict[str, Values]:
+    """Where its channels are and how far the tissue stood from rest, as far as it was kept."""
+    known = {"place_um": shank.place_um, "moved_um": shank.moved_um}
+    return {name: array for name, array in known.items() if array is not None}
 
 
 def _unpacked(arrays: Arrays, header: Mapping[str, Any]) -> TaughtSorter:
@@ -195,7 +214,20 @@ def _unpacked(arrays: Arrays, header: Mapping[str, Any]) -> TaughtSorter:
         templates = Templates(own["waveforms"], own["basis"], own["rate_hz"], windows)
         number, shift, channel, size, place = (own[name] for name in _PER_UNIT)
         usual = _usual(own, len(templates))
-        shanks.append(TaughtShank(front, templates, number, shift, channel, size, place, usual))
+        shanks.append(
+            TaughtShank(
+                front,
+                templates,
+                number,
+                shift,
+                channel,
+                size,
+                place,
+                usual,
+                own.get("place_um"),
+                own.get("moved_um"),
+            )
+        )
     return TaughtSorter(rate_hz, channels, tuple(shanks), dict(header["origin"]))
 
 
@@ -223,6 +255,8 @@ def _check(own: Mapping[str, npt.NDArray[Any]], windows: Windows, n_all: int) ->
         "position_um": (n, 2),
         **dict.fromkeys(_PER_UNIT[:4], (n,)),
     }
+    later = {"place_um": (n_channels, 2), "moved_um": (n_channels,)}  # not in the first format
+    shapes |= {name: shape for name, shape in later.items() if name in own}
     for name, shape in shapes.items():
         if own[name].shape != shape:
             raise ValueError(f"{name} of shape {own[name].shape}, not {shape}")

@@ -13,6 +13,7 @@ from nissl.annotators.spikes.adapter import Shank, shanks_of
 from nissl.annotators.spikes.detecting import require_spikes
 from nissl.annotators.spikes.measuring import Located, Measured, locate, measure
 from nissl.annotators.spikes.own.confidence.usual import Usual
+from nissl.annotators.spikes.own.live.displacing import last_displacement
 from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter
 from nissl.annotators.spikes.own.method import VERSION
 from nissl.annotators.spikes.own.preprocessing.front import Front
@@ -89,8 +90,13 @@ def teach(
         "seed": context.seed,
         "parameters": dict(parameters),
         "version": VERSION,
+        "range_um": [_range_um(each.front) for each in done],
     }
     return TaughtSorter(signal.rate_hz, tuple(signal.channels.ids), tuple(shanks), origin)
+
+
+def _range_um(front: Front) -> float:
+    return 0.0 if front.rest is None else round(front.rest.motion.range_um, 1)
 
 
 def _sorted(
@@ -133,7 +139,9 @@ def _shank(
             # of a spike as large as its template
             amplitude[piece] = np.median(own[of]) / np.median(found.amplitude[given][of])
     per_unit = number, shift, channel, amplitude, position
-    return TaughtShank(done.front, done.templates, *per_unit, done.usual)
+    place = np.asarray(signal.channels.position_um, np.float64)[list(done.front.columns), :2]
+    moved = last_displacement(done.front, signal.n_samples)
+    return TaughtShank(done.front, done.templates, *per_unit, done.usual, place, moved)
 
 
 __all__ = ["teach"]
