@@ -20,7 +20,7 @@ from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter
 from nissl.annotators.spikes.own.matching.pursuit import pursue
 from nissl.annotators.spikes.own.matching.subtraction import subtract
 from nissl.annotators.spikes.own.preprocessing.front import fit_front, white
-from nissl.annotators.spikes.own.sorter import Fitted, match
+from nissl.annotators.spikes.own.sorter import Fitted, match, matched_spikes, usual_of_all
 from nissl.annotators.spikes.own.templates.estimating import mean_waveforms, refine
 from nissl.annotators.spikes.own.templates.projection import phases
 from nissl.annotators.spikes.own.templates.templates import Templates, without_noise
@@ -76,8 +76,10 @@ def taught_by_truth(signal: Signal, sample: Ints, unit: Ints) -> TaughtSorter:
     windows = Windows.at(front.rate_hz)
     n_units = int(unit.max()) + 1
     z = white(signal, front, segment, 0, signal.n_samples)
-    at = np.round((sample + front.delay) / step).astype(np.int64)
-    waves = mean_waveforms(z, at, unit, n_units, windows.long_before, windows.long)
+    exact = (sample + front.delay) / step
+    at = np.round(exact).astype(np.int64)
+    late = (exact - at).astype(np.float32)
+    waves = mean_waveforms(z, at, late, unit, n_units, windows.long_before, windows.long)
     waves = without_noise(waves)
     cut = waves[:, windows.lead : windows.lead + windows.scored].transpose(0, 2, 1)
     every = phases(np.ascontiguousarray(cut)).reshape(-1, windows.scored)
@@ -86,7 +88,10 @@ def taught_by_truth(signal: Signal, sample: Ints, unit: Ints) -> TaughtSorter:
     templates = Templates(waves, basis.astype(np.float32), rate_hz, windows)
     for _ in range(ROUNDS):  # what others left in the means goes
         spikes = pursue(z, templates, front.rate_hz)
-        templates = refine(templates, subtract(z, spikes, templates), spikes, signal.duration_s)
+        left = subtract(z, spikes, templates)
+        templates = refine(templates, left, spikes, signal.duration_s, front.rate_hz)
+    fitted = Fitted(front, templates)
+    placed = matched_spikes(signal, fitted, Context(Path()), "matching")
     place = signal.channels.position_um[templates.main].astype(np.float32)
     shank = TaughtShank(
         front,
@@ -96,6 +101,9 @@ def taught_by_truth(signal: Signal, sample: Ints, unit: Ints) -> TaughtSorter:
         templates.main,
         np.full(n_units, -100.0, np.float32),
         place[:, :2],
+        usual_of_all(placed, fitted, signal),
+        np.asarray(signal.channels.position_um, np.float64)[:, :2],
+        np.zeros(signal.n_channels),
     )
     origin = {"source": "", "stream": signal.name, "made": "of the true spikes"}
     return TaughtSorter(signal.rate_hz, tuple(signal.channels.ids), (shank,), origin)

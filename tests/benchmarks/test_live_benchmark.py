@@ -28,3 +28,18 @@ def test_chunks_cover_all_samples():
 
     x = eeg(1.0)
     assert sum(len(chunk) for _, chunk in chunks(x, 7)) == len(x)
+
+
+def test_a_sorter_taught_by_the_truth_finds_its_units_on_the_stream():
+    from _live_sorter import spikes_of, taught_by_truth
+    from nissl.annotators.spikes.simulate import simulate
+    from nissl.live import StreamInfo, offline
+    from nissl.live.spikes import LiveSpikes
+
+    recording, truth = simulate(140, n_channels=8, n_units=4, duration_s=6.0)
+    signal, unit = recording.signal, truth.column("item")
+    known = taught_by_truth(signal, truth.column("sample"), unit)
+    _, found = spikes_of(offline(LiveSpikes(StreamInfo.of(signal), known), signal))
+    assert known.n_units == 4
+    for u in range(4):
+        assert abs((found == u).sum() - (unit == u).sum()) <= 0.1 * (unit == u).sum()

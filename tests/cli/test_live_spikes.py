@@ -1,17 +1,26 @@
 """`nissl live --task spikes`: a recording teaches, and a replay leaves spikes and triggers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.annotators.spikes.own.planted import N_CHANNELS, N_UNITS, RATE_HZ, planted
+from tests.annotators.spikes.own.planted import (
+    N_CHANNELS,
+    N_UNITS,
+    RATE_HZ,
+    planted,
+    taught,
+)
 from typer.testing import CliRunner
 
 import nissl
+from nissl.annotators.spikes.own.live.taught import save_taught
 from nissl.cli import app
 from nissl.labels import Kind
 from nissl.live.latency import matched
 from nissl.live.triggers import read_log
+from nissl.project.live_sorter import path_of
 
 SECONDS = 8.0
 
@@ -69,6 +78,61 @@ def test_a_recording_teaches_a_replay_is_labelled_as_offline(tmp_path, recording
     assert "Sorting" not in again.stderr  # it was kept
     first = [json.loads(line) for line in again.stdout.splitlines()]
     assert first == said[: len(first)]
+
+
+def test_the_beginning_teaches_and_the_rest_is_labelled_live(tmp_path, recording):
+    study = tmp_path / "study"
+    nissl_("add", study, recording)
+    run = ("live", study, "--task", "spikes", "--teach", "probe", "--from", recording)
+    result = nissl_(*run, "--speed", "inf", "--teach-seconds", 4)
+    assert result.exit_code == 0
+    assert "Sorting the first 4 s of 'probe'" in result.stderr
+    said = [json.loads(line) for line in result.stdout.splitlines()]
+    with nissl.open(study) as project:
+        (row,) = project.store.label_sets(task="spikes")
+        learnt = project.store.get_labels(row.digest).provenance.parameters["taught"]
+    assert learnt["n_samples"] == 4 * RATE_HZ
+    late = [line for line in said if line["start"] > 4 * RATE_HZ]
+    start = np.asarray([line["start"] for line in late])
+    unit = np.asarray([line["unit"] for line in late])
+    truth = planted(seconds=SECONDS)
+    for u in np.unique(truth.unit):
+        true = np.sort(truth.sample[(truth.unit == u) & (truth.sample > 4 * RATE_HZ)])
+        hits = [matched(np.sort(start[unit == k]), true, 12) for k in np.unique(unit)]
+        assert max(hits) >= 0.9 * true.size
+    (kept,) = (study / "live").glob("spikes-*.npz")
+    nissl_(*run, "--speed", "inf", "--seconds", 0.1)  # all of it teaches another one
+    assert len(list((study / "live").glob("spikes-*.npz"))) == 2
+    assert kept.exists()
+
+
+def test_it_is_said_when_the_recording_that_taught_moved(tmp_path, recording):
+    nissl_("add", tmp_path, recording)
+    run = ("live", tmp_path, "--task", "spikes", "--teach", "probe", "--from", recording)
+    for range_um in (0.0, 12.5):
+        origin = {**taught().origin, "range_um": [0.0, range_um]}
+        names = tuple(f"c{k}" for k in range(N_CHANNELS))
+        with nissl.open(tmp_path) as project:
+            path = path_of(project.store, project.source("probe"), {})
+        path.parent.mkdir(exist_ok=True)
+        save_taught(path, replace(taught(), channels=names, origin=origin))
+        result = nissl_(*run, "--speed", "inf", "--seconds", 0.2)
+        assert result.exit_code == 0
+        assert ("moved by 12.5 um in 'probe'" in result.stderr) == (range_um > 0)
+
+
+def test_seconds_that_cannot_teach_are_refused(tmp_path, recording):
+    nissl_("add", tmp_path, recording)
+    run = ["live", str(tmp_path), "--from", str(recording), "--speed", "inf"]
+    for more, told in (
+        (["--task", "spikes", "--teach", "probe", "--teach-seconds", "9"], "up to 8"),
+        (["--task", "spikes", "--teach", "probe", "--teach-seconds", "0"], "above 0"),
+        (["--task", "spikes", "--teach-seconds", "2"], "--teach SOURCE"),
+        (["--task", "events/bursts", "--teach-seconds", "2"], "--task events/bursts"),
+    ):
+        result = CliRunner().invoke(app, run + more)
+        assert result.exit_code != 0
+        assert told in str(result.exception) + result.output
 
 
 def test_without_a_teacher_it_is_said_what_is_missing(tmp_path, recording):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.annotators.spikes.own.planted import N_CHANNELS, RATE_HZ, planted, taught
+from tests.annotators.spikes.own.planted import N_CHANNELS, RATE_HZ, planted, taught, usual
 
 from nissl.annotators.spikes.own.live.stream import SpikeStream
 from nissl.annotators.spikes.own.live.taught import save_taught
@@ -132,12 +132,37 @@ def test_a_stream_that_does_not_fit_is_refused(tmp_path):
         live_method("spikes", StreamInfo.plain(ids, RATE_HZ), learnt=taught())
     with pytest.raises(BadMetadataError, match="30000 Hz"):
         live_method("spikes", StreamInfo("s", 25_000.0, stream().channels), learnt=taught())
-    for wrong in ({"wait_ms": 0}, {"follow_s": 0}, {"follow_bound": 1.5}, {"wait": 1}):
+    for wrong in (
+        {"wait_ms": 0},
+        {"follow_s": 0},
+        {"follow_bound": 1.5},
+        {"wait": 1},
+        {"least_confidence": 1},
+    ):
         with pytest.raises(BadArgumentError):
             fresh(**wrong)
     save_taught(tmp_path / "a.npz", taught())
     kept = live_method("spikes", stream(), {"state": str(tmp_path / "a.npz")})
     assert kept.weights == fresh().weights == taught().digest
+
+
+def test_doubtful_spikes_are_left_out_as_far_as_one_likes():
+    (shank,) = taught().shanks
+    columns = usual().columns.copy()
+    columns[1, [1, 2, 3]] = 0.02, 0.6, 2.0  # nearly all of its spikes were chance, and too near
+    doubtful = dataclasses.replace(usual(), columns=columns)
+    known = dataclasses.replace(taught(), shanks=(dataclasses.replace(shank, usual=doubtful),))
+    x = samples()
+    every, some, few = (
+        pushed(live_method("spikes", stream(), {"least_confidence": p}, learnt=known), x, [])
+        for p in (0, 0.7, 0.99)
+    )
+    assert len(every) > len(some) > len(few) > 50
+    assert all(0 < c.confidence < 1 for c in every)
+    assert some == [c for c in every if c.confidence >= 0.7]
+    assert few == [c for c in every if c.confidence >= 0.99]
+    assert [(c.start, c.unit) for c in every] == [(c.start, c.unit) for c in pushed(fresh(), x, [])]
+    assert all(np.isnan(c.confidence) for c in pushed(fresh(), x, []))
 
 
 def test_no_units_say_nothing():

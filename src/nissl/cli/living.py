@@ -53,6 +53,10 @@ def live(
             "microstates."
         ),
     ] = None,
+    teach_seconds: Annotated[
+        float | None,
+        typer.Option(help="Of spikes: only so many seconds of its beginning teach."),
+    ] = None,
     markers: Annotated[
         str | None, typer.Option(help="Of decoding: LSL stream of markers at each trial's onset.")
     ] = None,
@@ -104,7 +108,9 @@ def live(
         else:
             source = study.add(from_)
             came = Replay(source.recording[_stream(source, stream, task)], speed=speed)
-        method, announced = _method(study, task, came.info, parameters, teach, source, announced)
+        method, announced = _method(
+            study, task, came.info, parameters, teach, teach_seconds, source, announced
+        )
         wanted = Triggering(trigger, trigger_on, refractory, max_rate, kill_file, control)
         try:
             _session(study, came, method, source, announced, seconds, mark_to, publish, wanted)
@@ -175,6 +181,7 @@ def _method(
     info: StreamInfo,
     parameters: dict[str, Any],
     teach: str | None,
+    teach_seconds: float | None,
     source: Source | None,
     announced: Callable[[], list[int]] | None,
 ) -> tuple[LiveMethod, Callable[[], list[int]] | None]:
@@ -183,8 +190,14 @@ def _method(
     from nissl.project.living import learnt, microstates_of, taught
 
     if task == "spikes/nissl" and teach is not None:
-        sorter, parameters = _sorter(study, teach, parameters)
+        sorter, parameters = _sorter(study, teach, parameters, teach_seconds)
         return live_method(task, info, parameters, learnt=sorter), None
+    if teach_seconds is not None:
+        raise BadArgumentError(
+            "--teach-seconds with --task spikes and --teach SOURCE",
+            f"--task {task}" + ("" if teach is None else f" --teach {teach}"),
+            "Leave it out, or name the recording that teaches.",
+        )
     if not task.startswith("decoding"):
         if task == "events/microstates" and teach is not None:
             parameters = {"maps": microstates_of(study.source(teach))} | parameters
@@ -206,7 +219,7 @@ def _method(
 
 
 def _sorter(
-    study: Project, teach: str, parameters: dict[str, Any]
+    study: Project, teach: str, parameters: dict[str, Any], seconds: float | None
 ) -> tuple[TaughtSorter, dict[str, Any]]:
     """The sorter that a source taught, now or before, and the parameters that are left."""
     from nissl.project.live_sorter import path_of, sorter_of
@@ -216,11 +229,17 @@ def _sorter(
     of_sorter = {k: v for k, v in parameters.items() if k in known}
     left = {k: v for k, v in parameters.items() if k not in known}
     source = study.source(teach)
-    path = path_of(study.store, source, of_sorter)
+    path = path_of(study.store, source, of_sorter, seconds)
     if not path.exists():
-        say(f"Sorting {source.name!r} to learn its units: this takes a while, and is kept.")
-    sorter = sorter_of(study.store, source, of_sorter)
+        part = "" if seconds is None else f"the first {seconds:g} s of "
+        say(f"Sorting {part}{source.name!r} to learn its units: this takes a while, and is kept.")
+    sorter = sorter_of(study.store, source, of_sorter, seconds)
     say(f"{sorter.n_units} units of {source.name!r}, kept in {path}")
+    if sorter.range_um > 0:
+        say(
+            f"The tissue moved by {sorter.range_um:g} um in {source.name!r}: the stream begins "
+            "where it stood at the end, and goes on from there."
+        )
     return sorter, left
 
 

@@ -4,10 +4,12 @@ The sorter is taught on a recording of the same probe
 (`nissl.annotators.spikes.own.live.teaching`), and its units keep their numbers. The same filter,
 whitening, templates and pursuit work on the stream; what differs from offline is told in
 `nissl.annotators.spikes.own.live.stream`: overlaps are resolved with what is known `wait_ms` after
-a spike's window, nothing is known of drift but what the templates follow, and the last
+a spike's window, templates follow the tissue instead of samples being taken to rest, and the last
 milliseconds of a segment are not told.
 
-A claim's amplitude is the unit's, times the size of this spike's template. There is no confidence.
+A claim's amplitude is the unit's, times the size of this spike's template. Its confidence is that
+of the same model as offline (`own.confidence`): what is of the unit comes from the recording that
+taught, what is of the spike is known with it.
 """
 
 from __future__ import annotations
@@ -19,9 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from nissl.annotators.spikes.own.confidence.model import LEAST_CONFIDENCE
+from nissl.annotators.spikes.own.live.displacing import displaced
+from nissl.annotators.spikes.own.live.drifting import Drift, can_drift
 from nissl.annotators.spikes.own.live.following import Following
-from nissl.annotators.spikes.own.live.stream import WAIT_MS, SpikeStream
+from nissl.annotators.spikes.own.live.stream import WAIT_MS, SpikeStream, Told
 from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter, load_taught
+from nissl.annotators.spikes.own.templates.templates import Templates
 from nissl.annotators.spikes.proposal import VOCABULARY
 from nissl.errors import BadArgumentError, BadMetadataError, MissingInputError
 from nissl.labels import Kind, Vocabulary
@@ -34,9 +40,11 @@ LONGEST_WAIT_MS = 100.0
 DEFAULTS: Mapping[str, Any] = {
     "state": None,
     "wait_ms": WAIT_MS,
+    "least_confidence": LEAST_CONFIDENCE,
     "follow": True,
     "follow_s": 60.0,
     "follow_bound": 0.5,
+    "drift": True,
 }
 
 
@@ -49,8 +57,10 @@ class LiveSpikes(Blocks):
     taught : TaughtSorter
     parameters : mapping, optional
         `wait_ms`: how long after the window of a spike others may still claim its samples;
+        `least_confidence`: spikes that are less likely to be real are not told;
         `follow`: whether templates follow slow changes, with the time constant `follow_s`, no
-        farther than `follow_bound` of their norms.
+        farther than `follow_bound` of their norms; `drift`: whether those that follow go along the
+        probe with the tissue.
 
     Raises
     ------
@@ -61,7 +71,7 @@ class LiveSpikes(Blocks):
     """
 
     name = "spikes/nissl"
-    version = "1-live"
+    version = "2-live"
     kind = Kind.EVENTS
 
     def __init__(
@@ -76,6 +86,12 @@ class LiveSpikes(Blocks):
                 f"a wait above 0 and up to {LONGEST_WAIT_MS:g} ms",
                 f"{p['wait_ms']} ms",
                 "--set wait_ms=1",
+            )
+        if not 0 <= float(p["least_confidence"]) < 1:
+            raise BadArgumentError(
+                "a least confidence from 0 (all spikes are told) to below 1",
+                f"{p['least_confidence']}",
+                f"--set least_confidence={LEAST_CONFIDENCE}",
             )
         columns = _columns(stream, taught)
         self.taught = taught
@@ -104,8 +120,13 @@ class LiveSpikes(Blocks):
 
     @property
     def distances(self) -> Mapping[int, float]:
-        """How far each unit's template has gone, as a share of its norm; empty without `follow`."""
+        """How far a unit's templates have gone, of their norms; empty without `follow`."""
         return {k: v for shank in self._shanks for k, v in shank.distances.items()}
+
+    @property
+    def moved_um(self) -> tuple[float, ...]:
+        """How far the tissue of each shank is held to have moved since the stream began."""
+        return tuple(0.0 if s.drift is None else s.drift.moved_um for s in self._shanks)
 
     def edge(self, k: int) -> int:
         """Blocks of one length."""
@@ -152,8 +173,9 @@ class _Shank:
     def distances(self) -> dict[int, float]:
         if self._following is None:
             return {}
-        apart = self._following.distance.tolist()
-        return {n: d for n, d in zip(self._taught.number.tolist(), apart, strict=True) if n >= 0}
+        number, apart = self._taught.number, self._following.distance
+        units = np.unique(number[number >= 0]).tolist()
+        return {u: float(apart[number == u].max()) for u in units}
 
     def claims(self, block: Samples, lost: Mask | None, start: int, stop: int) -> list[Claim]:
         own = block if self._all else block[:, self._take]
@@ -161,16 +183,14 @@ class _Shank:
         told = self.stream.push(own, gone)
         if not told.unit.size:
             return []
-        known = zip(told.sample.tolist(), told.unit.tolist(), told.amplitude.tolist(), strict=True)
-        return [
-            self._claim(start, sample, template, size, stop)
-            for sample, template, size in known
-            if self._taught.number[template] >= 0
-        ]
+        doubted = told.confidence < float(self._p["least_confidence"])  # none where there is none
+        given = np.flatnonzero((self._taught.number[told.unit] >= 0) & ~doubted)
+        return [self._claim(told, i, start, stop) for i in given.tolist()]
 
-    def _claim(self, start: int, sample: int, template: int, size: float, stop: int) -> Claim:
+    def _claim(self, told: Told, i: int, start: int, stop: int) -> Claim:
         t = self._taught
-        at = min(max(start + sample + int(t.shift[template]), start), stop - 1)
+        template = int(told.unit[i])
+        at = min(max(start + int(told.sample[i]) + int(t.shift[template]), start), stop - 1)
         x, y = t.position_um[template].tolist()
         return Claim(
             at,
@@ -178,10 +198,10 @@ class _Shank:
             VOCABULARY[0],
             stop,
             self._columns[int(t.channel[template])],
-            math.nan,
+            float(told.confidence[i]),
             (),
             int(t.number[template]),
-            float(t.amplitude_uv[template]) * size,
+            float(t.amplitude_uv[template]) * float(told.amplitude[i]),
             (x, y) if math.isfinite(x) and math.isfinite(y) else (),
         )
 
@@ -193,12 +213,26 @@ class _Shank:
     def _fresh(self) -> SpikeStream:
         t, p = self._taught, self._p
         rate = t.front.rate_hz
+        templates, self.drift = self._begun()
         self._following = None
         if p["follow"]:
             time_s, bound = float(p["follow_s"]), float(p["follow_bound"])
-            self._following = Following(t.templates, rate, time_s=time_s, bound=bound)
+            self._following = Following(
+                templates, rate, time_s=time_s, bound=bound, drift=self.drift
+            )
         wait = max(1, round(float(p["wait_ms"]) * rate / 1000))
-        return SpikeStream(t.front, t.templates, wait=wait, following=self._following)
+        return SpikeStream(t.front, templates, wait=wait, following=self._following, usual=t.usual)
+
+    def _begun(self) -> tuple[Templates, Drift | None]:
+        """Templates where the tissue stood at last, and what may move them on."""
+        t = self._taught
+        if t.place_um is None or t.moved_um is None:
+            return t.templates, None
+        whitening = t.front.whitening.matrix
+        if self._p["follow"] and self._p["drift"] and can_drift(t.place_um):
+            drift = Drift(t.templates, whitening, t.place_um, t.moved_um, t.front.rate_hz)
+            return drift.templates, drift
+        return displaced(t.templates, whitening, t.place_um, t.moved_um), None
 
 
 def built(stream: StreamInfo, parameters: Mapping[str, Any], taught: Any) -> LiveSpikes:

@@ -5,9 +5,12 @@ from functools import cache
 
 import numpy as np
 
+from nissl.annotators.spikes.own.confidence.evidence import crowds
+from nissl.annotators.spikes.own.confidence.usual import usual_of
 from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter
+from nissl.annotators.spikes.own.matching.pursuit import pursue
 from nissl.annotators.spikes.own.preprocessing.filtering import design, fresh_state, run_filter
-from nissl.annotators.spikes.own.preprocessing.front import Front
+from nissl.annotators.spikes.own.preprocessing.front import Front, white
 from nissl.annotators.spikes.own.preprocessing.whitening import Whitening, apply_whitening
 from nissl.annotators.spikes.own.templates.projection import phases
 from nissl.annotators.spikes.own.templates.templates import Templates, without_noise
@@ -89,6 +92,20 @@ def planted(seconds=6.0, rate=20.0, seed=100, widen=0.0, channels=None):
         units.append(np.full(at.size, u))
     signal = Signal.from_array(x.astype(np.float32), RATE_HZ, channels=channels)
     return Planted(signal, np.concatenate(samples), np.concatenate(units))
+
+
+@cache
+def usual():
+    """What is usual for the planted spikes of each unit."""
+    signal = planted().signal
+    z = white(signal, front(), signal.clock.segments[0], 0, signal.n_samples)
+    found = pursue(z, templates(), front().rate_hz)
+    at = np.asarray(found.at + found.shift, np.float64)
+    order = np.argsort(at, kind="stable")
+    at, unit, rate_hz = at[order], found.unit[order], front().rate_hz
+    crowd = crowds(at, unit, templates(), rate_hz)
+    size = found.amplitude[order]
+    return usual_of(at, unit, size, crowd, templates(), signal.duration_s, rate_hz)
 
 
 def taught():

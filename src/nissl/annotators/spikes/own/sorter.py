@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from nissl.annotators.spikes.own.confidence.evidence import evidence
+from nissl.annotators.spikes.own.confidence.evidence import crowds, evidence
 from nissl.annotators.spikes.own.confidence.expectations import (
     Expected,
     expect_all,
     least_amplitudes,
 )
-from nissl.annotators.spikes.own.confidence.model import confidences
+from nissl.annotators.spikes.own.confidence.model import LEAST_CONFIDENCE, confidences
+from nissl.annotators.spikes.own.confidence.usual import Usual, usual_of
 from nissl.annotators.spikes.own.finding.seeking import seek
 from nissl.annotators.spikes.own.matching.matching import Job, Placed, matched_everywhere
 from nissl.annotators.spikes.own.matching.pursuit import LEAST_AMPLITUDE, PRIOR, costs
@@ -28,8 +29,6 @@ from nissl.run.context import Context
 Ints = npt.NDArray[np.int64]
 
 FEWEST_SPIKES = 20
-LEAST_CONFIDENCE = 0.35
-"""Spikes that are less likely to be real than this are not given out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +75,8 @@ class Found:
         Spikes that were left out for a confidence below `LEAST_CONFIDENCE`.
     expected : tuple of Expected, one a unit
         False positives and negatives.
+    piece : ndarray, shape (n,), int64
+        The template that each spike is of: one of its unit's.
     """
 
     sample: Ints
@@ -86,6 +87,7 @@ class Found:
     template: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     doubted: int = 0
     expected: tuple[Expected, ...] = ()
+    piece: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def fit(
@@ -127,6 +129,11 @@ def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found
         i, f = np.empty(0, np.int64), np.empty(0, np.float32)
         return Found(i, i, f, f, f)
     placed = matched_spikes(signal, fitted, context, stage)
+    return found_of(placed, fitted, signal)
+
+
+def found_of(placed: Placed, fitted: Fitted, signal: Signal) -> Found:
+    """What is given out of the spikes that were matched."""
     confidence = confidences(evidence_of(placed, fitted, signal))
     return _found(placed, confidence, fitted, signal)
 
@@ -153,6 +160,20 @@ def evidence_of(placed: Placed, fitted: Fitted, signal: Signal) -> npt.NDArray[n
         signal.n_samples / signal.rate_hz,
         fitted.front.rate_hz,
     )
+
+
+def usual_of_all(placed: Placed, fitted: Fitted, signal: Signal) -> Usual:
+    """What is usual for spikes of each template, from all that were matched (`usual`)."""
+    if fitted.templates is None:
+        raise ValueError("a fitted sorter with templates was expected; it has none")
+    at, unit, rate_hz = (
+        placed.exact / fitted.front.band.step,
+        placed.spikes.unit,
+        fitted.front.rate_hz,
+    )
+    crowd = crowds(at, unit, fitted.templates, rate_hz)
+    seconds = signal.n_samples / signal.rate_hz
+    return usual_of(at, unit, placed.spikes.amplitude, crowd, fitted.templates, seconds, rate_hz)
 
 
 def _places(signal: Signal, columns: list[int]) -> npt.NDArray[np.float64]:
@@ -190,6 +211,7 @@ def _found(
         _expected(
             placed, confidence, fitted, own, np.where(kept, number, -1), signal.clock.rate_hz
         ),
+        spikes.unit[order],
     )
 
 

@@ -5,8 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nissl.annotators.spikes.own.confidence.evidence import COLUMNS, _crowd, chance, evidence
+from nissl.annotators.spikes.own.confidence.evidence import (
+    COLUMNS,
+    _crowd,
+    crowds,
+    evidence,
+    evidence_given,
+)
 from nissl.annotators.spikes.own.confidence.model import MOST, confidences, shipped, terms
+from nissl.annotators.spikes.own.confidence.usual import Chance, Usual, chance, usual_of
 from nissl.annotators.spikes.own.templates.projection import phases
 from nissl.annotators.spikes.own.templates.templates import Templates
 from nissl.annotators.spikes.own.windows import Windows
@@ -21,7 +28,8 @@ def test_chance_events_are_told_from_spikes_by_their_amplitudes(share):
     n = 4000
     real = rng.random(n) < share
     amplitude = np.where(real, rng.normal(1.0, 0.1, n), 0.5 + rng.exponential(0.07, n))
-    odds, found = chance(amplitude, 1.0, 0.2, 0.1)
+    parameters, found = chance(amplitude, 1.0, 0.2, 0.1)
+    odds = Chance(*parameters[:, None]).odds(amplitude, np.zeros(n, np.int64))
     assert found == pytest.approx(share, abs=0.03)
     said = 1 / (1 + np.exp(-odds))
     assert np.mean((said > 0.5) == real) > 0.97
@@ -51,8 +59,8 @@ def test_crowds_are_what_a_plain_search_finds(seed, n):
 
 
 @pytest.fixture(scope="module")
-def rows():
-    """Evidence of a clean large unit, and of chance events called a small one."""
+def spikes():
+    """A clean large unit, and chance events called a small one: arguments of `evidence`."""
     rng = np.random.default_rng(7)
     t = np.arange(WINDOWS.long) - WINDOWS.long_before
     shape = -np.exp(-0.5 * (t / 2.0) ** 2)
@@ -69,7 +77,7 @@ def rows():
     gain = np.where(unit == 0, norm**2 / 2 - 8, rng.exponential(4, 2 * n))
     at = rng.uniform(0, 120 * RATE_HZ, 2 * n)
     order = np.argsort(at)
-    columns = evidence(
+    return (
         at[order],
         unit[order],
         amplitude[order].astype(np.float32),
@@ -79,7 +87,31 @@ def rows():
         120.0,
         RATE_HZ,
     )
-    return columns, unit[order]
+
+
+@pytest.fixture(scope="module")
+def rows(spikes):
+    return evidence(*spikes), spikes[1]
+
+
+def test_a_part_of_the_spikes_has_the_evidence_that_it_has_among_all(spikes, rows):
+    at, unit, amplitude, gain, rival, templates, seconds, rate_hz = spikes
+    crowd = crowds(at, unit, templates, rate_hz)
+    usual = usual_of(at, unit, amplitude, crowd, templates, seconds, rate_hz)
+    kept = Usual.of_arrays(usual.arrays())
+    some = np.arange(300, 340)
+    given = (values[some] for values in (unit, amplitude, gain, rival, crowd))
+    np.testing.assert_array_equal(evidence_given(*given, templates, kept), rows[0][some])
+
+
+def test_a_template_without_spikes_has_nothing_unusual(spikes):
+    at, unit, amplitude, *_, templates, seconds, rate_hz = spikes
+    own = unit == 0
+    usual = usual_of(
+        at[own], unit[own], amplitude[own], np.zeros(own.sum()), templates, seconds, rate_hz
+    )
+    assert all(np.isfinite(array).all() for array in usual.arrays().values())
+    assert usual.median[1] == 1
 
 
 def test_evidence_is_finite_and_of_the_unit_where_it_says_so(rows):

@@ -2,12 +2,24 @@
 
 import numpy as np
 import pytest
-from tests.annotators.spikes.own.planted import N_CHANNELS, front, planted, templates
+from tests.annotators.spikes.own.planted import (
+    AFTER,
+    BEFORE,
+    N_CHANNELS,
+    NOISE_UV,
+    front,
+    planted,
+    template,
+    templates,
+    wave,
+)
 
-from nissl.annotators.spikes.own.live.stream import SpikeStream
+from nissl.annotators.spikes.own.live import stream as streaming
+from nissl.annotators.spikes.own.live.stream import SpikeStream, beginnings
 from nissl.annotators.spikes.own.live.white_stream import WhiteStream
 from nissl.annotators.spikes.own.matching.pursuit import pursue
 from nissl.annotators.spikes.own.preprocessing.front import ARTIFACT_SD, white
+from nissl.annotators.spikes.own.templates.templates import Templates, without_noise
 from nissl.live.latency import matched
 
 BLOCK = 30
@@ -119,3 +131,50 @@ def test_silence_tells_nothing():
     stream = SpikeStream(front(), templates())
     assert stream.push(noise[:0]).sample.size == 0
     assert all(stream.push(noise[k : k + 1]).sample.size == 0 for k in range(100))
+
+
+@pytest.fixture(scope="module")
+def large_and_small():
+    """Spikes of a small unit, and of one whose beginning looks like it: samples, templates, at."""
+    rng, n, size = np.random.default_rng(5), 240_000, (1.0, 10.0)
+    x = rng.normal(0, NOISE_UV, (n, N_CHANNELS))
+    at = np.arange(600, n - 900, 900) + rng.integers(0, 400, (n - 1500 + 899) // 900)
+    for k, a in enumerate(at):
+        x[a - BEFORE : a + AFTER] += size[k % 2] * wave(k % 2)
+    waves = without_noise(np.stack([size[u] * template(u) for u in range(2)]))
+    held = templates()
+    return x.astype(np.float32), Templates(waves, held.basis, np.full(2, 16.0), held.windows), at
+
+
+def test_beginnings_of_large_spikes_are_not_told_as_small_ones(large_and_small, monkeypatch):
+    x, known, at = large_and_small
+    waiting = told(SpikeStream(front(), known), x, 75)
+    small = np.sort(waiting[0][waiting[1] == 0])
+    assert small.size <= 1.01 * at[::2].size
+    assert matched(small, at[::2], 12) >= 0.99 * at[::2].size
+    monkeypatch.setattr(streaming, "MARGIN", 0.0)  # nobody waits
+    hasty = told(SpikeStream(front(), known), x, 75)
+    assert np.sum(hasty[1] == 0) > 1.08 * at[::2].size
+
+
+def test_large_spikes_do_not_wait_for_it(large_and_small, monkeypatch):
+    x, known, _ = large_and_small
+    waiting = SpikeStream(front(), known)
+    monkeypatch.setattr(streaming, "MARGIN", 0.0)
+    hasty = SpikeStream(front(), known)
+    late = []
+    for each in (waiting, hasty):
+        parts = [(a + 75, each.push(x[a : a + 75])) for a in range(0, len(x), 75)]
+        late.append([known_at - s for known_at, p in parts for s in p.sample[p.unit == 1].tolist()])
+    assert late[0] == late[1]
+    assert len(late[0]) > 100
+
+
+def test_scores_of_beginnings_are_those_of_echoes(large_and_small):
+    _, known, _ = large_and_small
+    most = beginnings(known, 15)
+    start, columns = known.pairs
+    for u in range(2):
+        rows = [q for q in range(start[-1]) if columns[q] == u]
+        assert most[u] == known.echoes[rows, :, : known.reach - 15].max()
+    np.testing.assert_array_equal(beginnings(known, 10_000), 0)

@@ -15,13 +15,13 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from nissl.annotators.spikes.own.confidence.evidence import COLUMNS
+from nissl.annotators.spikes.own.confidence.evidence import COLUMNS, ROWS
 from nissl.errors import BadMetadataError
 
 Values = npt.NDArray[np.float64]
 MOST = 0.9995
-ROWS = 500_000
-"""Spikes that are weighed at once: hours of a large probe have millions."""
+LEAST_CONFIDENCE = 0.35
+"""Spikes that are less likely to be real than this are not given out."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,9 @@ fitted than `bound` of its norm, and to no other channels; what moves farther is
 below `LEAST_SD` stay as they were fitted: noise that passes for their spikes looks like them, and
 would make them of itself.
 
+Where the tissue moves along the probe, all templates go with it (`drifting`); what follows is then
+how each differs from its template displaced.
+
 The work is spread over pushes, a little with every fourth of them.
 """
 
@@ -20,6 +23,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.live.drifting import Drift
 from nissl.annotators.spikes.own.matching.pursuit import Matched, no_spikes
 from nissl.annotators.spikes.own.matching.subtraction import subtract, used_amplitude
 from nissl.annotators.spikes.own.templates.projection import N_PHASES
@@ -53,6 +57,8 @@ class Following:
         Time constant.
     bound : float
         Farthest that a template goes, as a share of its norm.
+    drift : Drift, optional
+        Of these templates: then they go along the probe with the tissue besides.
 
     Attributes
     ----------
@@ -66,7 +72,13 @@ class Following:
     """
 
     def __init__(
-        self, templates: Templates, rate_hz: float, *, time_s: float = 60.0, bound: float = 0.5
+        self,
+        templates: Templates,
+        rate_hz: float,
+        *,
+        time_s: float = 60.0,
+        bound: float = 0.5,
+        drift: Drift | None = None,
     ) -> None:
         if not (0 < time_s < math.inf and 0 < bound < 1):
             raise BadArgumentError(
@@ -74,11 +86,15 @@ class Following:
                 f"{time_s} s and {bound}",
                 "--set follow_s=60 --set follow_bound=0.5, or --set follow=false",
             )
+        templates = templates if drift is None else drift.templates
         self.templates = replace(templates, waveforms=templates.waveforms.copy())
         for name in ("channels", "overlaps", "pairs", "echoes", "own", "moved", "norms"):
             getattr(self.templates, name)  # all that depends on the waveforms exists from now on
         self._parts = Parts(self.templates)
-        self._fitted = templates.waveforms
+        self._fitted = templates.waveforms.copy()
+        self._drift = drift
+        self._stands = np.full(len(templates), 0 if drift is None else drift.at)
+        self._clock = 0  # white samples that were learnt from, over all segments
         self._size = np.linalg.norm(templates.waveforms, axis=(1, 2)).astype(np.float64)
         self._mean = templates.waveforms.copy()
         self._count = np.full(len(templates), FEWEST)
@@ -90,7 +106,7 @@ class Following:
 
     @property
     def distance(self) -> npt.NDArray[np.float64]:
-        """How far each mean is from what was fitted, as a share of its norm."""
+        """How far each mean is from what was fitted, there where it stands, over its norm."""
         apart = np.linalg.norm(self._mean - self._fitted, axis=(1, 2))
         return np.asarray(apart / np.maximum(self._size, 1e-9), np.float64)
 
@@ -142,9 +158,25 @@ class Following:
         """Bring units up to date, one after the other, for ever."""
         able = np.flatnonzero(self._able).tolist()
         while True:
-            for u in able:
-                yield from self._parts.steps(u, self._mean[u].copy())
+            if self._drift is not None:
+                for u in able:
+                    self._drift.judge(u, self._clock)
+                    yield
+                self._drift.decide()
+            for u in range(len(self.templates)):
+                if self._carried(u) or self._able[u]:
+                    yield from self._parts.steps(u, self._mean[u].copy())
             yield
+
+    def _carried(self, u: int) -> bool:
+        """Whether a template had to be brought to where the tissue stands."""
+        if self._drift is None or self._stands[u] == self._drift.at:
+            return False
+        now = self._drift.waveform(u, self._drift.at)
+        self._mean[u] += now - self._fitted[u]
+        self._fitted[u] = now
+        self._stands[u] = self._drift.at
+        return True
 
     def _gather(self) -> None:
         self._z = np.concatenate([self._z, *self._pieces])
@@ -162,6 +194,7 @@ class Following:
             spikes = self._spikes.moved(-self._begin)
             self._move(subtract(self._z, spikes, self.templates), spikes.taken(sure))
         self._count *= math.exp((self._done - until) / self._time)
+        self._clock += until - self._done
         self._done = until
         start = max(self._done - windows.long_before - 1, self._begin)
         self._z, self._begin = self._z[start - self._begin :], start
@@ -179,12 +212,16 @@ class Following:
     def _move(self, residual: Samples, spikes: Matched) -> None:
         """Move means towards the spikes that came."""
         templates = self.templates
+        first = spikes.at - templates.windows.long_before
+        amplitude = used_amplitude(spikes, templates)
+        if self._drift is not None:
+            self._drift.add(residual, first, spikes.unit, spikes.shift, amplitude, templates)
         _towards(
             residual,
-            spikes.at - templates.windows.long_before,
+            first,
             spikes.unit,
             spikes.shift,
-            used_amplitude(spikes, templates),
+            amplitude,
             templates.channels,
             templates.waveforms,
             self._fitted,

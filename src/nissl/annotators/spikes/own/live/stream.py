@@ -2,10 +2,11 @@
 
 A spike's score is known when its scored window is over (1.3 ms after the peak). It is told when
 the scores of `wait` more samples are known, so that those of overlapping units that gain more have
-come up by then. Spikes that were told are taken out of the scores of all later samples, and their
-tails out of scores that do not exist yet; those that were found but not told are forgotten, and
-found again with more samples. A spike that shows only when a later one is taken out, whose
-beginning covered it, is told then.
+come up by then. What is so small that it may be the beginning of a large spike whose score is not
+known yet waits until that is known, and so does what comes up beside it. Spikes that were told are
+taken out of the scores of all later samples, and their tails out of scores that do not exist yet;
+those that were found but not told are forgotten, and found again with more samples. A spike that
+shows only when a later one is taken out, whose beginning covered it, is told then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.confidence.evidence import crowds, evidence_given
+from nissl.annotators.spikes.own.confidence.model import confidences
+from nissl.annotators.spikes.own.confidence.usual import Usual
 from nissl.annotators.spikes.own.live.following import Following
 from nissl.annotators.spikes.own.live.white_stream import WhiteStream
 from nissl.annotators.spikes.own.matching.pursuit import Matched, no_spikes, pursue_scores, take_out
@@ -28,6 +32,8 @@ Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 WAIT_MS = 1.0
+MARGIN = 1.3
+"""Spikes may be larger than their templates by this factor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +48,19 @@ class Told:
         Template.
     amplitude : ndarray, shape (n,), float32
         In templates.
+    confidence : ndarray, shape (n,), float32
+        Probability that it is a spike of its unit; NaN where nothing usual is known.
     """
 
     sample: Ints
     unit: Ints
     amplitude: Samples
+    confidence: Samples
 
 
-_NOTHING = Told(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+_NOTHING = Told(
+    np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32)
+)
 
 
 class SpikeStream:
@@ -64,6 +75,8 @@ class SpikeStream:
         default `WAIT_MS`.
     following : Following, optional
         Templates that follow the tissue; it was made of the same templates.
+    usual : Usual, optional
+        What is usual for spikes of these templates, from a recording.
     """
 
     def __init__(
@@ -73,14 +86,18 @@ class SpikeStream:
         *,
         wait: int | None = None,
         following: Following | None = None,
+        usual: Usual | None = None,
     ) -> None:
         self.front = front
+        self._usual = usual
         self._following = following
         self.templates = templates if following is None else following.templates
         self.wait = round(WAIT_MS * front.rate_hz / 1000) if wait is None else wait
+        self._longer = max(self.templates.reach - self.wait, 0)
         self._white = WhiteStream(front)
         for name in ("echoes", "own", "norms", "weights", "overlaps", "pairs"):
             getattr(self.templates, name)  # before the first sample, not with it
+        self._mistaken = MARGIN * beginnings(self.templates, self.wait)
         self.reset()
 
     @property
@@ -119,6 +136,7 @@ class SpikeStream:
             self.push(raw)
         if self._following is not None:
             self._following.warm()
+        self._confidence(_one_of_each(len(self.templates)), no_spikes())
         self.reset()
 
     def push(self, raw: Samples, missing: npt.NDArray[np.bool_] | None = None) -> Told:
@@ -135,10 +153,13 @@ class SpikeStream:
         z = self._white.push(raw, missing)
         self._add_scores(z)
         last = self._first + self._scores.shape[1] - 1 - self.wait
-        told = self._decided(last) if last > self._last else no_spikes()
+        told = around = no_spikes()
+        if last > self._last:
+            told, around = self._decided(last)
+        out = self._in_samples(told, around)
         if self._following is not None:
-            self._following.add(z, told, max(last, 0))
-        return self._in_samples(told)
+            self._following.add(z, told, max(last - self._longer, 0))
+        return out
 
     def _add_scores(self, z: Samples) -> None:
         """Scores of windows that are now complete, without what told spikes explain."""
@@ -151,15 +172,18 @@ class SpikeStream:
         self._out_of(fresh, self._first + self._scores.shape[1], self._recent)
         self._scores = np.concatenate([self._scores, fresh], axis=1)
 
-    def _decided(self, last: int) -> Matched:
+    def _decided(self, last: int) -> tuple[Matched, Matched]:
+        """Spikes that are told now, and others around them: told before, or found by now."""
         barred = np.zeros(self._scores.shape, np.uint8)
         recent = self._recent
         _bar(barred, recent.at - self._first, recent.unit, self.templates.windows.refractory)
         barred[:, : max(0, self._white.artifact + 1 - self._first)] = 1
         found = pursue_scores(self._scores.copy(), self.templates, self.front.rate_hz, barred)
-        told = found
+        told, around = found, recent
         if len(found):
-            told = found.taken(found.at + self._first <= last).moved(self._first)
+            found = found.moved(self._first)
+            known = (found.at <= last) & ~self._waits(found, last)
+            told, around = found.taken(known), recent.joined(found.taken(~known))
             self._out_of(self._scores, self._first, told)
             recent = recent.joined(told)
         if len(recent):
@@ -167,7 +191,25 @@ class SpikeStream:
         first = max(last - self.templates.reach, self._first)
         self._scores = np.ascontiguousarray(self._scores[:, first - self._first :])
         self._first, self._last = first, last
-        return told
+        return told, around
+
+    def _waits(self, found: Matched, last: int) -> npt.NDArray[np.bool_]:
+        """Spikes that may be the beginning of an unknown one, or be made by such a one."""
+        templates = self.templates
+        size = found.amplitude * templates.norms[found.unit]
+        waits = (found.at > last - self._longer) & (size < self._mistaken[found.unit])
+        if not waits.any():
+            return waits
+        near = np.abs(found.at[:, None] - found.at) < templates.windows.long
+        near &= templates.overlaps[found.unit[:, None], found.unit]
+        near &= found.gain > found.gain[:, None]
+        for _ in range(len(found)):
+            more = waits | (near & waits).any(axis=1)
+            if np.array_equal(more, waits):
+                break
+            waits = more
+        # what is not told by now cannot be found again
+        return waits & (found.at > last - templates.reach + 1)
 
     def _out_of(self, scores: Samples, first: int, spikes: Matched) -> None:
         if not len(spikes):
@@ -185,12 +227,45 @@ class SpikeStream:
             templates.echoes,
         )
 
-    def _in_samples(self, told: Matched) -> Told:
+    def _in_samples(self, told: Matched, around: Matched) -> Told:
         if not len(told):
             return _NOTHING
         exact = told.at + self.templates.windows.before + told.shift.astype(np.float64)
         sample = np.round(exact * self.front.band.step).astype(np.int64) - self.front.delay
-        return Told(np.maximum(sample, 0), told.unit, told.amplitude)
+        sure = self._confidence(told, around)
+        return Told(np.maximum(sample, 0), told.unit, told.amplitude, sure)
+
+    def _confidence(self, told: Matched, around: Matched) -> Samples:
+        if self._usual is None:
+            return np.full(len(told), np.nan, np.float32)
+        every = told.joined(around)
+        at = np.asarray(every.at + every.shift, np.float64)
+        order = np.argsort(at, kind="stable")
+        crowd = np.empty(at.size)
+        crowd[order] = crowds(at[order], every.unit[order], self.templates, self.front.rate_hz)
+        own = told.unit, told.amplitude, told.gain, told.rival_gain, crowd[: len(told)]
+        return confidences(evidence_given(*own, self.templates, self._usual))
+
+
+def beginnings(templates: Templates, wait: int) -> Samples:
+    """Largest score that each unit has of the beginning of a spike that is not known yet.
+
+    Parameters
+    ----------
+    templates : Templates
+    wait : int
+        Samples whose scores are known after the unit's own.
+
+    Returns
+    -------
+    ndarray, shape (n_units,), float32
+    """
+    ahead = max(templates.reach - wait, 0)
+    out = np.zeros(len(templates), np.float32)
+    np.maximum.at(
+        out, templates.pairs[1], templates.echoes[:, :, :ahead].max(axis=(1, 2), initial=0)
+    )
+    return out
 
 
 def _one_of_each(n_units: int) -> Matched:

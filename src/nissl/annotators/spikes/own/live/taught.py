@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.confidence.usual import N_OF_UNIT, Usual
 from nissl.annotators.spikes.own.preprocessing.filtering import Band
 from nissl.annotators.spikes.own.preprocessing.front import Front
 from nissl.annotators.spikes.own.preprocessing.whitening import Whitening
@@ -23,12 +24,16 @@ from nissl.errors import BadMetadataError, CorruptSourceError, SourceNotFoundErr
 from nissl.labels.digest import digest_array, digest_json
 from nissl.nets.checkpoint import load, save
 
-FORMAT = 1
+FORMAT = 2
+OLDEST = 1
+"""Files of it are read: they say nothing of what is usual, so that no spike has a confidence."""
 KIND = "spikes/nissl, taught"
 Ints = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 _PER_UNIT = ("number", "shift", "channel", "amplitude_uv", "position_um")
+_USUAL = "usual_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +46,8 @@ class TaughtShank:
         Its columns are those of the recording that taught.
     templates : Templates
     number : ndarray, shape (n_templates,), int64
-        Unit of each; -1 where it had too few spikes in the recording to be one.
+        Unit of each, of which there may be several; -1 where the unit had too few spikes in the
+        recording to be one, or none of them was of this template.
     shift : ndarray, shape (n_templates,), int64
         Samples from where the sorter puts a spike to the peak of the unit's mean waveform.
     channel : ndarray, shape (n_templates,), int64
@@ -50,6 +56,12 @@ class TaughtShank:
         Median there, signed, uV; NaN without a number.
     position_um : ndarray, shape (n_templates, 2), float32
         Place on the probe, x and y; NaN where unknown.
+    usual : Usual or None
+        What is usual for spikes of each template; None where it was not kept.
+    place_um : ndarray, shape (n_channels, 2), float64, or None
+        Of the channels on the probe; NaN where unknown, None where it was not kept.
+    moved_um : ndarray, shape (n_channels,), float64, or None
+        Displacement of the tissue at the end of the recording; templates are those at rest.
     """
 
     front: Front
@@ -59,6 +71,9 @@ class TaughtShank:
     channel: Ints
     amplitude_uv: npt.NDArray[np.float32]
     position_um: npt.NDArray[np.float32]
+    usual: Usual | None = None
+    place_um: Values | None = None
+    moved_um: Values | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +88,8 @@ class TaughtSorter:
     shanks : tuple of TaughtShank
         Those that have units; there may be none.
     origin : mapping
-        Plain values: `source` (fingerprint), `stream`, `n_samples`, `seed`, `parameters`, and the
-        `version` of the method.
+        Plain values: `source` (fingerprint), `stream`, `n_samples`, `seed`, `parameters`, the
+        `version` of the method, and of each shank the `range_um` over which the tissue moved.
     """
 
     rate_hz: float
@@ -85,7 +100,12 @@ class TaughtSorter:
     @property
     def n_units(self) -> int:
         """Units that are told."""
-        return int(sum((shank.number >= 0).sum() for shank in self.shanks))
+        return int(sum(np.unique(shank.number[shank.number >= 0]).size for shank in self.shanks))
+
+    @property
+    def range_um(self) -> float:
+        """How far the tissue moved in the recording, of the shank that moved most."""
+        return max((float(um) for um in self.origin.get("range_um", ())), default=0.0)
 
     @property
     def digest(self) -> str:
@@ -126,9 +146,9 @@ def load_taught(path: Path) -> TaughtSorter:
         arrays, header = load(path)
         if header.get("kind") != KIND:
             raise ValueError("it is something else")
-        if header.get("format") != FORMAT:
+        if header.get("format") not in range(OLDEST, FORMAT + 1):
             raise BadMetadataError(
-                f"a taught sorter of format {FORMAT}",
+                f"a taught sorter of format {OLDEST} to {FORMAT}",
                 f"format {header.get('format')!r} in {path.name}",
                 "Teach it again with this version of nissl: --teach SOURCE",
             )
@@ -159,6 +179,9 @@ def _packed(taught: TaughtSorter) -> tuple[Arrays, dict[str, Any]]:
             f"{k}.rate_hz": templates.rate_hz,
             **{f"{k}.{name}": getattr(shank, name) for name in _PER_UNIT},
         }
+        arrays |= {f"{k}.{name}": v for name, v in places_of(shank).items()}
+        if shank.usual is not None:
+            arrays |= {f"{k}.{_USUAL}{name}": v for name, v in shank.usual.arrays().items()}
         told.append({"step": front.band.step, "delay": front.delay, **vars(templates.windows)})
     header = {
         "kind": KIND,
@@ -169,6 +192,12 @@ def _packed(taught: TaughtSorter) -> tuple[Arrays, dict[str, Any]]:
         "origin": dict(taught.origin),
     }
     return arrays, header
+
+
+def places_of(shank: TaughtShank) -> dict[str, Values]:
+    """Where its channels are and how far the tissue stood from rest, as far as it was kept."""
+    known = {"place_um": shank.place_um, "moved_um": shank.moved_um}
+    return {name: array for name, array in known.items() if array is not None}
 
 
 def _unpacked(arrays: Arrays, header: Mapping[str, Any]) -> TaughtSorter:
@@ -183,8 +212,36 @@ def _unpacked(arrays: Arrays, header: Mapping[str, Any]) -> TaughtSorter:
         columns = tuple(own["columns"].tolist())
         front = Front(columns, band, whitening, int(told["delay"]))
         templates = Templates(own["waveforms"], own["basis"], own["rate_hz"], windows)
-        shanks.append(TaughtShank(front, templates, *(own[name] for name in _PER_UNIT)))
+        number, shift, channel, size, place = (own[name] for name in _PER_UNIT)
+        usual = _usual(own, len(templates))
+        shanks.append(
+            TaughtShank(
+                front,
+                templates,
+                number,
+                shift,
+                channel,
+                size,
+                place,
+                usual,
+                own.get("place_um"),
+                own.get("moved_um"),
+            )
+        )
     return TaughtSorter(rate_hz, channels, tuple(shanks), dict(header["origin"]))
+
+
+def _usual(own: Mapping[str, npt.NDArray[Any]], n: int) -> Usual | None:
+    """What is usual, where it was kept; `ValueError` where it is not of these templates."""
+    kept = {name.removeprefix(_USUAL): v for name, v in own.items() if name.startswith(_USUAL)}
+    if not kept:
+        return None
+    usual = Usual.of_arrays(kept)
+    for name, array in usual.arrays().items():
+        shape = (n, N_OF_UNIT) if name == "columns" else (n,)
+        if array.shape != shape or not np.isfinite(array).all():
+            raise ValueError(f"{_USUAL}{name} of shape {array.shape}, not {shape}, or not finite")
+    return usual
 
 
 def _check(own: Mapping[str, npt.NDArray[Any]], windows: Windows, n_all: int) -> None:
@@ -198,6 +255,8 @@ def _check(own: Mapping[str, npt.NDArray[Any]], windows: Windows, n_all: int) ->
         "position_um": (n, 2),
         **dict.fromkeys(_PER_UNIT[:4], (n,)),
     }
+    later = {"place_um": (n_channels, 2), "moved_um": (n_channels,)}  # not in the first format
+    shapes |= {name: shape for name, shape in later.items() if name in own}
     for name, shape in shapes.items():
         if own[name].shape != shape:
             raise ValueError(f"{name} of shape {own[name].shape}, not {shape}")

@@ -12,9 +12,18 @@ import numpy.typing as npt
 from nissl.annotators.spikes.adapter import Shank, shanks_of
 from nissl.annotators.spikes.detecting import require_spikes
 from nissl.annotators.spikes.measuring import Located, Measured, locate, measure
+from nissl.annotators.spikes.own.confidence.usual import Usual
+from nissl.annotators.spikes.own.live.displacing import last_displacement
 from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter
 from nissl.annotators.spikes.own.method import VERSION
-from nissl.annotators.spikes.own.sorter import Fitted, Found, fit, match
+from nissl.annotators.spikes.own.preprocessing.front import Front
+from nissl.annotators.spikes.own.sorter import (
+    Found,
+    fit,
+    found_of,
+    matched_spikes,
+    usual_of_all,
+)
 from nissl.annotators.spikes.own.templates.templates import Templates
 from nissl.annotators.spikes.preprocess import apply_plan, make_plan, require_sortable
 from nissl.annotators.spikes.proposal import join, on_peak
@@ -29,8 +38,10 @@ Ints = npt.NDArray[np.int64]
 class _Sorted:
     shank: int
     spikes: Spikes
-    fitted: Fitted
+    front: Front
+    templates: Templates
     found: Found
+    usual: Usual
 
 
 def teach(
@@ -60,19 +71,18 @@ def teach(
     plan = make_plan(signal, {**parameters, "reference": "none"}, context.seed)
     require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
     band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
-    done = [_sorted(signal, each, band, context) for each in shanks_of(signal, plan)]
-    sample, unit, sure, shank, _ = join(done, signal.n_samples)
+    every = [_sorted(signal, each, band, context) for each in shanks_of(signal, plan)]
+    done = [each for each in every if each is not None and each.found.sample.size]
     shanks: list[TaughtShank] = []
-    if sample.size:
+    if done:
+        sample, unit, sure, shank, _ = join(done, signal.n_samples)
         located = locate(signal, plan, sample, unit, seed=context.seed, shank=shank)
         sample, unit, _ = on_peak(sample, unit, sure, located.shift, signal)
         measured = measure(signal, plan, sample, unit, located, context)
         first = 0
         for each in done:
-            templates = each.fitted.templates
-            if templates is not None and each.found.template.size:
-                shanks.append(_shank(each, templates, first, signal, unit, located, measured))
-                first += each.found.template.size
+            shanks.append(_shank(each, first, signal, unit, located, measured))
+            first += each.found.template.size
     origin = {
         "source": source,
         "stream": stream,
@@ -80,41 +90,58 @@ def teach(
         "seed": context.seed,
         "parameters": dict(parameters),
         "version": VERSION,
+        "range_um": [_range_um(each.front) for each in done],
     }
     return TaughtSorter(signal.rate_hz, tuple(signal.channels.ids), tuple(shanks), origin)
 
 
-def _sorted(signal: Signal, shank: Shank, band: tuple[float, float], context: Context) -> _Sorted:
+def _range_um(front: Front) -> float:
+    return 0.0 if front.rest is None else round(front.rest.motion.range_um, 1)
+
+
+def _sorted(
+    signal: Signal, shank: Shank, band: tuple[float, float], context: Context
+) -> _Sorted | None:
     of = "" if shank.alone else f", shank {shank.number}"
     fitted = fit(signal, shank.columns, band, context, f"finding units{of}")
-    found = match(signal, fitted, context, f"matching{of}")
-    return _Sorted(shank.number, Spikes(found.sample, found.unit, 0.0, 0), fitted, found)
+    if fitted.templates is None or not len(fitted.templates):
+        return None
+    placed = matched_spikes(signal, fitted, context, f"matching{of}")
+    found = found_of(placed, fitted, signal)
+    spikes = Spikes(found.sample, found.unit, 0.0, 0)
+    usual = usual_of_all(placed, fitted, signal)
+    return _Sorted(shank.number, spikes, fitted.front, fitted.templates, found, usual)
 
 
 def _shank(
     done: _Sorted,
-    templates: Templates,
     first: int,
     signal: Signal,
     unit: Ints,
     located: Located,
     measured: Measured,
 ) -> TaughtShank:
-    n = len(templates)
+    n = len(done.templates)
     number, channel = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
     shift = np.zeros(n, np.int64)
     amplitude, position = np.full(n, np.nan, np.float32), np.full((n, 2), np.nan, np.float32)
-    for k, template in enumerate(done.found.template.tolist()):
+    found = done.found
+    for k in range(found.template.size):
         u = first + k
-        own = unit == u
-        number[template], channel[template] = u, measured.best[u]
-        shift[template] = located.shift[u]
-        # of a spike as large as its template
-        size = np.median(done.found.amplitude[done.found.unit == k])
-        amplitude[template] = np.median(measured.amplitude[own]) / size
-        x = signal.channels.position_um[measured.best[u], 0]
-        position[template] = x, np.median(measured.y[own])
-    return TaughtShank(done.fitted.front, templates, number, shift, channel, amplitude, position)
+        own, given = measured.amplitude[unit == u], found.unit == k
+        pieces = np.unique(found.piece[given])
+        number[pieces], channel[pieces] = u, measured.best[u]
+        shift[pieces] = located.shift[u]
+        position[pieces, 0] = signal.channels.position_um[measured.best[u], 0]
+        position[pieces, 1] = np.median(measured.y[unit == u])
+        for piece in pieces.tolist():
+            of = found.piece[given] == piece
+            # of a spike as large as its template
+            amplitude[piece] = np.median(own[of]) / np.median(found.amplitude[given][of])
+    per_unit = number, shift, channel, amplitude, position
+    place = np.asarray(signal.channels.position_um, np.float64)[list(done.front.columns), :2]
+    moved = last_displacement(done.front, signal.n_samples)
+    return TaughtShank(done.front, done.templates, *per_unit, done.usual, place, moved)
 
 
 __all__ = ["teach"]
