@@ -122,7 +122,7 @@ def measured_of(groups, near):
     compared = np.repeat(np.arange(len(groups)), [len(g) for g in groups])
     blank = np.zeros(0, np.float32)
     return Measured(
-        blank, 0, np.zeros(0, np.int64), np.zeros(0), blank, blank, waveforms, compared, near
+        blank, 0, np.zeros(0, np.int64), np.zeros(0), blank, blank, blank, waveforms, compared, near
     )
 
 

@@ -241,7 +241,7 @@ def settle(
     for _ in range(turns):
         spikes = pieces.pursue(templates, FLOOR)
         residual = pieces.subtract(spikes, templates, room)
-        merged, into = merge(templates, residual, spikes)
+        merged, into = merge(templates, residual, spikes, pieces.pool)
         settled = len(merged) == into.size
         spikes = replace(spikes, unit=into[spikes.unit])
         count = np.bincount(spikes.unit, minlength=len(merged))

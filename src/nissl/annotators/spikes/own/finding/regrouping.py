@@ -227,8 +227,20 @@ def _slope(templates: Templates, unit: int, channels: Ints) -> Samples:
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-9), dtype=np.float32)
 
 
-def merge(templates: Templates, residual: Samples, spikes: Matched) -> tuple[Templates, Ints]:
+def merge(
+    templates: Templates,
+    residual: Samples,
+    spikes: Matched,
+    pool: ThreadPoolExecutor | None = None,
+) -> tuple[Templates, Ints]:
     """Units that are one, joined.
+
+    Parameters
+    ----------
+    templates, residual, spikes
+        As of `cleaned`.
+    pool : ThreadPoolExecutor, optional
+        Pairs are shared among its threads, with the same result.
 
     Returns
     -------
@@ -238,21 +250,27 @@ def merge(templates: Templates, residual: Samples, spikes: Matched) -> tuple[Tem
         New number of each old unit.
     """
     n = len(templates)
+    templates.moved_basis  # noqa: B018, before threads share it
+    norms = np.sqrt(templates.norms.astype(np.float64))
+
+    def one(pair: Pair) -> bool:
+        norm = min(norms[pair.one], norms[pair.other])
+        shape = float(norm) * float(np.sqrt(max(1 - pair.likeness**2, 0)))
+        same = pair.difference < SAME
+        return same or apartness(templates, residual, spikes, pair) < limit(shape)
+
     into = np.arange(n)
     done: set[int] = set()
     count = np.bincount(spikes.unit, minlength=n)
-    for pair in alike(templates):
-        if pair.one in done or pair.other in done:
+    pairs = alike(templates)
+    for pair, same in zip(pairs, list(mapped(pool, one, pairs)), strict=True):
+        if not same or pair.one in done or pair.other in done:
             continue
-        same = pair.difference < SAME
-        norm = float(np.sqrt(min(templates.norms[pair.one], templates.norms[pair.other])))
-        shape = norm * float(np.sqrt(max(1 - pair.likeness**2, 0)))
-        if same or apartness(templates, residual, spikes, pair) < limit(shape):
-            keep, gone = pair.one, pair.other
-            if count[gone] > count[keep]:
-                keep, gone = gone, keep
-            into[gone] = keep
-            done |= {keep, gone}
+        keep, gone = pair.one, pair.other
+        if count[gone] > count[keep]:
+            keep, gone = gone, keep
+        into[gone] = keep
+        done |= {keep, gone}
     kept = np.unique(into)
     rate = np.bincount(into, templates.rate_hz, n).astype(np.float64)
     new = Templates(templates.waveforms[kept], templates.basis, rate[kept], templates.windows)
