@@ -153,14 +153,20 @@ def test_doubtful_spikes_are_left_out_as_far_as_one_likes():
     doubtful = dataclasses.replace(usual(), columns=columns)
     known = dataclasses.replace(taught(), shanks=(dataclasses.replace(shank, usual=doubtful),))
     x = samples()
-    every, some, few = (
-        pushed(live_method("spikes", stream(), {"least_confidence": p}, learnt=known), x, [])
-        for p in (0, 0.7, 0.99)
-    )
+
+    def told(least):
+        return pushed(
+            live_method("spikes", stream(), {"least_confidence": least}, learnt=known), x, []
+        )
+
+    every = told(0)
+    levels = np.unique([c.confidence for c in every])
+    low, high = levels[levels.size // 3], levels[2 * levels.size // 3]
+    some, few = told(low), told(high)
     assert len(every) > len(some) > len(few) > 50
     assert all(0 < c.confidence < 1 for c in every)
-    assert some == [c for c in every if c.confidence >= 0.7]
-    assert few == [c for c in every if c.confidence >= 0.99]
+    assert some == [c for c in every if c.confidence >= low]
+    assert few == [c for c in every if c.confidence >= high]
     assert [(c.start, c.unit) for c in every] == [(c.start, c.unit) for c in pushed(fresh(), x, [])]
     assert all(np.isnan(c.confidence) for c in pushed(fresh(), x, []))
 
