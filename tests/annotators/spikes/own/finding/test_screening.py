@@ -75,6 +75,18 @@ def test_the_sum_of_two_goes(samples):
     assert not kept[3] or not np.any(spikes.unit == 3)
 
 
+def test_a_unit_that_is_another_enlarged_and_a_rest_stays():
+    rng = np.random.default_rng(4)
+    rest = wave(3.0, 4, 9.0)
+    waves = np.stack([wave(2.2, 2, 14.0), np.float32(2.3) * wave(2.2, 2, 14.0) + rest, rest])
+    z = rng.standard_normal((N, N_CHANNELS)).astype(np.float32)
+    for unit, n in enumerate((160, 160, 30)):
+        for at in rng.choice(np.arange(200, N - 200, 31), n, replace=False):
+            z[at - WINDOWS.long_before :][: WINDOWS.long] += waves[unit]
+    kept, _, _ = judged(z, waves)
+    assert kept[:2].all()
+
+
 def locked_at(samples, late):
     """How locked the first unit is where its spikes come so late after the largest one's."""
     templates = templates_of(WAVES)

@@ -27,7 +27,7 @@ Ints = npt.NDArray[np.int64]
 PRIOR = 50.0
 RIVAL_MS = 2.1
 MAX_PASSES = 60
-LEAST_AMPLITUDE, MOST_AMPLITUDE = 0.45, 2.5
+LEAST_AMPLITUDE, MOST_AMPLITUDE = 0.45, 1.6
 """Less is what an imperfect template leaves of a large spike, more is another unit."""
 
 
