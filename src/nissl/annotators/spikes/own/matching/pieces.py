@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.matching.devices import CPU
 from nissl.annotators.spikes.own.matching.pursuit import Matched, no_spikes, pursue
 from nissl.annotators.spikes.own.matching.subtraction import subtract
 from nissl.annotators.spikes.own.templates.templates import Templates
@@ -41,11 +42,14 @@ class Pieces:
     rate_hz : float
     pool : ThreadPoolExecutor or None
         None: one thread.
+    device : str
+        From `devices.chosen`; where spikes are pursued.
     """
 
     z: Samples
     rate_hz: float
     pool: ThreadPoolExecutor | None = field(default=None)
+    device: str = CPU
 
     @cached_property
     def edges(self) -> list[tuple[int, int]]:
@@ -62,7 +66,7 @@ class Pieces:
     def some(self, every: int) -> tuple[Pieces, Ints]:
         """Each so many-th piece, and which samples these are."""
         rows = np.concatenate([np.arange(a, b) for a, b in self.edges[::every]])
-        return Pieces(self.z[rows], self.rate_hz, self.pool), rows
+        return Pieces(self.z[rows], self.rate_hz, self.pool, self.device), rows
 
     def map(self, function: Callable[[A], B], many: Iterable[A]) -> Iterator[B]:
         """Results in order."""
@@ -76,7 +80,8 @@ class Pieces:
 
         def one(edge: tuple[int, int]) -> Matched:
             first, stop = edge
-            return pursue(self.z[first:stop], templates, self.rate_hz, least).moved(first)
+            own = self.z[first:stop]
+            return pursue(own, templates, self.rate_hz, least, self.device).moved(first)
 
         parts = list(self.map(one, self.edges))
         names = Matched.__dataclass_fields__
