@@ -180,7 +180,9 @@ def _devices(store: Store, base: LabelSet) -> list[Finding]:
     now = told(device_of(base.provenance.parameters))
     if made == now:
         return []
-    sentence = f"The labels were made on {made} and are explained on {now}: a few spikes may differ."
+    sentence = (
+        f"The labels were made on {made} and are explained on {now}: a few spikes may differ."
+    )
     return [Finding("device", "warning", sentence)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from nissl.errors import BadArgumentError, MissingDependencyError
@@ -35,9 +36,7 @@ def chosen(name: str) -> str:
         PyTorch is needed, and not installed.
     """
     if name == "auto":
-        # importing PyTorch takes seconds, and there is no CUDA on a Mac
-        asked = sys.platform != "darwin" and find_spec("torch") is not None
-        return "cuda" if asked and pytorch().cuda.is_available() else CPU
+        return "cuda" if _is_worth_asking() and pytorch().cuda.is_available() else CPU
     if name not in DEVICES:
         raise BadArgumentError(f"device among {list(DEVICES)}", repr(name), "Choose one of them.")
     if name == CPU:
@@ -58,6 +57,16 @@ def chosen(name: str) -> str:
             f"Install a build of PyTorch and a driver that fit this machine, or {instead}.",
         )
     return name
+
+
+def _is_worth_asking() -> bool:
+    """Whether PyTorch could see CUDA: importing it takes seconds and 200 MB."""
+    if sys.platform == "darwin" or find_spec("torch") is None:
+        return False
+    try:
+        return not version("torch").endswith("+cpu")
+    except PackageNotFoundError:
+        return True
 
 
 def told(device: str) -> str:
