@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nissl.annotators.spikes.own.matching import pursuit_on
+from nissl.annotators.spikes.own.matching import pieces, pursuit_on
 from nissl.annotators.spikes.own.matching.pieces import Pieces, threads
 from nissl.annotators.spikes.own.matching.pursuit import pursue
 from nissl.annotators.spikes.own.matching.scoring import scores_of
@@ -191,7 +191,7 @@ def test_single_digits_are_enough(crowd):
     same(known, pursue(z, other, RATE_HZ, device=DEVICE))
 
 
-def test_pieces_give_the_same_with_any_number_of_threads(crowd):
+def test_pieces_give_the_same_with_any_number_of_threads(crowd, monkeypatch):
     templates, z = crowd
     gap = np.zeros((150, 8), np.float32)
     apart = np.concatenate([z[:4000], gap, z[4000:4020], gap, z[5000:12_000], gap])
@@ -199,6 +199,12 @@ def test_pieces_give_the_same_with_any_number_of_threads(crowd):
     alone = Pieces(apart, RATE_HZ, device=DEVICE)
     assert len(alone.edges) == 3
     assert alone.some(2)[0].device == DEVICE
+    found = alone.pursue(templates, 0.6)
+    same(known, found)
+    assert alone._stretches(12) == [(0, len(apart))]
+    monkeypatch.setattr(pieces, "ON_DEVICE", 8000 * (12 + 2 * 8))
+    first, second = alone._stretches(12)
+    assert (first[0], first[1], second[1]) == (0, alone.edges[1][1], len(apart))
     found = alone.pursue(templates, 0.6)
     same(known, found)
     with threads(3) as pool:

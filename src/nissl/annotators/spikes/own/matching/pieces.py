@@ -29,6 +29,8 @@ B = TypeVar("B")
 
 GAP_S = 0.009
 """Zeros of at least so long lie between pieces."""
+ON_DEVICE = 32_000_000
+"""Scores and samples of pieces that are pursued together on a device: small ones wait for calls."""
 SHARED = ("echoes", "own", "norms", "weights", "channels", "moved", "overlaps", "pairs")
 
 
@@ -83,9 +85,22 @@ class Pieces:
             own = self.z[first:stop]
             return pursue(own, templates, self.rate_hz, least, self.device).moved(first)
 
-        parts = list(self.map(one, self.edges))
+        parts = list(self.map(one, self._stretches(len(templates))))
         names = Matched.__dataclass_fields__
         return Matched(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+    def _stretches(self, n_units: int) -> list[tuple[int, int]]:
+        """Pieces as they are pursued: each alone, on a device as many at once as fit there."""
+        if self.device == CPU:
+            return self.edges
+        most = ON_DEVICE // (n_units + 2 * self.z.shape[1])
+        out = self.edges[:1]
+        for first, stop in self.edges[1:]:
+            if stop - out[-1][0] <= most:
+                out[-1] = out[-1][0], stop
+            else:
+                out.append((first, stop))
+        return out
 
     def subtract(
         self, spikes: Matched, templates: Templates, out: Samples | None = None
