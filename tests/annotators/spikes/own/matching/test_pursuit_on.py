@@ -15,6 +15,7 @@ from nissl.annotators.spikes.own.matching.scoring import scores_of
 from nissl.annotators.spikes.own.templates.projection import phases, shifted
 from nissl.annotators.spikes.own.templates.templates import Templates
 from nissl.annotators.spikes.own.windows import Windows
+from nissl.errors import MemoryBudgetError
 
 torch = pytest.importorskip("torch", reason="pip install 'nissl[train]'")
 
@@ -209,6 +210,19 @@ def test_pieces_give_the_same_with_any_number_of_threads(crowd, monkeypatch):
     same(known, found)
     with threads(3) as pool:
         identical(found, Pieces(apart, RATE_HZ, pool, DEVICE).pursue(templates, 0.6))
+
+
+def test_too_little_memory_is_told_and_leaves_the_device_free(crowd, monkeypatch):
+    templates, z = crowd
+
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pursuit_on, "scores_on", full)
+        with pytest.raises(MemoryBudgetError, match=r"(?s)30000 samples of 8 .*device=cpu"):
+            pursue(z, templates, RATE_HZ, device=DEVICE)
+    assert len(pursue(z[:3000], templates, RATE_HZ, device=DEVICE)) > 0
 
 
 def test_templates_leave_the_device_when_they_are_gone():

@@ -30,6 +30,7 @@ from nissl.annotators.spikes.own.matching.pursuit import (
 )
 from nissl.annotators.spikes.own.templates.projection import N_PHASES
 from nissl.annotators.spikes.own.templates.templates import Templates
+from nissl.errors import MemoryBudgetError
 from nissl.nets.backend import pytorch
 
 Samples = npt.NDArray[np.float32]
@@ -64,12 +65,17 @@ def pursue_on(
     -------
     Matched
         In order of samples, ties by unit.
+
+    Raises
+    ------
+    MemoryBudgetError
+        The device has too little memory.
     """
     windows = templates.windows
     if not len(templates) or len(z) < windows.scored:
         return no_spikes()
     torch = pytorch()
-    with _LOCK, torch.inference_mode(), _exact(torch):
+    with _LOCK, torch.inference_mode(), _exact(torch), _enough(torch, z, device):
         held = _held(templates, device)
         total = templates.norms.astype(np.float64) + PRIOR
         cost = costs(templates, rate_hz).astype(np.float64)
@@ -174,6 +180,19 @@ def _exact(torch: Any) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def _enough(torch: Any, z: Samples, device: str) -> Iterator[None]:
+    """Say what to do where a device has too little memory."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise MemoryBudgetError(
+            f"memory on device={device} for {z.shape[0]} samples of {z.shape[1]} channels",
+            str(error).partition("\n")[0],
+            "End what else computes there, or take device=cpu.",
+        ) from error
 
 
 def scores_on(z: Samples, held: Held) -> Tensor:
