@@ -9,9 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 import nissl
+from nissl.annotators.spikes.own.matching import devices
 from nissl.cli import app
 from nissl.errors import BadArgumentError, MissingInputError
 from nissl.labels import Edit, EditKind
+from nissl.project import explaining
 
 RATE_HZ = 30_000
 LEVELS = np.asarray([[1.0, 0.6, 0.2, 0.0], [0.0, 0.2, 0.6, 1.0], [0.7, 1.0, 0.3, 0.0]]) * 130.0
@@ -109,6 +111,15 @@ def test_people_are_told_in_sentences_and_merged_units_as_they_are_now(study, tm
     assert found.units[0]["unit"] == new
     assert found.units[0]["n_explained"] < 30  # half of it is another unit of the sorter
     assert f"Unit {new}: " in found.sentences[0]
+
+
+def test_labels_of_another_device_are_told(study, monkeypatch):
+    with nissl.open(study.path) as project:
+        assert explaining._devices(project.store, study.labels) == []
+        monkeypatch.setattr(devices, "told", lambda device: f"another {device}")
+        (found,) = explaining._devices(project.store, study.labels)
+    assert (found.check, found.severity) == ("device", "warning")
+    assert "made on cpu and are explained on another cpu" in found.sentence
 
 
 def test_what_is_missing_is_told(study, tmp_path):

@@ -16,6 +16,7 @@ from nissl.errors import BadArgumentError, MissingDependencyError, MissingInputE
 from nissl.labels import LabelSet
 from nissl.labels.replay import replay
 from nissl.project.annotating import Resources, current
+from nissl.project.dossier import run_log
 from nissl.project.source import Source
 from nissl.store import Store
 from nissl.tasks import ANNOTATORS, Finding
@@ -99,7 +100,7 @@ def explain(
     made = base.provenance
     signal = source.recording[str(made.stream)]
     out = asked.out or Path(store.path) / "reports" / f"{source.name}.explained"
-    told = _Told(findings=_versions(base))
+    told = _Told(findings=[*_versions(base), *_devices(store, base)])
     with TemporaryDirectory(prefix="nissl-explain-") as scratch:
         context = (resources or Resources()).context(Path(scratch), int(made.seed or 0))
         found = shanks(signal, made.parameters, context)
@@ -168,6 +169,21 @@ def _versions(base: LabelSet) -> list[Finding]:
         "find other units."
     )
     return [Finding("version", "warning", sentence)]
+
+
+def _devices(store: Store, base: LabelSet) -> list[Finding]:
+    """A warning where the labels were made on another device, whose sums are rounded otherwise."""
+    from nissl.annotators.spikes.own.matching.devices import told
+    from nissl.annotators.spikes.own.refitting import device_of
+
+    made = run_log(store, base.digest).get("device", "cpu")
+    now = told(device_of(base.provenance.parameters))
+    if made == now:
+        return []
+    sentence = (
+        f"The labels were made on {made} and are explained on {now}: a few spikes may differ."
+    )
+    return [Finding("device", "warning", sentence)]
 
 
 def _channel(labels: LabelSet, item: int) -> int:

@@ -16,7 +16,7 @@ from nissl.annotators.spikes.score import score
 from nissl.annotators.spikes.simulate import simulate
 from nissl.clock import Clock, Segment
 from nissl.data import Recording, Signal
-from nissl.errors import BadSamplesError
+from nissl.errors import BadArgumentError, BadSamplesError
 from nissl.labels.compare.events import match_counts
 from nissl.run.context import Context
 from nissl.tasks import ANNOTATORS, Inputs, resolve
@@ -58,6 +58,18 @@ class TestNissl(AnnotatorContract):
             told = items.table.column(f"expected_false_{name}").to_numpy()
             assert np.all((told >= 0) & (told < 1))
             assert np.abs(told - share)[matched].max() < 0.06
+
+    def test_a_device_gives_the_same_spikes(self, run, annotator, inputs, parameters, tmp_path):
+        torch = pytest.importorskip("torch", reason="pip install 'nissl[train]'")
+        chosen = {**parameters, "device": "torch:cpu"}
+        found = annotator.annotate(inputs, chosen, Context(tmp_path, seed=3))
+        assert run[0].log["device"] == "cpu" or torch.cuda.is_available()
+        assert found.log["device"].startswith("torch:cpu (PyTorch ")
+        known, other = (
+            set(zip(labels.column("item").tolist(), labels.column("sample").tolist(), strict=True))
+            for labels in (run[0].labels[0], found.labels[0])
+        )
+        assert len(known & other) > 0.999 * len(known | other)
 
     def test_it_does_not_doubt_the_true_units(self, run, simulated):
         split = run[0].items[0].table.column("split_probability").to_numpy()
@@ -214,6 +226,13 @@ def test_a_unit_that_appears_halfway_and_an_artifact(tmp_path):
     own = found.sample[found.unit == largest]
     assert aligned(own, at, 30_000.0) > 0.9
     assert own.size >= 0.9 * at.size
+
+
+def test_a_device_that_is_not_there_is_told_before_anything_is_done(simulated, tmp_path):
+    recording = simulated[0]
+    inputs = Inputs(recording, recording.signal.name)
+    with pytest.raises(BadArgumentError, match="device among"):
+        NISSL.annotate(inputs, {**NISSL.defaults(), "device": "tpu"}, Context(tmp_path))
 
 
 def test_too_short_a_recording_is_refused(tmp_path):

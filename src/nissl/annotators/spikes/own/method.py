@@ -12,6 +12,7 @@ import numpy as np
 
 from nissl.annotators.spikes.adapter import Shank, installed, shanks_of
 from nissl.annotators.spikes.detecting import require_spikes
+from nissl.annotators.spikes.own.matching.devices import chosen, told
 from nissl.annotators.spikes.preprocess import Step, apply_plan, make_plan, require_sortable
 from nissl.annotators.spikes.proposal import propose
 from nissl.annotators.spikes.sorting import Spikes, UnitFacts, in_files
@@ -31,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "freq_min_hz": 300.0,
     "freq_max_hz": 6000.0,
     "bad_channels": "auto",
+    "device": "auto",
 }
 
 
@@ -114,7 +116,11 @@ class NisslSorter:
         return installed(("numpy", "scipy", "numba", "spikeinterface"))
 
     def defaults(self) -> Mapping[str, Any]:
-        """The band (`freq_min_hz`, `freq_max_hz`), and `bad_channels` ("auto", "keep")."""
+        """The band (`freq_min_hz`, `freq_max_hz`), `bad_channels` ("auto", "keep"), `device`.
+
+        `device` is where templates are matched (`own.matching.devices`): "auto" is a graphics
+        processor that PyTorch sees ("cuda"), else "cpu". The log tells which it was.
+        """
         return dict(DEFAULTS)
 
     def annotate(self, inputs: Inputs, parameters: Mapping[str, Any], context: Context) -> Result:
@@ -125,11 +131,14 @@ class NisslSorter:
         BadMetadataError, BadSamplesError
             A signal that cannot hold spikes, or holds none.
         BadArgumentError
-            An option outside its values.
+            An option outside its values, or a device that is not there.
+        MissingDependencyError
+            A device that needs PyTorch, which is not installed.
         InterruptedRunError
             Ctrl-C.
         """
         began = time.perf_counter()
+        device = chosen(str(parameters["device"]))
         require_sortable(inputs.signal)
         signal = in_files(inputs.signal, context.workdir / "samples")
         streams = {**inputs.recording.streams, inputs.stream: signal}
@@ -138,7 +147,8 @@ class NisslSorter:
             plan = make_plan(signal, {**parameters, "reference": "none"}, context.seed)
             require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
             found = [
-                self._sort(signal, shank, parameters, context) for shank in shanks_of(signal, plan)
+                self._sort(signal, shank, {**parameters, "device": device}, context)
+                for shank in shanks_of(signal, plan)
             ]
             moved = [each.shank for each in found if each.motion is not None]
             screened = [each.shank for each in found if each.screened]
@@ -150,6 +160,7 @@ class NisslSorter:
             "preprocessing": steps,
             "bad_channels": dict(plan.bad_channels),
             "sorter": {"name": self.name, "version": self.version, "parameters": dict(parameters)},
+            "device": told(device),
             "sorter_wall_s": sum(each.spikes.wall_s for each in found),
             "wall_s": time.perf_counter() - began,
             "peak_memory_bytes": peak.bytes,
@@ -169,7 +180,8 @@ class NisslSorter:
         began = time.perf_counter()
         of = "" if shank.alone else f", shank {shank.number}"
         band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
-        fitted = fit(signal, shank.columns, band, context, f"finding units{of}")
+        device = str(parameters["device"])
+        fitted = fit(signal, shank.columns, band, context, f"finding units{of}", device)
         spikes = match(signal, fitted, context, f"matching{of}")
         doubted = doubts(signal, fitted, spikes.template, context.seed)
         wall_s = time.perf_counter() - began

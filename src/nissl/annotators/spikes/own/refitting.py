@@ -1,6 +1,7 @@
 """The sorter as it was when it sorted a recording: fitted again from what the labels say.
 
 Fitting depends on the samples, the parameters and the seed alone, so that nothing has to be kept.
+Where the device that sorted is not there the processor does it, whose sums are rounded otherwise.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from nissl.annotators.spikes.adapter import Shank, shanks_of
+from nissl.annotators.spikes.own.matching.devices import CPU, chosen
 from nissl.annotators.spikes.own.sorter import Fitted, fit
 from nissl.annotators.spikes.preprocess import make_plan
 from nissl.data import Signal
-from nissl.errors import BadArgumentError
+from nissl.errors import BadArgumentError, MissingDependencyError
 from nissl.run.context import Context
 
 
@@ -57,4 +59,13 @@ def refit(signal: Signal, shank: Shank, parameters: Mapping[str, Any], context: 
     """
     band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
     of = "" if shank.alone else f", shank {shank.number}"
-    return fit(signal, shank.columns, band, context, f"finding units again{of}")
+    stage = f"finding units again{of}"
+    return fit(signal, shank.columns, band, context, stage, device_of(parameters))
+
+
+def device_of(parameters: Mapping[str, Any]) -> str:
+    """Where a sorting was computed; the processor where that is not there."""
+    try:
+        return chosen(str(parameters.get("device", CPU)))
+    except (BadArgumentError, MissingDependencyError):
+        return CPU

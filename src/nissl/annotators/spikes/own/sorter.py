@@ -17,6 +17,7 @@ from nissl.annotators.spikes.own.confidence.expectations import (
 from nissl.annotators.spikes.own.confidence.model import LEAST_CONFIDENCE, confidences
 from nissl.annotators.spikes.own.confidence.usual import Usual, usual_of
 from nissl.annotators.spikes.own.finding.seeking import seek
+from nissl.annotators.spikes.own.matching.devices import CPU
 from nissl.annotators.spikes.own.matching.matching import Job, Placed, matched_everywhere
 from nissl.annotators.spikes.own.matching.pursuit import LEAST_AMPLITUDE, PRIOR, costs
 from nissl.annotators.spikes.own.motion.estimate import Motion
@@ -42,11 +43,14 @@ class Fitted:
         None where no units were found.
     unit : ndarray, shape (n_templates,), int64
         Which unit each template belongs to; moving units may have several.
+    device : str
+        From `devices.chosen`; where templates are matched.
     """
 
     front: Front
     templates: Templates | None
     unit: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    device: str = CPU
 
     @property
     def motion(self) -> Motion | None:
@@ -91,7 +95,12 @@ class Found:
 
 
 def fit(
-    signal: Signal, columns: list[int], band_hz: tuple[float, float], context: Context, stage: str
+    signal: Signal,
+    columns: list[int],
+    band_hz: tuple[float, float],
+    context: Context,
+    stage: str,
+    device: str = CPU,
 ) -> Fitted:
     """Estimate the noise and find the units.
 
@@ -105,6 +114,8 @@ def fit(
         Its seed is the only source of randomness.
     stage : str
         For progress.
+    device : str
+        From `devices.chosen`; where templates are matched, here and later.
 
     Raises
     ------
@@ -116,7 +127,8 @@ def fit(
     if motion is not None:
         front = at_rest(signal, front, motion)
     with threadpool_limits(1):
-        return Fitted(front, *seek(signal, front, _places(signal, columns), context, stage))
+        found = seek(signal, front, _places(signal, columns), context, stage, device)
+    return Fitted(front, *found, device)
 
 
 def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found:
@@ -142,7 +154,8 @@ def matched_spikes(signal: Signal, fitted: Fitted, context: Context, stage: str)
     """Match the templates to all of the recording."""
     if fitted.templates is None:
         raise ValueError("a fitted sorter with templates was expected; it has none")
-    return matched_everywhere(Job(signal, fitted.front, fitted.templates), context, stage)
+    job = Job(signal, fitted.front, fitted.templates, fitted.device)
+    return matched_everywhere(job, context, stage)
 
 
 def evidence_of(placed: Placed, fitted: Fitted, signal: Signal) -> npt.NDArray[np.float64]:

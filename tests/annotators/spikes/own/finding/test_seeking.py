@@ -8,6 +8,7 @@ import pytest
 from nissl.annotators.spikes.own import zones
 from nissl.annotators.spikes.own.finding import discovery, seeking
 from nissl.annotators.spikes.own.finding.seeking import seek, sought, together, zones_at_once
+from nissl.annotators.spikes.own.matching import pursuit_on
 from nissl.annotators.spikes.own.preprocessing.front import fit_front
 from nissl.annotators.spikes.simulate import simulate
 from nissl.run.context import Context
@@ -45,6 +46,25 @@ def test_zones_find_what_the_whole_probe_finds_with_any_workers(parts, tmp_path,
     assert len(large) >= 2
     assert large <= set(one.main.tolist())
     assert abs(len(one) - len(whole)) <= 1
+
+
+def test_a_device_finds_the_same_units(parts, tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="pip install 'nissl[train]'")
+    signal, front, position = parts
+    monkeypatch.setattr(seeking, "DISCOVERY_S", 5.0)
+    used, on = [], pursuit_on.pursue_on
+    monkeypatch.setattr(pursuit_on, "pursue_on", lambda *a: used.append(a[-1]) or on(*a))
+    for alone in (N, 8):
+        monkeypatch.setattr(zones, "ALONE", alone)
+        monkeypatch.setattr(zones, "CORE", 8)
+        known, found = (
+            seek(signal, front, position, Context(tmp_path), "units", *device)
+            for device in ((), ("torch:cpu",))
+        )
+        assert set(used) == {"torch:cpu"}
+        used.clear()
+        np.testing.assert_array_equal(known[1], found[1])
+        np.testing.assert_allclose(known[0].waveforms, found[0].waveforms, atol=1e-2)
 
 
 def test_seconds_are_the_same_for_all_zones(parts, monkeypatch):

@@ -10,6 +10,7 @@ from nissl.annotators.spikes.adapters import NISSL
 from nissl.annotators.spikes.own import sorter
 from nissl.annotators.spikes.own.confidence.model import LEAST_CONFIDENCE
 from nissl.annotators.spikes.own.live import teaching
+from nissl.annotators.spikes.own.matching import pursuit_on
 from nissl.annotators.spikes.own.sorter import Fitted
 from nissl.annotators.spikes.own.templates.projection import phases
 from nissl.annotators.spikes.own.templates.templates import Templates, without_noise
@@ -17,6 +18,7 @@ from nissl.annotators.spikes.own.windows import Windows
 from nissl.annotators.spikes.simulate import simulate_truth
 from nissl.data import Recording, Signal
 from nissl.data.channels import ChannelTable
+from nissl.errors import BadArgumentError
 from nissl.live import StreamInfo, live_method, offline
 from nissl.live.latency import matched
 from nissl.run.context import Context
@@ -62,6 +64,19 @@ def both(tmp_path_factory):
         known = teaching.teach(signal, "f", NISSL.defaults(), Context(folder / "b"))
     method = live_method("spikes", StreamInfo.of(signal), {"follow": False}, learnt=known)
     return offline(method, signal), labels, known
+
+
+def test_units_are_looked_for_and_matched_on_the_device_that_is_asked_for(tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="pip install 'nissl[train]'")
+    monkeypatch.setattr(teaching, "fit", lambda *a: replace(fitted(), device=a[-1]))
+    used, on = [], pursuit_on.pursue_on
+    monkeypatch.setattr(pursuit_on, "pursue_on", lambda *a: used.append(a[-1]) or on(*a))
+    parameters = {**NISSL.defaults(), "device": "torch:cpu"}
+    known = teaching.teach(recording(), "f", parameters, Context(tmp_path))
+    assert known.n_units == 2
+    assert set(used) == {"torch:cpu"}
+    with pytest.raises(BadArgumentError, match="device among"):
+        teaching.teach(recording(), "f", {**parameters, "device": "tpu"}, Context(tmp_path))
 
 
 def test_pieces_of_a_unit_are_told_as_one_with_its_number_offline(both):

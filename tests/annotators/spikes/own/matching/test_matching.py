@@ -1,5 +1,7 @@
 """Matching by threads and by a Dask cluster: the same spikes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from nissl.annotators.spikes.own.windows import Windows
 from nissl.annotators.spikes.simulate import simulate_truth
 from nissl.clock import Clock, Segment
 from nissl.data import Signal
+from nissl.errors import BadArgumentError
 from nissl.run.chunks import plan_chunks
 from nissl.run.context import Context
 
@@ -64,6 +67,40 @@ def test_a_dask_cluster_gives_the_same_spikes(job, tmp_path):
     same(here, there)
 
 
+@pytest.fixture
+def elsewhere(job):
+    """The same, through PyTorch on its CPU."""
+    pytest.importorskip("torch", reason="pip install 'nissl[train]'")
+    return replace(job, device="torch:cpu")
+
+
+def test_a_device_gives_the_same_spikes_with_any_workers(job, elsewhere, tmp_path):
+    known = matched_everywhere(job, Context(tmp_path), "match")
+    one, two = (
+        matched_everywhere(elsewhere, Context(tmp_path, workers=n), "match") for n in (1, 3)
+    )
+    same(one, two)
+    np.testing.assert_array_equal(known.spikes.unit, one.spikes.unit)
+    np.testing.assert_array_equal(known.segment, one.segment)
+    np.testing.assert_allclose(known.exact, one.exact, atol=1e-3)
+    np.testing.assert_allclose(known.spikes.amplitude, one.spikes.amplitude, atol=1e-3)
+
+
+def test_a_dask_cluster_matches_on_its_devices(elsewhere, tmp_path):
+    pytest.importorskip("distributed", reason="pip install 'nissl[dask]'")
+    here = matched_everywhere(elsewhere, Context(tmp_path), "match")
+    there = matched_everywhere(elsewhere, Context(tmp_path, workers=2, cluster="local"), "match")
+    same(here, there)
+
+
+def test_a_worker_without_the_device_says_so(job, monkeypatch):
+    torch = pytest.importorskip("torch", reason="pip install 'nissl[train]'")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (chunk, *_) = plan_chunks(job.signal.clock, job.size)
+    with pytest.raises(BadArgumentError, match=r"device=cuda"):
+        match_chunks(replace(job, device="cuda"), chunk)
+
+
 def test_spikes_do_not_depend_on_how_chunks_are_put_together(job):
     whole, single = (
         [match_chunks(job, chunk) for chunk in plan_chunks(job.signal.clock, k * job.size)]
@@ -82,3 +119,4 @@ def test_the_digest_follows_templates_and_noise(job):
     other = Job(job.signal, job.front, louder)
     assert digest(job) == digest(Job(job.signal, job.front, job.templates))
     assert digest(other) != digest(job)
+    assert digest(replace(job, device="cuda")) != digest(job)

@@ -24,6 +24,7 @@ from nissl.annotators.spikes.own.finding.detection import (
 from nissl.annotators.spikes.own.finding.regrouping import merge, split
 from nissl.annotators.spikes.own.finding.screening import needed
 from nissl.annotators.spikes.own.finding.shapes import Shapes, learn_shapes
+from nissl.annotators.spikes.own.matching.devices import CPU
 from nissl.annotators.spikes.own.matching.pieces import Pieces
 from nissl.annotators.spikes.own.matching.pursuit import Matched
 from nissl.annotators.spikes.own.preprocessing.whitening import neighbours
@@ -99,6 +100,7 @@ def discover(
     screened: bool = True,
     shapes: Shapes | None = None,
     pool: ThreadPoolExecutor | None = None,
+    device: str = CPU,
 ) -> tuple[Templates, Matched] | None:
     """Templates of the units in white samples, and their spikes in these.
 
@@ -116,6 +118,8 @@ def discover(
         Learnt from these samples where they are not given.
     pool : ThreadPoolExecutor, optional
         Its threads share the work; how many there are changes no result.
+    device : str
+        From `devices.chosen`; where templates are matched.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def discover(
     """
     windows = Windows.at(rate_hz)
     screen = Screen.on(position_um, rate_hz) if screened else None
-    whole = Looked(Pieces(silenced(z, screen, CAREFUL), rate_hz, pool), z)
+    whole = Looked(Pieces(silenced(z, screen, CAREFUL), rate_hz, pool, device), z)
     if shapes is None:
         shapes = learn_shapes(whole.pieces.z, position_um, rate_hz, windows, rng)
     if shapes is None:

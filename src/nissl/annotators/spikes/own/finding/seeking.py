@@ -17,6 +17,7 @@ from nissl.annotators.spikes.own.finding.bursts import rejoin_bursts
 from nissl.annotators.spikes.own.finding.discovery import discover
 from nissl.annotators.spikes.own.finding.rejoining import rejoin
 from nissl.annotators.spikes.own.finding.shapes import Shapes, learn_shapes
+from nissl.annotators.spikes.own.matching.devices import CPU
 from nissl.annotators.spikes.own.matching.pieces import mapped, threads
 from nissl.annotators.spikes.own.matching.pursuit import Matched
 from nissl.annotators.spikes.own.motion.resting import Rest
@@ -84,7 +85,12 @@ def sought(
 
 
 def seek(
-    signal: Signal, front: Front, position_um: Values, context: Context, stage: str
+    signal: Signal,
+    front: Front,
+    position_um: Values,
+    context: Context,
+    stage: str,
+    device: str = CPU,
 ) -> tuple[Templates | None, Ints]:
     """Templates of the units of a probe, and which unit each belongs to.
 
@@ -97,10 +103,12 @@ def seek(
         Its seed, memory and workers; only the seed changes the result.
     stage : str
         For progress.
+    device : str
+        From `devices.chosen`.
     """
     zones = zones_of(position_um)
     if len(zones) > 1:
-        return _seek_zones(signal, front, position_um, zones, context, stage)
+        return _seek_zones(signal, front, position_um, zones, context, stage, device)
     context.progress.start(stage, None, "rounds")
     try:
         with threads(context.workers) as pool:
@@ -112,6 +120,7 @@ def seek(
                 context.rng(),
                 lambda _: context.progress.advance(stage, 1),
                 pool=pool,
+                device=device,
             )
         if found is None:
             return None, np.empty(0, np.int64)
@@ -165,6 +174,7 @@ def _seek_zones(
     zones: Sequence[Zone],
     context: Context,
     stage: str,
+    device: str,
 ) -> tuple[Templates | None, Ints]:
     none = np.empty(0, np.int64)
     whole = sought(signal, front).z
@@ -188,7 +198,7 @@ def _seek_zones(
     try:
         with ThreadPoolExecutor(at_once) as pool:
             jobs = [
-                (front, zone, shapes, position_um, seconds, (context.seed, number), spare)
+                (front, zone, shapes, position_um, seconds, (context.seed, number), spare, device)
                 for number, zone in enumerate(zones)
             ]
             try:
@@ -226,12 +236,13 @@ def _seek_zone(
     seconds: float,
     seed: tuple[int, int],
     workers: int,
+    device: str,
 ) -> Part | None:
     place = position_um[zone.channels]
     rng = np.random.default_rng(seed)
     with threads(workers) as pool:
         part = sought(signal, front_of(front, zone, position_um), seconds, pool)
-        found = discover(part.z, place, front.rate_hz, rng, shapes=shapes, pool=pool)
+        found = discover(part.z, place, front.rate_hz, rng, shapes=shapes, pool=pool, device=device)
     if found is None or not len(found[0]):
         return None
     templates, spikes = found

@@ -15,6 +15,7 @@ from nissl.annotators.spikes.measuring import Located, Measured, locate, measure
 from nissl.annotators.spikes.own.confidence.usual import Usual
 from nissl.annotators.spikes.own.live.displacing import last_displacement
 from nissl.annotators.spikes.own.live.taught import TaughtShank, TaughtSorter
+from nissl.annotators.spikes.own.matching.devices import CPU, chosen
 from nissl.annotators.spikes.own.method import VERSION
 from nissl.annotators.spikes.own.preprocessing.front import Front
 from nissl.annotators.spikes.own.sorter import (
@@ -65,13 +66,16 @@ def teach(
     ------
     BadMetadataError, BadSamplesError
         A signal that cannot hold spikes, or holds none.
+    BadArgumentError, MissingDependencyError
+        A device that is not there.
     """
     require_sortable(signal)
     stream, signal = signal.name, in_files(signal, context.workdir / "samples")
     plan = make_plan(signal, {**parameters, "reference": "none"}, context.seed)
     require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
     band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
-    every = [_sorted(signal, each, band, context) for each in shanks_of(signal, plan)]
+    device = chosen(str(parameters.get("device", CPU)))
+    every = [_sorted(signal, each, band, context, device) for each in shanks_of(signal, plan)]
     done = [each for each in every if each is not None and each.found.sample.size]
     shanks: list[TaughtShank] = []
     if done:
@@ -100,10 +104,10 @@ def _range_um(front: Front) -> float:
 
 
 def _sorted(
-    signal: Signal, shank: Shank, band: tuple[float, float], context: Context
+    signal: Signal, shank: Shank, band: tuple[float, float], context: Context, device: str
 ) -> _Sorted | None:
     of = "" if shank.alone else f", shank {shank.number}"
-    fitted = fit(signal, shank.columns, band, context, f"finding units{of}")
+    fitted = fit(signal, shank.columns, band, context, f"finding units{of}", device)
     if fitted.templates is None or not len(fitted.templates):
         return None
     placed = matched_spikes(signal, fitted, context, f"matching{of}")

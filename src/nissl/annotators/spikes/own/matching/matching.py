@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from nissl.annotators.spikes.own.matching.devices import CPU, chosen
 from nissl.annotators.spikes.own.matching.pieces import share
 from nissl.annotators.spikes.own.matching.pursuit import Matched
 from nissl.annotators.spikes.own.matching.sparing import pursue_screened
@@ -65,11 +66,14 @@ class Job:
     signal : Signal
     front : Front
     templates : Templates
+    device : str
+        From `devices.chosen`.
     """
 
     signal: Signal
     front: Front
     templates: Templates
+    device: str = CPU
 
     @property
     def size(self) -> int:
@@ -153,6 +157,7 @@ def _by_cluster(job: Job, context: Context, stage: str) -> Iterator[Placed]:
 
 def match_chunks(job: Job, chunk: Chunk) -> Arrays:
     """Spikes of a few chunks that follow one another, as arrays; for workers elsewhere."""
+    chosen(job.device)  # this may be another machine
     share(job.templates)
     screen, segments = job.screen(), job.signal.clock.segments
     number = next(i for i, s in enumerate(segments) if s.start <= chunk.start < s.stop)
@@ -176,7 +181,7 @@ def match_chunk(job: Job, screen: Screen | None, number: int, start: int) -> Pla
     before = min(halo, (start - segment.start) // step)
     first = start - before * step
     z = white(job.signal, job.front, segment, first, min(stop + halo * step, segment.stop))
-    _, spikes = pursue_screened(z, templates, job.front.rate_hz, screen)
+    _, spikes = pursue_screened(z, templates, job.front.rate_hz, screen, job.device)
     late = spikes.at.astype(np.float64) + spikes.shift
     exact = first + late * step
     own = (spikes.at >= before) & (first + spikes.at * step < stop)
@@ -200,7 +205,7 @@ def digest(job: Job) -> str:
         motion = front.rest.motion
         arrays += [motion.time_s, motion.depth_um, motion.displacement_um]
     arrays.append(np.asarray([[s.start, s.stop] for s in job.signal.clock.segments]))
-    out = hashlib.sha256()
+    out = hashlib.sha256(job.device.encode())
     for array in arrays:
         out.update(repr((array.shape, array.dtype.str)).encode())
         out.update(np.ascontiguousarray(array).tobytes())

@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.matching.devices import CPU
 from nissl.annotators.spikes.own.matching.pursuit import Matched, no_spikes, pursue
 from nissl.annotators.spikes.own.matching.subtraction import subtract
 from nissl.annotators.spikes.own.templates.templates import Templates
@@ -28,6 +29,8 @@ B = TypeVar("B")
 
 GAP_S = 0.009
 """Zeros of at least so long lie between pieces."""
+ON_DEVICE = 32_000_000
+"""Scores and samples of pieces that are pursued together on a device: small ones wait for calls."""
 SHARED = ("echoes", "own", "norms", "weights", "channels", "moved", "overlaps", "pairs")
 
 
@@ -41,11 +44,14 @@ class Pieces:
     rate_hz : float
     pool : ThreadPoolExecutor or None
         None: one thread.
+    device : str
+        From `devices.chosen`; where spikes are pursued.
     """
 
     z: Samples
     rate_hz: float
     pool: ThreadPoolExecutor | None = field(default=None)
+    device: str = CPU
 
     @cached_property
     def edges(self) -> list[tuple[int, int]]:
@@ -62,7 +68,7 @@ class Pieces:
     def some(self, every: int) -> tuple[Pieces, Ints]:
         """Each so many-th piece, and which samples these are."""
         rows = np.concatenate([np.arange(a, b) for a, b in self.edges[::every]])
-        return Pieces(self.z[rows], self.rate_hz, self.pool), rows
+        return Pieces(self.z[rows], self.rate_hz, self.pool, self.device), rows
 
     def map(self, function: Callable[[A], B], many: Iterable[A]) -> Iterator[B]:
         """Results in order."""
@@ -76,11 +82,25 @@ class Pieces:
 
         def one(edge: tuple[int, int]) -> Matched:
             first, stop = edge
-            return pursue(self.z[first:stop], templates, self.rate_hz, least).moved(first)
+            own = self.z[first:stop]
+            return pursue(own, templates, self.rate_hz, least, self.device).moved(first)
 
-        parts = list(self.map(one, self.edges))
+        parts = list(self.map(one, self._stretches(len(templates))))
         names = Matched.__dataclass_fields__
         return Matched(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+    def _stretches(self, n_units: int) -> list[tuple[int, int]]:
+        """Pieces as they are pursued: each alone, on a device as many at once as fit there."""
+        if self.device == CPU:
+            return self.edges
+        most = ON_DEVICE // (n_units + 2 * self.z.shape[1])
+        out = self.edges[:1]
+        for first, stop in self.edges[1:]:
+            if stop - out[-1][0] <= most:
+                out[-1] = out[-1][0], stop
+            else:
+                out.append((first, stop))
+        return out
 
     def subtract(
         self, spikes: Matched, templates: Templates, out: Samples | None = None

@@ -17,6 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.matching.devices import CPU
 from nissl.annotators.spikes.own.matching.scoring import scores_of
 from nissl.annotators.spikes.own.templates.projection import N_PHASES
 from nissl.annotators.spikes.own.templates.templates import Templates
@@ -88,7 +89,11 @@ def costs(templates: Templates, rate_hz: float) -> Samples:
 
 
 def pursue(
-    z: Samples, templates: Templates, rate_hz: float, least: float = LEAST_AMPLITUDE
+    z: Samples,
+    templates: Templates,
+    rate_hz: float,
+    least: float = LEAST_AMPLITUDE,
+    device: str = CPU,
 ) -> Matched:
     """Find the spikes of all units in white samples.
 
@@ -100,6 +105,8 @@ def pursue(
         Of the white samples.
     least : float
         Least amplitude of a spike, in templates.
+    device : str
+        From `devices.chosen`; all but "cpu" go through PyTorch (`pursuit_on`).
 
     Returns
     -------
@@ -109,6 +116,10 @@ def pursue(
     windows = templates.windows
     if not len(templates) or len(z) < windows.scored:
         return no_spikes()
+    if device != CPU:  # imported only here, as is PyTorch
+        from nissl.annotators.spikes.own.matching.pursuit_on import pursue_on
+
+        return pursue_on(z, templates, rate_hz, least, device)
     scores = scores_of(z, templates)
     found = pursue_scores(scores, templates, rate_hz, np.zeros(scores.shape, np.uint8), least)
     return found.moved(windows.before)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.matching.devices import CPU
 from nissl.annotators.spikes.own.matching.pursuit import Matched, pursue
 from nissl.annotators.spikes.own.matching.subtraction import subtract
 from nissl.annotators.spikes.own.preprocessing.whitening import neighbours
@@ -31,7 +32,11 @@ WINDOW_S = 0.7e-3, 1.5e-3
 
 
 def pursue_screened(
-    z: Samples, templates: Templates, rate_hz: float, screen: Screen | None
+    z: Samples,
+    templates: Templates,
+    rate_hz: float,
+    screen: Screen | None,
+    device: str = CPU,
 ) -> tuple[Samples, Matched]:
     """Spikes of all units, none in artifacts.
 
@@ -43,6 +48,8 @@ def pursue_screened(
     rate_hz : float
     screen : Screen or None
         None knows no artifacts.
+    device : str
+        From `devices.chosen`; for the pursuit.
 
     Returns
     -------
@@ -50,7 +57,7 @@ def pursue_screened(
         With zeros where artifacts are; the samples themselves where there are none.
     spikes : Matched
     """
-    spikes = pursue(z, templates, rate_hz)
+    spikes = pursue(z, templates, rate_hz, device=device)
     if screen is None:
         return z, spikes
     at, channel = artifacts_of(z, screen, SURE)
@@ -60,7 +67,7 @@ def pursue_screened(
     if not at.size:
         return z, spikes
     quiet = without(z, screen, at, channel)
-    return quiet, pursue(quiet, templates, rate_hz)
+    return quiet, pursue(quiet, templates, rate_hz, device=device)
 
 
 def explained(
