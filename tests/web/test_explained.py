@@ -22,8 +22,8 @@ class Asked:
         (self.desk,) = [desk for desk in self.room.desks if desk.view == "units"]
         self.client = TestClient(create_app(self.room))
 
-    def once(self, item, status=200, reader="Ana"):
-        path = f"/api/desks/{self.desk.key}/units/{item}/explained"
+    def once(self, item, status=200, reader="Ana", what="explained"):
+        path = f"/api/desks/{self.desk.key}/units/{item}/{what}"
         answer = self.client.get(path, params={"reader": reader})
         assert answer.status_code == status, answer.text
         return answer.json()
@@ -35,10 +35,10 @@ class Asked:
             time.sleep(0.1)
         return told
 
-    def decide(self, kind, *items):
+    def decide(self, kind, *items, **payload):
         edit = {
             "uuid": str(uuid4()), "kind": kind, "base": self.desk.key, "items": list(items),
-            "reviewer": "Ana", "when_s": time.time(), "payload": {}, "took_s": 1.0,
+            "reviewer": "Ana", "when_s": time.time(), "payload": payload, "took_s": 1.0,
         }  # fmt: skip
         assert self.client.post("/api/decisions", json={"edits": [edit]}).status_code == 200
 
@@ -83,6 +83,24 @@ def test_a_unit_is_told_as_the_reader_left_it(asked):
     named = [rival["unit"] for rival in asked.once(third)["facts"]["runners_up"]]
     assert second not in named
     assert asked.once(first, reader="Ben")["facts"]["n_spikes"] == before
+
+
+def test_the_cut_of_a_unit_gives_the_two_neurons_back(asked):
+    labels = asked.desk.labels
+    first, second, third = labels.items.tolist()
+    asked.decide("merge", first, second)
+    told = asked.ready(first, what="cut")
+    of = [set(labels.column("id")[labels.rows_of(item)].tolist()) for item in (first, second)]
+    smaller = min(of, key=len)
+    assert len(smaller ^ set(told["rows"])) < 0.03 * len(of[0] | of[1])
+    assert told["probability"] > 0.5
+    body = {"kind": "split", "items": [first], "rows": told["rows"]}
+    path = f"/api/desks/{asked.desk.key}/units/preview"
+    assert len(asked.client.post(path, params={"reader": "Ana"}, json=body).json()["after"]) == 2
+    asked.decide("split", first, rows=[told["rows"]])
+    with asked.room.reading(asked.desk.key, "Ana") as reading:
+        assert len(reading.base.items) == 3
+    assert asked.once(third, what="cut")["state"] == "fitting"  # another unit, on its own
 
 
 def test_units_of_another_sorter_and_a_recording_that_is_gone_are_told(asked, sorting, talk):

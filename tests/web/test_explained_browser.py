@@ -1,6 +1,7 @@
 """Explanations of units in a real browser: opened, followed from unit to unit, refused in words."""
 
 import shutil
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -18,15 +19,26 @@ class Opened:
         client = self.server.client("Ana")
         desks = client.get("/api/project")["desks"]
         client.close()
-        key = next(desk["key"] for desk in desks if desk["view"] == "units")
+        self.key = next(desk["key"] for desk in desks if desk["view"] == "units")
         self.faults = []
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         self.page = context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.add_init_script("localStorage.setItem('nissl-reader', 'Ana')")
-        self.page.goto(f"{self.server.url}#/desk/{key}/item/0")
+        self.page.goto(f"{self.server.url}#/desk/{self.key}/item/0")
         self.page.wait_for_selector(".unit-facts tr")
+
+    def edits(self, reader, n):
+        """All that a reader decided on the units, once it is `n` edits or more."""
+        client, until = self.server.client(reader), time.monotonic() + 30
+        while True:
+            found = [one["edit"] for one in client.get("/api/edits", after=0)["edits"]]
+            mine = [e for e in found if e["reviewer"] == reader and e["base"] == self.key]
+            if len(mine) >= n or time.monotonic() > until:
+                client.close()
+                return mine
+            time.sleep(0.05)
 
     def unit(self):
         return self.page.get_attribute(".units", "data-unit")
@@ -72,6 +84,24 @@ def test_a_unit_is_explained_on_demand_and_the_next_one_follows(opened, sorted_s
     assert page.is_visible(".unit-cloud-time")
     page.keyboard.press("e")
     app.explains(app.unit())
+    assert app.faults == []
+
+
+def test_the_sorters_cut_is_looked_at_and_made_by_one_key(opened, sorted_study, tmp_path):
+    shutil.copytree(sorted_study.parent, tmp_path / "sorting")
+    app = opened(tmp_path / "sorting" / "study")
+    page, edits = app.page, app.edits
+    page.keyboard.press("g")  # unit 0 with its neighbour: two neurons now
+    page.wait_for_function("() => !document.querySelector('.unit-row[aria-label^=\"Unit 1:\"]')")
+    page.keyboard.press("c")
+    page.wait_for_selector(".unit-compare")
+    page.wait_for_selector(".unit-workspace :text('become a new unit')")
+    assert "To the sorter these are two neurons" in page.text_content(".status")
+    page.keyboard.press("k")
+    page.wait_for_selector(".unit-compare", state="hidden")
+    merge, split = (edits("Ana", 2)[k] for k in (0, -1))
+    assert (merge["kind"], split["kind"], split["items"]) == ("merge", "split", [0])
+    assert len(split["payload"]["rows"][0]) > 50
     assert app.faults == []
 
 

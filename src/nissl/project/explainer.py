@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +36,7 @@ from nissl.tasks import ANNOTATORS
 
 if TYPE_CHECKING:  # numba takes a second to load
     from nissl.annotators.spikes.adapter import Shank
+    from nissl.annotators.spikes.own.doubting.cutting import Parted
     from nissl.annotators.spikes.own.sorter import Fitted
 
 REMEMBERED = 40
@@ -81,6 +83,7 @@ class Explainer:
         self.store, self.base, self.signal = store, base, signal()
         self._ready: list[_Ready] = []
         self._told: OrderedDict[Hashable, dict[str, Any]] = OrderedDict()
+        self._cuts: OrderedDict[Hashable, Parted] = OrderedDict()
         self._failure: Exception | None = None
         self._alone = threading.Lock()  # matplotlib draws one picture at a time
 
@@ -97,14 +100,48 @@ class Explainer:
             Of the signal.
         progress : Progress
         """
+        with self._failing():
+            if not self.is_ready(column):
+                self._ready.append(self._fit(column, progress))
+
+    def prepare_cut(
+        self, item: int, column: int, train: Train, state: Hashable, progress: Progress
+    ) -> None:
+        """Find the cut of a unit, parameters as for `explain` and `prepare`."""
+        from nissl.annotators.spikes.own.doubting.cutting import part_unit
+
+        self.prepare(column, progress)
+        fitted, stage = self._of(column).fitted, f"cutting unit {item}"
+        progress.start(stage, self.signal.n_samples / self.signal.rate_hz, "s of recording")
+        with self._failing():
+            self._cuts[item, state] = part_unit(
+                self.signal,
+                fitted,
+                train.samples,
+                int(self.base.provenance.seed or 0),
+                lambda seconds: progress.advance(stage, seconds),
+            )
+        while len(self._cuts) > REMEMBERED:
+            self._cuts.popitem(last=False)
+        progress.finish(stage)
+
+    def cut(self, item: int, state: Hashable) -> Parted | None:
+        """Which spikes of a unit are of a second one; None before `prepare_cut`."""
+        return self._cuts.get((item, state))
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
         try:
-            self._ready.append(self._fit(column, progress))
+            yield
         except Exception as error:
             self._failure = error
             raise
 
+    def _of(self, column: int) -> _Ready:
+        return next(each for each in self._ready if column in each.shank.columns)
+
     def complain(self) -> None:
-        """Raise what `prepare` failed of since it was last asked."""
+        """Raise what was failed of in the background since it was last asked."""
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
@@ -146,7 +183,7 @@ class Explainer:
         """
         known = self._told.get((item, state))
         if known is None:
-            ready = next(each for each in self._ready if column in each.shank.columns)
+            ready = self._of(column)
             names = {unit: images.get(name, name) for unit, name in ready.names.items()}
             with self._alone:
                 known = self._told[item, state] = self._made(item, train, ready, names)

@@ -70,6 +70,14 @@ export interface Fitting {
   done: number | null;
 }
 
+/** Row ids of the spikes that the sorter would split off. */
+export interface SorterCut {
+  state: "ready";
+  rows: number[];
+  /** Of two neurons. */
+  probability: number;
+}
+
 /** What belongs to a unit whoever it is compared with. */
 export interface UnitData {
   item: number;
@@ -142,6 +150,14 @@ export class UnitStore {
   /** Not kept here: the server remembers what it has explained. */
   explained(item: number): Promise<Explained | Fitting> {
     return this.context.api.json(this.path(`${item}/explained`));
+  }
+
+  sorterCut(item: number): Promise<SorterCut | Fitting> {
+    return this.context.api.json(this.path(`${item}/cut`));
+  }
+
+  previewRows(item: number, rows: number[]): Promise<Preview> {
+    return this.context.api.post(this.path("preview"), { kind: "split", items: [item], rows });
   }
 
   merges(): Promise<Likeness[]> {

@@ -38,7 +38,7 @@ export class UnitsView implements View {
   private readonly explained = new ExplainedPanel(() => this.toggleExplained());
   private readonly workspace = new WorkspacePanel({
     apply: () => this.apply(), close: () => this.close(), open: (one) => void this.openProposal(one),
-    ask: () => void this.askMerges(),
+    ask: () => void this.askMerges(), cut: () => void this.sorterCut(),
   });
 
   private item: number | null = null;
@@ -98,6 +98,9 @@ export class UnitsView implements View {
     this.wanted = entry.beside ?? this.wanted;
     this.item = entry.item;
     await this.load();
+    if (entry.policy === "split") {
+      this.context.announce(`${this.context.keys.keyOf("sorter-cut") ?? "/sorter-cut"} shows where the sorter would cut unit ${entry.item}.`);
+    }
   }
 
   prefetch(entry: QueueEntry): void {
@@ -126,6 +129,7 @@ export class UnitsView implements View {
       } },
       { name: "merge", help: "Merge with the marked neighbours, or the one compared; `/merge 3 7`", key: "g", run: (rest) => this.merge(rest) },
       { name: "split", help: `Split by the lasso; ${CUT_HELP}`, key: "k", run: (rest) => this.split(rest) },
+      { name: "sorter-cut", help: "Split where the sorter sees two heaps of spikes", key: "c", run: () => this.sorterCut() },
       { name: "explain", help: "Why the sorter gave the unit these spikes", key: "e", run: () => this.toggleExplained() },
       { name: "workspace", help: "Merge workspace: before, after, likely merges", key: "m", run: () => (this.open ? this.close() : this.openWorkspace()) },
       { name: "ask-merges", help: "Put all likely merges and splits into the queue", run: () => this.askMerges() },
@@ -307,12 +311,37 @@ export class UnitsView implements View {
     await this.showPlan("Placing every spike of the unit …", async () => ({
       kind: "split" as const, items: [item], preview: await this.store.previewSplit(item, cut, beside),
     }));
+    this.showSplit("the lasso");
+  }
+
+  /** The split that the sorter itself sees, which is computed on demand. */
+  private async sorterCut(): Promise<void> {
+    const item = this.item;
+    if (item === null) return;
+    this.cut = null;
+    let told = "";
+    await this.showPlan("The sorter is asked where it would cut …", async () => {
+      const turn = this.planned;
+      let found = await this.store.sorterCut(item);
+      while (found.state === "fitting" && turn === this.planned) {
+        this.workspace.wait(fitting(found.stage, found.done));
+        await after(FITTING_MS);
+        if (turn === this.planned) found = await this.store.sorterCut(item);
+      }
+      if (found.state === "ready") told = `To the sorter these are two neurons with a probability of ${Math.round(100 * found.probability)} %. `;
+      const preview = found.state === "ready" ? await this.store.previewRows(item, found.rows)
+        : { before: [], after: [], rows: null }; // something else was asked for meanwhile
+      return { kind: "split" as const, items: [item], preview };
+    });
+    this.showSplit("the cut", told);
+  }
+
+  private showSplit(what: string, before = ""): void {
     const n = this.plan?.preview.rows?.length;
-    if (n !== undefined && this.plan?.kind === "split") {
-      this.showPart(this.plan.preview.rows);
-      const key = this.context.keys.keyOf("split") ?? "k";
-      this.context.announce(`${key} makes a new unit of ${n.toLocaleString("en")} spikes; Escape drops the lasso.`);
-    }
+    if (n === undefined || this.plan?.kind !== "split") return;
+    this.showPart(this.plan.preview.rows);
+    const key = this.context.keys.keyOf("split") ?? "k";
+    this.context.announce(`${before}${key} makes a new unit of ${n.toLocaleString("en")} spikes; Escape drops ${what}.`);
   }
 
   private async planMerge(): Promise<void> {
@@ -337,7 +366,8 @@ export class UnitsView implements View {
       if (turn !== this.planned) return;
       this.plan = plan;
     } catch (error) {
-      if (turn !== this.planned || !(error instanceof ApiError)) throw error;
+      if (turn !== this.planned) return;
+      if (!(error instanceof ApiError)) throw error;
       this.plan = null;
       this.context.announce(error.message);
     }
