@@ -31,10 +31,10 @@ def study(nissl, tmp_path):
     return tmp_path / "study"
 
 
-def started(study: Path) -> subprocess.Popen:
+def started(study: Path, method: str = METHOD, sign: str = "shank-*") -> subprocess.Popen:
     """`nissl annotate` in a process group of its own, as a terminal gives it, while it sorts."""
     run = subprocess.Popen(
-        [sys.executable, "-m", "nissl", "annotate", str(study), "--task", METHOD, "--json"],
+        [sys.executable, "-m", "nissl", "annotate", str(study), "--task", method, "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -42,7 +42,7 @@ def started(study: Path) -> subprocess.Popen:
         start_new_session=True,
     )
     until = time.monotonic() + 60
-    while not list((study / "work").glob("*/shank-*")):  # the sorter's own process begins
+    while not list((study / "work").glob(f"*/{sign}")):  # a sorter's own process begins
         assert run.poll() is None, run.communicate()
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -63,16 +63,17 @@ def leftover(study: Path) -> list[str]:
     return found
 
 
-def finishes(nissl, study):
+def finishes(nissl, study, method=METHOD):
     shown = json.loads(nissl("show", study, "--json").out)
     assert [row["task"] for row in shown] == [None]
     assert nissl("verify", study).code == 0
-    again = nissl("annotate", study, "--task", METHOD, "--json")
+    again = nissl("annotate", study, "--task", method, "--json")
     assert again.code == 0, again.err
     (row,) = json.loads(again.out)
     assert row["items"] >= 1
     assert row["from_before"] is False
     assert not any((study / "work").iterdir())
+    return again.err
 
 
 def test_ctrl_c_ends_in_two_lines_and_the_same_command_finishes(nissl, study):
@@ -92,6 +93,18 @@ def test_ctrl_c_ends_in_two_lines_and_the_same_command_finishes(nissl, study):
     assert "Traceback" not in err
     assert leftover(study) == []
     finishes(nissl, study)
+
+
+def test_our_sorter_goes_on_after_its_units_were_found(nissl, study):
+    run = started(study, "spikes/nissl", "units-*.npz")
+    os.killpg(run.pid, signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130, err
+    assert "Traceback" not in err
+    assert "finding units" in err
+    again = finishes(nissl, study, "spikes/nissl")
+    assert "matching" in again
+    assert "finding units" not in again
 
 
 def test_a_killed_run_is_finished_by_the_same_command(nissl, study):

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nissl.errors import BadEditError
@@ -53,22 +53,46 @@ def expected(labels, edits, name):
     }
 
 
+@st.composite
+def histories(draw):
+    """A set, its edits, whose reading it is, and at which edits it is tried and forgotten."""
+    labels = draw(label_sets(draw(st.sampled_from([tuple(Kind), (Kind.POINTS,)]))))
+    edits = draw(journals(labels, reviewers=("ana", "ben"), max_edits=14))
+    name = draw(st.sampled_from(sorted({e.reviewer for e in edits}) or ["ana"]))
+    turns = [(draw(st.booleans()), draw(st.booleans())) for _ in edits]
+    return labels, edits, name, turns
+
+
+def of_tracks(*told):
+    """A history of three tracks, with these edits."""
+    provenance = Provenance("tracks", "f" * 64, Author("model", "m", "1"))
+    columns = {"frame": np.arange(6), "x": np.zeros(6), "y": np.zeros(6), "item": [1, 4, 7] * 2}
+    labels = LabelSet.build(
+        Kind.POINTS, {**columns, "visible": np.ones(6, bool)}, ("cell",), provenance
+    )
+    edits = [make(labels, kind, *items, **payload) for kind, *items, payload in told]
+    return labels, edits, "ana", [(True, False)] * len(edits)
+
+
+def make(labels, kind, *items, group=None, **payload):
+    return Edit(uuid4(), EditKind(kind), labels.digest, items, "ana", 1.0, payload, group=group)
+
+
 @quick
-@given(st.data(), st.sampled_from([tuple(Kind), (Kind.POINTS,)]))
-def test_live_is_replay_after_every_step(data, kinds):
-    labels = data.draw(label_sets(kinds))
-    edits = data.draw(journals(labels, reviewers=("ana", "ben"), max_edits=14))
-    names = sorted({e.reviewer for e in edits}) or ["ana"]
-    name = data.draw(st.sampled_from(names))
+@given(histories())
+@example(of_tracks(("merge", 1, 4, {}), ("reject", 1, {})))
+@example(of_tracks(("split", 1, {"rows": [[0], [3]]}), ("reject", 8, {}), ("remove", 9, {})))
+def test_live_is_replay_after_every_step(history):
+    labels, edits, name, turns = history
     live = Live(labels, name)
-    for index, edit in enumerate(edits):
-        if edit.reviewer == name and data.draw(st.booleans()):
+    for index, (edit, (tried, forgotten)) in enumerate(zip(edits, turns, strict=True)):
+        if edit.reviewer == name and tried:
             try:
                 live.attempt([edit])
             except BadEditError:
                 pass
             else:
-                if data.draw(st.booleans()):
+                if forgotten:
                     live.forget()
         live.extend([edit])
         assert summary(live) == summary(Live(labels, name, edits[: index + 1]))
@@ -85,10 +109,6 @@ def spikes():
     provenance = Provenance("spikes", "f" * 64, Author("model", "m", "1"))
     columns = {"sample": np.arange(12), "item": [1, 4, 7] * 4}
     return LabelSet.build(Kind.EVENTS, columns, ("unit", "mua"), provenance)
-
-
-def make(labels, kind, *items, group=None, **payload):
-    return Edit(uuid4(), EditKind(kind), labels.digest, items, "ana", 1.0, payload, group=group)
 
 
 def test_undo_and_redo_of_decisions_do_not_replay_everything(spikes, monkeypatch):

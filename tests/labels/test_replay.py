@@ -122,6 +122,40 @@ def test_rejected_items_are_gone(spikes, kind):
     assert "was removed by ana" in question.reason
 
 
+def test_what_was_merged_goes_with_the_unit_that_is_rejected(spikes):
+    pen = Pen(spikes)
+    pen("merge", 1, 4)
+    pen("reject", 1)
+    reviewed = replay(spikes, pen.edits)
+    assert grouping(reviewed.labels) == {7: [2, 5, 8]}
+    assert reviewed.state == {1: "removed", 4: "removed", 7: "untouched"}
+    assert reviewed.old_to_new == {1: None, 4: None, 7: (7,)}
+    assert reviewed.reviewer == {1: ("ana",), 4: ("ana",)}
+    ben = Pen(spikes, "ben")
+    ben("accept", 4)  # says of unit 4 what does not go with ana's
+    kept = replay(spikes, pen.edits + ben.edits, resolve=by_reviewer("ben"))
+    assert kept.labels.items.tolist() == [1, 4, 7]
+
+
+def test_a_unit_of_which_all_parts_are_rejected_is_gone(spikes):
+    pen = Pen(spikes)
+    pen("split", 1, rows=[[0, 3], [6]])
+    pen("reject", 8)
+    assert grouping(replay(spikes, pen.edits).labels) == {4: [1, 4, 7], 7: [2, 5, 8], 9: [6]}
+    pen("reject", 9)
+    reviewed = replay(spikes, pen.edits)
+    assert grouping(reviewed.labels) == {4: [1, 4, 7], 7: [2, 5, 8]}
+    assert reviewed.old_to_new[1] is None
+
+
+def test_regions_that_were_merged_and_then_rejected_are_gone():
+    regions = build(Kind.REGIONS, pixels=[[1, 2], [2, 3], [9]])
+    pen = Pen(regions)
+    pen("merge", 0, 1)
+    pen("reject", 0)
+    assert replay(regions, pen.edits).labels.items.tolist() == [2]
+
+
 def test_merge_takes_the_lowest_id(spikes):
     pen = Pen(spikes)
     pen("note", 7, text="looks like 4")

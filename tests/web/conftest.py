@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -18,6 +19,7 @@ from nissl.web.sessions import Keys
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
+LEVELS_UV = 130 * np.asarray([[1.0, 0.6, 0.2, 0.0], [0.0, 0.2, 0.6, 1.0], [0.7, 1.0, 0.3, 0.0]])
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -104,3 +106,24 @@ def talk(room, bench, study, tmp_path):
     address = "http://127.0.0.1:8477"
     with TestClient(guard, address, headers=headers, raise_server_exceptions=False) as client:
         yield Talk(client, bench, study)
+
+
+@pytest.fixture(scope="session")
+def sorted_study(tmp_path_factory):
+    """A project with eight seconds of three units on four channels, sorted by `spikes/nissl`."""
+    pytest.importorskip("spikeinterface", reason='needs pip install "nissl[ephys]"')
+    folder = tmp_path_factory.mktemp("sorted")
+    rng, n = np.random.default_rng(7), 8 * 30_000
+    x = rng.normal(0, 10, (n, 4))
+    t = np.arange(-30, 60) / 30.0
+    shape = -np.exp(-0.5 * (t / 0.15) ** 2) + 0.4 * np.exp(-0.5 * ((t - 0.6) / 0.3) ** 2)
+    at = np.arange(400, n - 400, 350)
+    at = at + rng.integers(0, 150, at.size)
+    for a, u in zip(at, rng.integers(0, 6, at.size), strict=True):
+        if u < 3:
+            x[a - 30 : a + 60] += shape[:, None] * LEVELS_UV[u]
+    place = np.stack([np.zeros(4), 25.0 * np.arange(4)], axis=1)
+    np.savez(folder / "rec.npz", data=x.astype("f4"), rate_hz=30_000, position_um=place)
+    with open_project(folder / "study") as project:
+        project.annotate(project.add(folder / "rec.npz"), "spikes/nissl", seed=3)
+    return folder / "study"

@@ -22,6 +22,8 @@ from nissl.store import Store
 from nissl.tasks import ANNOTATORS, Finding
 
 if TYPE_CHECKING:  # numba takes a second to load
+    from nissl.annotators.spikes.adapter import Shank
+    from nissl.annotators.spikes.own.keeping import Kept
     from nissl.annotators.spikes.own.sorter import Fitted
 
 Ints = npt.NDArray[np.int64]
@@ -78,8 +80,33 @@ class Asked:
     labels: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Train:
+    """Spikes of a unit, as the labels have them.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,), int64
+        Increasing.
+    confidence : ndarray, shape (n,), float64, or None
+        None where no spike has one.
+    """
+
+    samples: Ints
+    confidence: npt.NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, samples: npt.ArrayLike, confidence: npt.ArrayLike) -> Train:
+        """In order of time."""
+        at, sure = np.asarray(samples, np.int64), np.asarray(confidence, np.float64)
+        order = np.argsort(at, kind="stable")
+        return cls(at[order], sure[order] if np.isfinite(sure).any() else None)
+
+
 @dataclass
-class _Told:
+class Told:
+    """What has been told so far, while units are explained one after another."""
+
     units: list[dict[str, Any]] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -100,7 +127,7 @@ def explain(
     made = base.provenance
     signal = source.recording[str(made.stream)]
     out = asked.out or Path(store.path) / "reports" / f"{source.name}.explained"
-    told = _Told(findings=[*_versions(base), *_devices(store, base)])
+    told = Told(findings=[*versions(base), *_devices(store, base)])
     with TemporaryDirectory(prefix="nissl-explain-") as scratch:
         context = (resources or Resources()).context(Path(scratch), int(made.seed or 0))
         found = shanks(signal, made.parameters, context)
@@ -109,11 +136,11 @@ def explain(
             own = [item for item in chosen if main[item] in shank.columns]
             if not own:
                 continue
-            fitted = refit(signal, shank, made.parameters, context)
+            fitted = refit(signal, shank, made.parameters, context, kept(store, base, shank))
             others = [item for item, column in main.items() if column in shank.columns]
-            names = _names(signal, fitted, labels, others)
+            names = names_of(signal, fitted, labels, others)
             for item in own:
-                _explain_one(told, signal, fitted, labels, item, names, asked, out)
+                explain_one(told, signal, fitted, train_of(labels, item), item, names, asked, out)
         for item in chosen:
             shank_of(found, main[item])
     return Explanations(
@@ -159,7 +186,21 @@ def _short(items: Sequence[int]) -> str:
     return f"{some}, ... ({len(items)} in all)" if len(items) > 20 else some or "none"
 
 
-def _versions(base: LabelSet) -> list[Finding]:
+def kept(store: Store, base: LabelSet, shank: Shank) -> Kept | None:
+    """Where the sorter that was fitted again to a sorting is kept; None where nothing is written.
+
+    The folder may be removed at any time.
+    """
+    from nissl.annotators.spikes.own.keeping import Kept
+    from nissl.annotators.spikes.own.method import VERSION
+
+    if not store.writable:
+        return None
+    of = {"labels": base.digest, "columns": list(map(int, shank.columns)), "version": VERSION}
+    return Kept(store.workdir(f"explained-{base.digest[:32]}"), of)
+
+
+def versions(base: LabelSet) -> list[Finding]:
     """A warning where another version of the sorter made the labels than fits now."""
     made, now = base.provenance.author.version, ANNOTATORS.get(METHOD).version
     if made == now:
@@ -186,18 +227,24 @@ def _devices(store: Store, base: LabelSet) -> list[Finding]:
     return [Finding("device", "warning", sentence)]
 
 
+def channel_of(columns: npt.ArrayLike) -> int:
+    """Channel that most spikes stand on, from that of each; -1 where it is not known."""
+    own = np.asarray(columns, np.int64)
+    return int(np.bincount(own[own >= 0], minlength=1).argmax())
+
+
 def _channel(labels: LabelSet, item: int) -> int:
     """Channel that most spikes of a unit stand on."""
-    own = labels.column("channel")[labels.column("item") == item]
-    return int(np.bincount(own[own >= 0].astype(np.int64), minlength=1).argmax())
+    return channel_of(labels.column("channel")[labels.rows_of(item)])
 
 
-def _samples(labels: LabelSet, item: int) -> Ints:
-    samples = labels.column("sample")[labels.column("item") == item]
-    return np.asarray(np.sort(samples), np.int64)
+def train_of(labels: LabelSet, item: int) -> Train:
+    """Spikes of a unit."""
+    rows = labels.rows_of(item)
+    return Train.of(labels.column("sample")[rows], labels.column("confidence")[rows])
 
 
-def _names(
+def names_of(
     signal: Signal, fitted: Fitted, labels: LabelSet, items: Sequence[int]
 ) -> dict[int, int]:
     """Item of the labels by unit of the fitted sorter, from a few spikes of each."""
@@ -210,7 +257,7 @@ def _names(
         return {}
     screen = screen_of(signal, fitted.front)
     for item in items:
-        every = _samples(labels, item)
+        every = train_of(labels, item).samples
         rows = np.linspace(0, every.size - 1, min(FEW_SPIKES, every.size)).round().astype(int)
         few = every[np.unique(rows)]
         around = [surroundings(signal, fitted, int(s), screen) for s in few]
@@ -220,11 +267,11 @@ def _names(
     return {unit: item for unit, (_, item) in best.items()}
 
 
-def _explain_one(
-    told: _Told,
+def explain_one(
+    told: Told,
     signal: Signal,
     fitted: Fitted,
-    labels: LabelSet,
+    train: Train,
     item: int,
     names: Mapping[int, int],
     asked: Asked,
@@ -234,8 +281,8 @@ def _explain_one(
     from nissl.annotators.spikes.own.explaining.units import explain_at, explain_unit
     from nissl.report import explanations as words
 
-    samples, channels = _samples(labels, item), dict(enumerate(signal.channels.ids))
-    unit = explain_unit(signal, fitted, samples, _confidence(labels, item), asked.most)
+    samples, channels = train.samples, dict(enumerate(signal.channels.ids))
+    unit = explain_unit(signal, fitted, samples, train.confidence, asked.most)
     if unit is None or not unit.spikes:
         sentence = f"Unit {item}: the sorter, fitted again, has no unit that fires with it."
         told.findings.append(Finding("lost", "warning", sentence, item=item))
@@ -259,11 +306,3 @@ def _explain_one(
             told.files.append(words.write_picture([spike], channels, item, names, path))
     told.files.append(words.write_json(facts, out / f"unit-{item}.json"))
     told.units.append(facts)
-
-
-def _confidence(labels: LabelSet, item: int) -> npt.NDArray[np.float64] | None:
-    """Confidence of each spike, in order of samples; None where no spike has one."""
-    own = labels.column("item") == item
-    order = np.argsort(labels.column("sample")[own], kind="stable")
-    sure = np.asarray(labels.column("confidence")[own], np.float64)[order]
-    return sure if np.isfinite(sure).any() else None

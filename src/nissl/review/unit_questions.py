@@ -86,7 +86,8 @@ def split_questions(
         reason = (
             f"Unit {item} may hold two neurons. To the sorter its spikes, freed of all others, "
             "make two heaps rather than one. In simulations where one unit in ten is a mixture "
-            f"such a unit is one with a probability of {p[row]:.0%}. Split it, or say what it is."
+            f"such a unit is one with a probability of {p[row]:.0%}. Look at the sorter's own "
+            "cut and split it, or say what it is."
         )
         name = uuid5(NAMESPACE_OID, f"split {key} {item}")
         body = {"reason": reason}

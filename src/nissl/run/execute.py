@@ -246,8 +246,12 @@ def _unreadable(files: ChunkFiles, chunk: Chunk) -> CorruptProjectError:
     )
 
 
+GOES_ON = "Run the same command again; it goes on at the first unfinished chunk."
+STARTS_AGAIN = "The same command starts this stage again; stages that had finished are kept."
+
+
 @contextlib.contextmanager
-def resumable(stage: str) -> Iterator[None]:
+def resumable(stage: str, remedy: str = GOES_ON) -> Iterator[None]:
     """Turn Ctrl-C into `InterruptedRunError`; for the code around `run_chunks` as well."""
     try:
         yield
@@ -255,5 +259,5 @@ def resumable(stage: str) -> Iterator[None]:
         raise InterruptedRunError(
             f"stage {stage!r} to finish",
             "an interrupt",
-            "Run the same command again; it goes on at the first unfinished chunk.",
+            remedy,
         ) from error

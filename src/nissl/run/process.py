@@ -16,6 +16,7 @@ from typing import IO
 
 from nissl.errors import InterruptedRunError, MethodFailedError
 from nissl.run.context import Context
+from nissl.run.execute import STARTS_AGAIN
 from nissl.run.limits import child_environment
 from nissl.run.memory import measure_peak
 
@@ -73,7 +74,7 @@ def run_process(
             raise InterruptedRunError(
                 f"{stage} to finish",
                 "an interruption (Ctrl-C)",
-                "The same command starts this stage again; stages that had finished are kept.",
+                STARTS_AGAIN,
             ) from None
         finally:
             _end(process)

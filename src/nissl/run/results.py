@@ -102,14 +102,46 @@ class ChunkFiles:
 
     def load(self, chunk: Chunk) -> Arrays | None:
         """Arrays of a finished chunk; None, and the file removed, when it is damaged."""
-        path = self.path(chunk)
-        try:
-            return read_arrays(path)
-        except MemoryError:
-            raise
-        except Exception:  # a flipped byte can make zipfile raise nearly anything
-            path.unlink(missing_ok=True)
-            return None
+        return _sound(self.path(chunk))
+
+    def made(self, chunk: Chunk, make: Callable[[], Arrays]) -> Arrays:
+        """Arrays of a chunk, which `make` computes where it is not finished yet."""
+        return _read_or_made(self.path(chunk), make)
+
+
+def kept_arrays(workdir: Path, key: str, make: Callable[[], Arrays]) -> Arrays:
+    """Arrays of a stage that is not cut into chunks: made once, then read from its file.
+
+    Parameters
+    ----------
+    workdir : Path
+        The job's scratch folder.
+    key : str
+        Name of the file in it (see `stage_key`).
+    make : callable
+        Computes the arrays; nothing is written where it fails.
+    """
+    with _disk_errors(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+    return _read_or_made(workdir / f"{key}.npz", make)
+
+
+def _read_or_made(path: Path, make: Callable[[], Arrays]) -> Arrays:
+    found = _sound(path)
+    if found is None:
+        write_arrays(path, make())
+        found = read_arrays(path)  # the same memory layout, whichever run made them
+    return found
+
+
+def _sound(path: Path) -> Arrays | None:
+    try:
+        return read_arrays(path)
+    except MemoryError:
+        raise
+    except Exception:  # a flipped byte can make zipfile raise nearly anything
+        path.unlink(missing_ok=True)
+        return None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

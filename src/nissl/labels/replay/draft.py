@@ -162,11 +162,20 @@ class Draft:
         """Items that the rows of an item of the base belong to now."""
         if item not in self.rows:
             return (item,)
+        rows = self._now(item)
+        found = np.unique(self.item[rows][self.alive[rows]])
+        return tuple(found.tolist()) or None
+
+    def homes(self, item: int) -> tuple[int, ...]:
+        """As `images`, with the items that its rows belonged to when they were removed."""
+        return tuple(np.unique(self.item[self._now(item)]).tolist())
+
+    def _now(self, item: int) -> Rows:
+        """The rows that have the pixels of an item of the base now, removed ones too."""
         rows = self.labels.rows_of(item)
         if self.fused:
             rows = np.asarray([self._standing(row) for row in rows.tolist()], np.intp)
-        found = np.unique(self.item[rows][self.alive[rows]])
-        return tuple(found.tolist()) or None
+        return rows
 
     def _standing(self, row: int) -> int:
         """The row that has a row's pixels now."""

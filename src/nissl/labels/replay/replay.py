@@ -188,6 +188,8 @@ def _note_outcome(group: Group, chosen: str, draft: Draft, settled: _Settled) ->
             settled.facts[item] = (draft.facts[item], agree)
     for item in group.base:
         settled.images[item] = draft.images(item)
+        if settled.images[item] is None:  # or merged away, or split, and removed as what it became
+            settled.facts.setdefault(item, (Facts(decision="removed"), agree))
 
 
 def _without_repeated_probabilities(table: pa.Table) -> pa.Table:

@@ -120,8 +120,8 @@ def groups(drafts: Mapping[str, Draft], adjudicators: Mapping[str, set[int]]) ->
         for item in {*draft.facts, *base}:
             sets.add(item)
         for item in base:
-            for image in draft.images(item) or ():
-                sets.join(item, image)
+            for home in draft.homes(item):
+                sets.join(item, home)
     _join_equal_additions(drafts, sets)
     found = []
     for items in sets.members():

@@ -54,6 +54,30 @@ export interface Cut {
   above?: boolean;
 }
 
+/** What `nissl explain` says of a unit, or what the server is at until it can. */
+export interface Explained {
+  state: "ready";
+  item: number;
+  sentences: string[];
+  warnings: string[];
+  /** Addresses of pictures (`data:`). */
+  pictures: string[];
+}
+
+export interface Fitting {
+  state: "fitting";
+  stage: string;
+  done: number | null;
+}
+
+/** Row ids of the spikes that the sorter would split off. */
+export interface SorterCut {
+  state: "ready";
+  rows: number[];
+  /** Of two neurons. */
+  probability: number;
+}
+
 /** What belongs to a unit whoever it is compared with. */
 export interface UnitData {
   item: number;
@@ -121,6 +145,19 @@ export class UnitStore {
   snippet(item: number, spike: number): Promise<NdArray> {
     return this.once(`snippet ${item} ${spike}`, () =>
       this.context.api.array(this.path(`${item}/snippet`), { spike, window_ms: 30 }));
+  }
+
+  /** Not kept here: the server remembers what it has explained. */
+  explained(item: number): Promise<Explained | Fitting> {
+    return this.context.api.json(this.path(`${item}/explained`));
+  }
+
+  sorterCut(item: number): Promise<SorterCut | Fitting> {
+    return this.context.api.json(this.path(`${item}/cut`));
+  }
+
+  previewRows(item: number, rows: number[]): Promise<Preview> {
+    return this.context.api.post(this.path("preview"), { kind: "split", items: [item], rows });
   }
 
   merges(): Promise<Likeness[]> {

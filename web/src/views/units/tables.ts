@@ -1,6 +1,6 @@
 // The lists beside the plots: neighbours of the unit, and its metrics.
 import type { Likeness, UnitCard } from "./data.ts";
-import { element, panel, shown } from "./dom.ts";
+import { button, element, panel, shown } from "./dom.ts";
 
 export const NAMES: Record<string, string> = {
   n_spikes: "spikes", channel: "best channel", x_um: "x", y_um: "y", shank: "shank", firing_rate_hz: "firing rate",
@@ -59,8 +59,9 @@ export class MetricsPanel {
   readonly root: HTMLElement;
   private readonly body: HTMLElement;
 
-  constructor() {
-    const { root, body } = panel("metrics", "Metrics");
+  constructor(explain: () => void) {
+    const { root, head, body } = panel("metrics", "Metrics");
+    head.append(button("Explain", "Why the sorter gave the unit these spikes", explain, "e"));
     this.root = root;
     this.body = body;
   }

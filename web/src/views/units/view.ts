@@ -7,6 +7,7 @@ import { CUT_HELP, readCut } from "./commands.ts";
 import type { Cut, Likeness, PairData, UnitData } from "./data.ts";
 import { UnitStore } from "./data.ts";
 import { element } from "./dom.ts";
+import { ExplainedPanel, fitting } from "./explained.ts";
 import { CorrelogramsPanel, RatePanel } from "./plots.ts";
 import { SnippetPanel } from "./snippet.ts";
 import { MetricsPanel, NeighboursPanel } from "./tables.ts";
@@ -16,7 +17,9 @@ import { WorkspacePanel } from "./workspace.ts";
 import "./units.css";
 
 const POLL_MS = 3000;
+const FITTING_MS = 700;
 
+const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const nextFrame = () => new Promise<void>((resolve) => requestAnimationFrame(() => resolve()));
 
 export class UnitsView implements View {
@@ -31,10 +34,11 @@ export class UnitsView implements View {
   private readonly snippet = new SnippetPanel((by) => void this.step(by));
   private readonly correlograms = new CorrelogramsPanel();
   private readonly rate = new RatePanel();
-  private readonly metrics = new MetricsPanel();
+  private readonly metrics = new MetricsPanel(() => this.toggleExplained());
+  private readonly explained = new ExplainedPanel(() => this.toggleExplained());
   private readonly workspace = new WorkspacePanel({
     apply: () => this.apply(), close: () => this.close(), open: (one) => void this.openProposal(one),
-    ask: () => void this.askMerges(),
+    ask: () => void this.askMerges(), cut: () => void this.sorterCut(),
   });
 
   private item: number | null = null;
@@ -45,6 +49,8 @@ export class UnitsView implements View {
   private open = false;
   private plan: Plan | null = null;
   private merges: Likeness[] | null = null;
+  private explaining = false;
+  private told = 0;
   private asked = 0;
   private planned = 0;
   private cut: Cut | null = null;
@@ -60,7 +66,7 @@ export class UnitsView implements View {
     this.root.append(
       this.message,
       column("left", this.waveforms.root, this.neighbours.root),
-      column("middle", this.amplitudes.root, this.features.root, this.snippet.root),
+      column("middle", this.amplitudes.root, this.features.root, this.explained.root, this.snippet.root),
       column("right", this.correlograms.root, this.rate.root, this.metrics.root, this.workspace.root),
     );
     root.append(this.root);
@@ -92,6 +98,9 @@ export class UnitsView implements View {
     this.wanted = entry.beside ?? this.wanted;
     this.item = entry.item;
     await this.load();
+    if (entry.policy === "split") {
+      this.context.announce(`${this.context.keys.keyOf("sorter-cut") ?? "/sorter-cut"} shows where the sorter would cut unit ${entry.item}.`);
+    }
   }
 
   prefetch(entry: QueueEntry): void {
@@ -104,6 +113,7 @@ export class UnitsView implements View {
 
   unmount(): void {
     clearTimeout(this.timer);
+    this.told++;
     for (const stop of this.stops) stop();
     for (const part of this.parts()) part.destroy();
     this.root.remove();
@@ -119,9 +129,11 @@ export class UnitsView implements View {
       } },
       { name: "merge", help: "Merge with the marked neighbours, or the one compared; `/merge 3 7`", key: "g", run: (rest) => this.merge(rest) },
       { name: "split", help: `Split by the lasso; ${CUT_HELP}`, key: "k", run: (rest) => this.split(rest) },
+      { name: "sorter-cut", help: "Split where the sorter sees two heaps of spikes", key: "c", run: () => this.sorterCut() },
+      { name: "explain", help: "Why the sorter gave the unit these spikes", key: "e", run: () => this.toggleExplained() },
       { name: "workspace", help: "Merge workspace: before, after, likely merges", key: "m", run: () => (this.open ? this.close() : this.openWorkspace()) },
       { name: "ask-merges", help: "Put all likely merges and splits into the queue", run: () => this.askMerges() },
-      { name: "leave", help: "Close the workspace, drop the lasso", key: "Escape", run: () => this.close() },
+      { name: "leave", help: "Close the workspace and the explanation, drop the lasso", key: "Escape", run: () => this.leave() },
       { name: "spike-before", help: "Recording: the spike before", key: "[", run: () => this.step(-1) },
       { name: "spike-after", help: "Recording: the spike after", key: "]", run: () => this.step(1) },
     ];
@@ -155,6 +167,7 @@ export class UnitsView implements View {
       [this.unit, this.pair] = [unit, pair];
       this.paint();
       void this.paintSnippet().catch(() => undefined); // a lost connection is told by load()
+      if (this.explaining) void this.explain();
       this.poll(unit);
     } catch (error) {
       if (turn !== this.asked) return;
@@ -298,12 +311,37 @@ export class UnitsView implements View {
     await this.showPlan("Placing every spike of the unit …", async () => ({
       kind: "split" as const, items: [item], preview: await this.store.previewSplit(item, cut, beside),
     }));
+    this.showSplit("the lasso");
+  }
+
+  /** The split that the sorter itself sees, which is computed on demand. */
+  private async sorterCut(): Promise<void> {
+    const item = this.item;
+    if (item === null) return;
+    this.cut = null;
+    let told = "";
+    await this.showPlan("The sorter is asked where it would cut …", async () => {
+      const turn = this.planned;
+      let found = await this.store.sorterCut(item);
+      while (found.state === "fitting" && turn === this.planned) {
+        this.workspace.wait(fitting(found.stage, found.done));
+        await after(FITTING_MS);
+        if (turn === this.planned) found = await this.store.sorterCut(item);
+      }
+      if (found.state === "ready") told = `To the sorter these are two neurons with a probability of ${Math.round(100 * found.probability)} %. `;
+      const preview = found.state === "ready" ? await this.store.previewRows(item, found.rows)
+        : { before: [], after: [], rows: null }; // something else was asked for meanwhile
+      return { kind: "split" as const, items: [item], preview };
+    });
+    this.showSplit("the cut", told);
+  }
+
+  private showSplit(what: string, before = ""): void {
     const n = this.plan?.preview.rows?.length;
-    if (n !== undefined && this.plan?.kind === "split") {
-      this.showPart(this.plan.preview.rows);
-      const key = this.context.keys.keyOf("split") ?? "k";
-      this.context.announce(`${key} makes a new unit of ${n.toLocaleString("en")} spikes; Escape drops the lasso.`);
-    }
+    if (n === undefined || this.plan?.kind !== "split") return;
+    this.showPart(this.plan.preview.rows);
+    const key = this.context.keys.keyOf("split") ?? "k";
+    this.context.announce(`${before}${key} makes a new unit of ${n.toLocaleString("en")} spikes; Escape drops ${what}.`);
   }
 
   private async planMerge(): Promise<void> {
@@ -328,7 +366,8 @@ export class UnitsView implements View {
       if (turn !== this.planned) return;
       this.plan = plan;
     } catch (error) {
-      if (turn !== this.planned || !(error instanceof ApiError)) throw error;
+      if (turn !== this.planned) return;
+      if (!(error instanceof ApiError)) throw error;
       this.plan = null;
       this.context.announce(error.message);
     }
@@ -377,6 +416,41 @@ export class UnitsView implements View {
     this.close();
   }
 
+  private toggleExplained(): void {
+    this.explaining = !this.explaining;
+    this.layout();
+    if (this.explaining) void this.explain();
+    else this.told++;
+  }
+
+  /** Asks until the sorter is there; what was asked for later wins. */
+  private async explain(): Promise<void> {
+    const item = this.item;
+    const turn = ++this.told;
+    if (item === null) return;
+    this.explained.wait(`Unit ${item} is being explained …`);
+    try {
+      let told = await this.store.explained(item);
+      while (told.state === "fitting") {
+        if (turn !== this.told) return;
+        this.explained.wait(fitting(told.stage, told.done));
+        await after(FITTING_MS);
+        if (turn !== this.told) return;
+        told = await this.store.explained(item);
+      }
+      if (turn === this.told) this.explained.paint(told);
+    } catch (error) {
+      if (turn !== this.told) return;
+      if (!(error instanceof ApiError)) throw error;
+      this.explained.fail(error.message);
+    }
+  }
+
+  private leave(): void {
+    if (this.explaining) this.toggleExplained();
+    this.close();
+  }
+
   private close(): void {
     this.open = false;
     this.dropPlan();
@@ -398,6 +472,7 @@ export class UnitsView implements View {
 
   private layout(): void {
     this.root.classList.toggle("unit-planning", this.open);
+    this.root.classList.toggle("unit-explaining", this.explaining);
   }
 }
 

@@ -20,6 +20,7 @@ export interface WorkspaceActions {
   close(): void;
   open(one: Likeness): void;
   ask(): void;
+  cut(): void;
 }
 
 export class WorkspacePanel {
@@ -30,6 +31,7 @@ export class WorkspacePanel {
   constructor(act: WorkspaceActions) {
     this.act = act;
     const { root, head, body } = panel("workspace", "Merge and split");
+    head.append(button("Sorter's cut", "Split where the sorter sees two heaps of spikes", act.cut, "c"));
     head.append(button("Close", "Close the workspace", act.close, "Esc"));
     this.root = root;
     this.body = body;

@@ -16,12 +16,13 @@ from nissl.annotators.spikes.own.matching.devices import chosen, told
 from nissl.annotators.spikes.preprocess import Step, apply_plan, make_plan, require_sortable
 from nissl.annotators.spikes.proposal import propose
 from nissl.annotators.spikes.sorting import Spikes, UnitFacts, in_files
-from nissl.data import Signal
 from nissl.run.context import Context
+from nissl.run.execute import GOES_ON, STARTS_AGAIN, resumable
 from nissl.run.memory import measure_peak
 from nissl.tasks import Inputs, Promises, Result
 
 if TYPE_CHECKING:  # numba takes a second to load
+    from nissl.annotators.spikes.own.keeping import Kept
     from nissl.annotators.spikes.own.motion.estimate import Motion
 
 NAME = "spikes/nissl"
@@ -34,8 +35,10 @@ DEFAULTS: dict[str, Any] = {
     "bad_channels": "auto",
     "device": "auto",
 }
-
-
+UNITS_KEPT = (
+    "The same command looks for units again; whitening, motion and the zones of a large probe that "
+    "were finished are kept."
+)
 DOES = ("phase_shift", "bandpass")
 """Steps of the plan that the sorter's samples do not go through: it filters by itself, and does not
 undo multiplexing. No common reference is taken; the whitening sees to what channels share."""
@@ -147,7 +150,7 @@ class NisslSorter:
             plan = make_plan(signal, {**parameters, "reference": "none"}, context.seed)
             require_spikes(apply_plan(signal, plan), signal.clock, context.seed)
             found = [
-                self._sort(signal, shank, {**parameters, "device": device}, context)
+                self._sort(inputs, shank, {**parameters, "device": device}, context)
                 for shank in shanks_of(signal, plan)
             ]
             moved = [each.shank for each in found if each.motion is not None]
@@ -170,7 +173,7 @@ class NisslSorter:
         return replace(result, log=log)
 
     def _sort(
-        self, signal: Signal, shank: Shank, parameters: Mapping[str, Any], context: Context
+        self, inputs: Inputs, shank: Shank, parameters: Mapping[str, Any], context: Context
     ) -> Own:
         # only here: numba takes a second to load
         from nissl.annotators.spikes.own.doubting.doubts import doubts
@@ -178,12 +181,16 @@ class NisslSorter:
         from nissl.annotators.spikes.own.sorter import fit, match
 
         began = time.perf_counter()
+        signal, kept = inputs.signal, kept_of(inputs, shank, parameters, context)
         of = "" if shank.alone else f", shank {shank.number}"
         band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
         device = str(parameters["device"])
-        fitted = fit(signal, shank.columns, band, context, f"finding units{of}", device)
-        spikes = match(signal, fitted, context, f"matching{of}")
-        doubted = doubts(signal, fitted, spikes.template, context.seed)
+        with resumable(stage := f"finding units{of}", STARTS_AGAIN if kept is None else UNITS_KEPT):
+            fitted = fit(signal, shank.columns, band, context, stage, device, kept)
+        with resumable(stage := f"matching{of}", STARTS_AGAIN if kept is None else GOES_ON):
+            spikes = match(signal, fitted, context, stage, kept)
+        with resumable(f"doubts about units{of}", STARTS_AGAIN):
+            doubted = doubts(signal, fitted, spikes.template, context.seed)
         wall_s = time.perf_counter() - began
         return Own(
             shank.number,
@@ -203,6 +210,25 @@ class NisslSorter:
             screen_of(signal, fitted.front) is not None,
             spikes.doubted,
         )
+
+
+def kept_of(
+    inputs: Inputs, shank: Shank, parameters: Mapping[str, Any], context: Context
+) -> Kept | None:
+    """Where what is found on a shank is kept; None where nothing tells its samples from others'."""
+    from nissl.annotators.spikes.own.keeping import Kept
+
+    if not inputs.recording.fingerprint:
+        return None
+    of = {
+        "source": inputs.recording.fingerprint,
+        "stream": inputs.stream,
+        "columns": list(map(int, shank.columns)),
+        "parameters": dict(parameters),
+        "seed": context.seed,
+        "version": VERSION,
+    }
+    return Kept(context.workdir, of)
 
 
 def motion_log(found: Sequence[Own]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The sorter as it was when it sorted a recording: fitted again from what the labels say.
 
-Fitting depends on the samples, the parameters and the seed alone, so that nothing has to be kept.
-Where the device that sorted is not there the processor does it, whose sums are rounded otherwise.
+Fitting depends on the samples, the parameters and the seed alone, so that nothing has to be kept;
+where it is, it need not be done a second time. Where the device that sorted is not there the
+processor does it, whose sums are rounded otherwise.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nissl.annotators.spikes.adapter import Shank, shanks_of
+from nissl.annotators.spikes.own.keeping import Kept
 from nissl.annotators.spikes.own.matching.devices import CPU, chosen
 from nissl.annotators.spikes.own.sorter import Fitted, fit
 from nissl.annotators.spikes.preprocess import make_plan
@@ -45,7 +47,13 @@ def shank_of(found: list[Shank], column: int) -> Shank:
     )
 
 
-def refit(signal: Signal, shank: Shank, parameters: Mapping[str, Any], context: Context) -> Fitted:
+def refit(
+    signal: Signal,
+    shank: Shank,
+    parameters: Mapping[str, Any],
+    context: Context,
+    kept: Kept | None = None,
+) -> Fitted:
     """Fit the sorter to a shank again.
 
     Parameters
@@ -56,11 +64,13 @@ def refit(signal: Signal, shank: Shank, parameters: Mapping[str, Any], context: 
         Of the sorting.
     context : Context
         With the seed of the sorting; it is the only source of randomness.
+    kept : Kept, optional
+        Where it is kept.
     """
     band = (float(parameters["freq_min_hz"]), float(parameters["freq_max_hz"]))
     of = "" if shank.alone else f", shank {shank.number}"
     stage = f"finding units again{of}"
-    return fit(signal, shank.columns, band, context, stage, device_of(parameters))
+    return fit(signal, shank.columns, band, context, stage, device_of(parameters), kept)
 
 
 def device_of(parameters: Mapping[str, Any]) -> str:

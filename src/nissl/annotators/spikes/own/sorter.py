@@ -17,6 +17,7 @@ from nissl.annotators.spikes.own.confidence.expectations import (
 from nissl.annotators.spikes.own.confidence.model import LEAST_CONFIDENCE, confidences
 from nissl.annotators.spikes.own.confidence.usual import Usual, usual_of
 from nissl.annotators.spikes.own.finding.seeking import seek
+from nissl.annotators.spikes.own.keeping import Kept, kept_front, kept_units
 from nissl.annotators.spikes.own.matching.devices import CPU
 from nissl.annotators.spikes.own.matching.matching import Job, Placed, matched_everywhere
 from nissl.annotators.spikes.own.matching.pursuit import LEAST_AMPLITUDE, PRIOR, costs
@@ -101,6 +102,7 @@ def fit(
     context: Context,
     stage: str,
     device: str = CPU,
+    kept: Kept | None = None,
 ) -> Fitted:
     """Estimate the noise and find the units.
 
@@ -116,23 +118,31 @@ def fit(
         For progress.
     device : str
         From `devices.chosen`; where templates are matched, here and later.
+    kept : Kept, optional
+        Where to look for what an earlier run of the job has found, and to leave what this one does.
 
     Raises
     ------
     BadMetadataError
         A rate or a band that no filter fits.
     """
-    front = fit_front(signal, columns, *band_hz)
-    motion = find_motion(signal, front, context.workers)
-    if motion is not None:
-        front = at_rest(signal, front, motion)
+    front = kept_front(kept, lambda: _front(signal, columns, band_hz, context.workers))
+    places = _places(signal, columns)
     with threadpool_limits(1):
-        found = seek(signal, front, _places(signal, columns), context, stage, device)
-    return Fitted(front, *found, device)
+        units = kept_units(kept, lambda: seek(signal, front, places, context, stage, device, kept))
+    return Fitted(front, *units, device)
 
 
-def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found:
-    """Spikes of the fitted units in the whole recording.
+def _front(signal: Signal, columns: list[int], band_hz: tuple[float, float], workers: int) -> Front:
+    front = fit_front(signal, columns, *band_hz)
+    motion = find_motion(signal, front, workers)
+    return front if motion is None else at_rest(signal, front, motion)
+
+
+def match(
+    signal: Signal, fitted: Fitted, context: Context, stage: str, kept: Kept | None = None
+) -> Found:
+    """Spikes of the fitted units in the whole recording, arguments as for `fit`.
 
     Chunks lie on a grid of their own in each segment, so that the result does not depend on the
     number of workers.
@@ -140,7 +150,7 @@ def match(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Found
     if fitted.templates is None or not len(fitted.templates):
         i, f = np.empty(0, np.int64), np.empty(0, np.float32)
         return Found(i, i, f, f, f)
-    placed = matched_spikes(signal, fitted, context, stage)
+    placed = matched_spikes(signal, fitted, context, stage, kept)
     return found_of(placed, fitted, signal)
 
 
@@ -150,12 +160,14 @@ def found_of(placed: Placed, fitted: Fitted, signal: Signal) -> Found:
     return _found(placed, confidence, fitted, signal)
 
 
-def matched_spikes(signal: Signal, fitted: Fitted, context: Context, stage: str) -> Placed:
+def matched_spikes(
+    signal: Signal, fitted: Fitted, context: Context, stage: str, kept: Kept | None = None
+) -> Placed:
     """Match the templates to all of the recording."""
     if fitted.templates is None:
         raise ValueError("a fitted sorter with templates was expected; it has none")
     job = Job(signal, fitted.front, fitted.templates, fitted.device)
-    return matched_everywhere(job, context, stage)
+    return matched_everywhere(job, context, stage, kept)
 
 
 def evidence_of(placed: Placed, fitted: Fitted, signal: Signal) -> npt.NDArray[np.float64]:

@@ -116,7 +116,14 @@ def of_unit(at: Looked, templates: Ints, rng: np.random.Generator) -> Heaps | No
 
 
 def divided(features: Samples, piece: Ints, size: float, rng: np.random.Generator) -> Heaps:
-    """Heaps of spikes that are cut in two where they are most unlike: the most of some cuts.
+    """Heaps of spikes that are cut in two where they are most unlike; see `parted`."""
+    return parted(features, piece, size, rng)[0]
+
+
+def parted(
+    features: Samples, piece: Ints, size: float, rng: np.random.Generator
+) -> tuple[Heaps, npt.NDArray[np.bool_]]:
+    """Cut spikes in two where they are most unlike: the most of some cuts.
 
     Parameters
     ----------
@@ -127,17 +134,24 @@ def divided(features: Samples, piece: Ints, size: float, rng: np.random.Generato
     size : float
         Norm of the template.
     rng : numpy.random.Generator
+
+    Returns
+    -------
+    Heaps
+    ndarray, shape (n,), bool
+        The smaller part; nothing in it where no cut makes two heaps.
     """
-    best = Heaps()
+    best, smaller = Heaps(), np.zeros(len(features), bool)
     reduced = reduce_features(features)
     for _ in range(STARTS):
         label = kmeans(reduced, 2, rng)
         count = np.bincount(label, minlength=2)
         if count.min() >= LEAST and together(piece[label == 0], piece[label == 1]) >= TOGETHER:
             ratio = between(reduced[label == 0], reduced[label == 1], size)
-            found = Heaps(ratio, float(count.min() / count.sum()))
-            best = max(best, found, key=lambda each: each.ratio)
-    return best
+            if ratio > best.ratio:
+                best = Heaps(ratio, float(count.min() / count.sum()))
+                smaller = label == int(np.argmin(count))
+    return best, smaller
 
 
 def of_pair(at: Looked, pair: Pair) -> Heaps | None:

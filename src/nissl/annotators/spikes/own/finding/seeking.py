@@ -17,6 +17,7 @@ from nissl.annotators.spikes.own.finding.bursts import rejoin_bursts
 from nissl.annotators.spikes.own.finding.discovery import discover
 from nissl.annotators.spikes.own.finding.rejoining import rejoin
 from nissl.annotators.spikes.own.finding.shapes import Shapes, learn_shapes
+from nissl.annotators.spikes.own.keeping import Kept, kept_part
 from nissl.annotators.spikes.own.matching.devices import CPU
 from nissl.annotators.spikes.own.matching.pieces import mapped, threads
 from nissl.annotators.spikes.own.matching.pursuit import Matched
@@ -91,6 +92,7 @@ def seek(
     context: Context,
     stage: str,
     device: str = CPU,
+    kept: Kept | None = None,
 ) -> tuple[Templates | None, Ints]:
     """Templates of the units of a probe, and which unit each belongs to.
 
@@ -105,10 +107,12 @@ def seek(
         For progress.
     device : str
         From `devices.chosen`.
+    kept : Kept, optional
+        Where zones that are finished are kept.
     """
     zones = zones_of(position_um)
     if len(zones) > 1:
-        return _seek_zones(signal, front, position_um, zones, context, stage, device)
+        return _seek_zones(signal, front, position_um, zones, context, stage, device, kept)
     context.progress.start(stage, None, "rounds")
     try:
         with threads(context.workers) as pool:
@@ -175,6 +179,7 @@ def _seek_zones(
     context: Context,
     stage: str,
     device: str,
+    kept: Kept | None,
 ) -> tuple[Templates | None, Ints]:
     none = np.empty(0, np.int64)
     whole = sought(signal, front).z
@@ -202,7 +207,9 @@ def _seek_zones(
                 for number, zone in enumerate(zones)
             ]
             try:
-                for part in pool.map(lambda job: _seek_zone(signal, *job), jobs):
+                for part in pool.map(
+                    lambda job: kept_part(kept, job[1], lambda: _seek_zone(signal, *job)), jobs
+                ):
                     parts.append(part)
                     context.progress.advance(stage, 1)
             except BaseException:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from nissl.annotators.spikes.own.keeping import Kept
 from nissl.annotators.spikes.own.matching.devices import CPU, chosen
 from nissl.annotators.spikes.own.matching.pieces import share
 from nissl.annotators.spikes.own.matching.pursuit import Matched
@@ -91,7 +92,7 @@ def screen_of(signal: Signal, front: Front) -> Screen | None:
     return Screen.on(position, front.rate_hz)
 
 
-def matched_everywhere(job: Job, context: Context, stage: str) -> Placed:
+def matched_everywhere(job: Job, context: Context, stage: str, kept: Kept | None = None) -> Placed:
     """Match the templates to all of the recording.
 
     Parameters
@@ -101,9 +102,13 @@ def matched_everywhere(job: Job, context: Context, stage: str) -> Placed:
         Workers and cluster; none of them changes the spikes.
     stage : str
         For progress.
+    kept : Kept, optional
+        Where threads keep finished chunks; a cluster keeps them in any case.
     """
-    by = _by_threads if context.cluster is None else _by_cluster
-    parts = list(by(job, context, stage))
+    if context.cluster is None:
+        parts = list(_by_threads(job, context, stage, kept))
+    else:
+        parts = list(_by_cluster(job, context, stage))
     exact = np.concatenate([part.exact for part in parts])
     segment = np.concatenate([part.segment for part in parts])
     names = Matched.__dataclass_fields__
@@ -114,20 +119,23 @@ def matched_everywhere(job: Job, context: Context, stage: str) -> Placed:
     return Placed(exact[order], segment[order], spikes.taken(order))
 
 
-def _by_threads(job: Job, context: Context, stage: str) -> Iterator[Placed]:
+def _by_threads(job: Job, context: Context, stage: str, kept: Kept | None) -> Iterator[Placed]:
     share(job.templates)
-    screen, segments = job.screen(), job.signal.clock.segments
-    chunks = [
-        (number, start)
-        for number, segment in enumerate(segments)
-        for start in range(segment.start, segment.stop, job.size)
-    ]
+    screen = job.screen()
+    chunks = plan_chunks(job.signal.clock, job.size)
+    files = None if kept is None else kept.chunks("matched", digest(job), chunks, match_chunks)
+
+    def matched(chunk: Chunk) -> Arrays:
+        if files is None:
+            return _matched(job, screen, chunk)
+        return files.made(chunk, lambda: _matched(job, screen, chunk))
+
     context.progress.start(stage, float(len(chunks)), "chunks")
     try:
         with threadpool_limits(1), ThreadPoolExecutor(max(1, context.workers)) as pool:
             try:
-                for part in pool.map(lambda c: match_chunk(job, screen, *c), chunks):
-                    yield part
+                for arrays in pool.map(matched, chunks):
+                    yield _placed(arrays)
                     context.progress.advance(stage, 1)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
@@ -149,17 +157,23 @@ def _by_cluster(job: Job, context: Context, stage: str) -> Iterator[Placed]:
         stage=stage,
         rate_hz=job.signal.rate_hz,
     )
-    names = Matched.__dataclass_fields__
-    for arrays in parts:
-        spikes = Matched(*(arrays[name] for name in names))
-        yield Placed(arrays["exact"], arrays["segment"], spikes)
+    yield from map(_placed, parts)
+
+
+def _placed(arrays: Arrays) -> Placed:
+    spikes = Matched(*(arrays[name] for name in Matched.__dataclass_fields__))
+    return Placed(arrays["exact"], arrays["segment"], spikes)
 
 
 def match_chunks(job: Job, chunk: Chunk) -> Arrays:
     """Spikes of a few chunks that follow one another, as arrays; for workers elsewhere."""
     chosen(job.device)  # this may be another machine
     share(job.templates)
-    screen, segments = job.screen(), job.signal.clock.segments
+    return _matched(job, job.screen(), chunk)
+
+
+def _matched(job: Job, screen: Screen | None, chunk: Chunk) -> Arrays:
+    segments = job.signal.clock.segments
     number = next(i for i, s in enumerate(segments) if s.start <= chunk.start < s.stop)
     starts = range(chunk.start, chunk.stop, job.size)
     parts = [match_chunk(job, screen, number, start) for start in starts]
