@@ -92,7 +92,7 @@ def test_zones_that_are_finished_are_kept(recording, front, tmp_path, monkeypatc
     kept = Kept(tmp_path, {"source": recording.fingerprint})
 
     def sought(context, kept):
-        return seek(recording.signal, front, position, context, "zones", kept)
+        return seek(recording.signal, front, position, context, "zones", kept=kept)
 
     whole, unit = sought(Context(tmp_path), None)
     with pytest.raises(KeyboardInterrupt):

@@ -159,7 +159,7 @@ def test_no_two_spikes_of_a_turn_touch_one_score(crowd):
     scores = torch.zeros(len(templates), len(z) + held.n_lags - 1)
     rng = np.random.default_rng(3)
     at, unit = rng.integers(0, len(z), 800), rng.integers(0, len(templates), 800)
-    shift, size = rng.uniform(-0.5, 0.5, 800), rng.uniform(0.5, 2, 800)
+    shift, size = rng.uniform(-0.5, 0.5, 800), rng.uniform(0.5, 1.5, 800)
     total = torch.as_tensor(templates.norms.astype(np.float64) + pursuit_on.PRIOR)
     spikes = pursuit_on._Candidates(
         torch.as_tensor(at),
