@@ -14,6 +14,7 @@ from nissl.annotators.spikes.own.zones import (
     MARGIN_UM,
     Part,
     Zone,
+    along,
     front_of,
     joined,
     together,
@@ -47,6 +48,20 @@ def test_small_probes_and_unknown_places_are_one_zone(position):
     (zone,) = zones_of(position)
     assert zone.core.all()
     np.testing.assert_array_equal(zone.channels, np.arange(len(position)))
+
+
+def test_channels_of_a_large_probe_are_in_order_of_depth():
+    position = np.random.default_rng(1).permutation(places(ALONE + 8))
+    columns = along(range(100, 100 + len(position)), position)
+    assert sorted(columns) == list(range(100, 100 + len(position)))
+    found = position[np.asarray(columns) - 100]
+    np.testing.assert_array_equal(found, places(ALONE + 8))
+
+
+@pytest.mark.parametrize("position", [places(ALONE)[::-1], np.full((200, 2), np.nan)])
+def test_channels_of_small_probes_and_unknown_places_stay_in_order(position):
+    columns = list(range(len(position)))
+    assert along(columns, position) == columns
 
 
 def test_white_samples_of_a_zone_are_those_of_the_probe():

@@ -25,6 +25,7 @@ from nissl.annotators.spikes.own.motion.estimate import Motion
 from nissl.annotators.spikes.own.motion.peaks import find_motion
 from nissl.annotators.spikes.own.preprocessing.front import Front, at_rest, fit_front
 from nissl.annotators.spikes.own.templates.templates import Templates
+from nissl.annotators.spikes.own.zones import along
 from nissl.data import Signal
 from nissl.run.context import Context
 
@@ -110,7 +111,7 @@ def fit(
     ----------
     signal : Signal
     columns : list of int
-        Channels that are sorted together.
+        Channels that are sorted together; the front has them in an order of its own.
     band_hz : tuple of float
     context : Context
         Its seed is the only source of randomness.
@@ -126,6 +127,7 @@ def fit(
     BadMetadataError
         A rate or a band that no filter fits.
     """
+    columns = along(columns, _places(signal, columns))
     front = kept_front(kept, lambda: _front(signal, columns, band_hz, context.workers))
     places = _places(signal, columns)
     with threadpool_limits(1):

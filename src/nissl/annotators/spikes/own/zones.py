@@ -109,6 +109,21 @@ def rest_of(rest: Rest, zone: Zone, position_um: Values) -> Rest:
     return replace(rest, position_um=position_um[zone.channels])
 
 
+def along(columns: Sequence[int], position_um: Values) -> list[int]:
+    """Columns in order of depth where the probe is large, so that a template's lie together.
+
+    Parameters
+    ----------
+    columns : sequence of int
+    position_um : ndarray, shape (n_columns, 2), um
+        Of each of them.
+    """
+    if len(columns) <= ALONE or not np.isfinite(position_um).all():
+        return list(columns)
+    order = np.lexsort((position_um[:, 0], position_um[:, 1]))
+    return [columns[k] for k in order]
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """What was found in one zone.

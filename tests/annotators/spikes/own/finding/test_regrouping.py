@@ -55,6 +55,12 @@ def parts_of(pieces, *waves, pool=None):
     return split(templates, residual, spikes, np.random.default_rng(0), pool)
 
 
+def test_a_unit_without_spikes_stays_as_it_is():
+    pieces, _ = made([1500], [ONE])
+    _, of = parts_of(pieces, ONE, wave(3.0, [0, 1, 9, 40]))
+    np.testing.assert_array_equal(of, [0, 1])
+
+
 def test_few_spikes_of_another_waveform_become_a_unit():
     pieces, _ = made([1500, 60], [ONE, FEW])
     parts, of = parts_of(pieces, ONE)

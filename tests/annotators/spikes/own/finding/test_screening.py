@@ -68,6 +68,17 @@ def test_of_two_that_are_one_one_stays(samples):
     assert kept[[0, 3]].sum() == 1
 
 
+@pytest.mark.parametrize("more", [[], [WAVES[0] * np.float32(1.02)], [WAVES[2] * np.float32(0.9)]])
+def test_units_are_judged_alike_where_what_is_left_of_the_samples_is_known(samples, more):
+    kept, templates, spikes = judged(samples, np.stack([*WAVES, *more]))
+    residual = subtract(samples, spikes, templates)
+    known = needed(Pieces(samples, RATE_HZ), templates, spikes, FLOOR, residual)
+    np.testing.assert_array_equal(known, kept)
+    for unit in range(3):
+        of = samples, templates, spikes, unit, RATE_HZ, FLOOR
+        assert explained_alone(*of, residual) == pytest.approx(explained_alone(*of), rel=0.05)
+
+
 def test_the_sum_of_two_goes(samples):
     both = WAVES[0] + np.roll(WAVES[1], 4, axis=0)
     kept, _, spikes = judged(samples, np.concatenate([WAVES, both[None]]))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nissl.annotators.spikes.own.matching.pursuit import pursue
+from nissl.annotators.spikes.own.matching.pursuit import pursue, take_out
 from nissl.annotators.spikes.own.matching.scoring import scores_of
 from nissl.annotators.spikes.own.matching.subtraction import subtract
 from nissl.annotators.spikes.own.templates.projection import phases, project, project_at, shifted
@@ -58,6 +58,17 @@ def test_projections_are_inner_products(templates):
     assert not one[1].any()  # its window begins before the first sample
 
 
+@pytest.mark.parametrize("n_shapes", [1, 2, 3, 6, 7])
+@pytest.mark.parametrize("length", [4, 31, 32])
+def test_projections_on_any_number_of_shapes(n_shapes, length):
+    rng = np.random.default_rng(5)
+    z = rng.standard_normal((300, 4)).astype(np.float32)
+    basis = rng.standard_normal((n_shapes, length)).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(z.astype(float), length, axis=0)
+    expected = np.einsum("tcj,kj->ckt", windows, basis)
+    np.testing.assert_allclose(project(z, basis), expected, atol=1e-4)
+
+
 def test_echoes_are_what_a_spike_does_to_scores(templates):
     alone = np.zeros((400, N_CHANNELS), np.float32)
     alone[200 : 200 + WINDOWS.long] = templates.waveforms[1]
@@ -103,6 +114,20 @@ def test_spikes_that_overlap_are_both_found(templates):
         own = found.at[found.unit == u]
         near = own[np.clip(np.searchsorted(own, times - 2), 0, own.size - 1)]
         assert np.mean(np.abs(near - times) <= 2) >= 0.9
+
+
+@pytest.mark.parametrize("first", [-17, 0, 200, 330])
+def test_a_spike_is_taken_out_of_scores_by_its_echoes(templates, first):
+    start, columns = templates.pairs
+    scores = np.random.default_rng(6).standard_normal((len(templates), 400)).astype(np.float32)
+    low, high = max(first, 0), min(first + templates.echoes.shape[2], 400)
+    left = scores.copy()
+    take_out(left, low, high, first, 0.13, 1.2, start[1], start[2], columns, templates.echoes)
+    for q in range(start[1], start[2]):
+        e0, e1 = templates.echoes[q, 6, low - first : high - first], templates.echoes[q, 7]
+        e1 = e1[low - first : high - first]
+        scores[columns[q], low:high] -= 1.2 * (0.7 * e0 + 0.3 * e1)
+    np.testing.assert_allclose(left, scores, atol=1e-3)
 
 
 def test_noise_holds_hardly_any_spikes(templates):

@@ -43,6 +43,15 @@ def test_windows_are_samples_and_the_level_of_all_farther_channels():
         np.testing.assert_allclose(got[i, N_NEAR], level, rtol=1e-2)
 
 
+def test_windows_of_events_that_overlap_are_those_of_each_alone():
+    z = np.random.default_rng(1).standard_normal((200, 12)).astype(np.float32) * 30
+    near = nearest(line(12))
+    at, channel = np.asarray([60, 60, 71, 150]), np.asarray([3, 9, 11, 0])
+    for rate_hz in (RATE_HZ, 1.3 * RATE_HZ):
+        alone = [vicinities(z, at[[i]], channel[[i]], near, rate_hz)[0] for i in range(4)]
+        np.testing.assert_array_equal(vicinities(z, at, channel, near, rate_hz), np.stack(alone))
+
+
 def test_beyond_the_ends_and_for_channels_that_are_not_there_are_zeros():
     z = np.ones((40, 3), np.float32)
     got = vicinities(z, np.asarray([2, 39]), np.asarray([0, 2]), nearest(line(3)), RATE_HZ)

@@ -167,13 +167,13 @@ def discover(
         if len(means) or not rare:
             templates, residual, spikes = settle(part.pieces, templates, residual, each.turns)
         parts, of = split(templates, residual, spikes, rng, pool)
-        units = needed(part.pieces, templates, spikes, FLOOR)
+        units = needed(part.pieces, templates, spikes, FLOOR, residual)
         if len(parts) > len(templates) or not units.all():
             templates = parts.kept(units[of])
             templates, residual, spikes = settle(part.pieces, templates, residual, each.turns - 1)
         if told is not None:
             told(f"threshold {each.threshold:g}: {found.at.size} events, {len(templates)} units")
-    units = needed(part.pieces, templates, spikes, FLOOR)
+    units = needed(part.pieces, templates, spikes, FLOOR, residual)
     if screen is not None:
         units &= neuronal(templates, spikes, part.raw, screen)
     return templates.kept(units), spikes.of_units(units)

@@ -322,6 +322,8 @@ def _parts(
     power = np.sum(templates.waveforms[unit] ** 2, axis=0)
     channels = np.sort(np.argsort(-power, kind="stable")[:N_SPLIT_CHANNELS])
     features, rows = cleaned(templates, residual, spikes, unit, channels, most=4000)
+    if not rows.size:
+        return [templates.waveforms[unit]], [float(templates.rate_hz[unit])]
     labels = np.zeros(rows.size, np.int64)
     if rows.size >= 4 * LEAST:
         labels = _distinct(features, rng, float(templates.norms[unit]) ** 0.5)

@@ -87,7 +87,13 @@ def _at_one_lag(at: Ints, others: Ints, reach: int, width: int, n_samples: int) 
 
 
 def explained_alone(
-    z: Samples, templates: Templates, spikes: Matched, unit: int, rate_hz: float, floor: float
+    z: Samples,
+    templates: Templates,
+    spikes: Matched,
+    unit: int,
+    rate_hz: float,
+    floor: float,
+    residual: Samples | None = None,
 ) -> float:
     """Energy per spike that nothing but this unit explains: median over some of its spikes.
 
@@ -101,6 +107,8 @@ def explained_alone(
     rate_hz : float
     floor : float
         Least amplitude of a spike.
+    residual : ndarray, shape (n, n_channels), optional
+        White samples without the spikes; where it is given they are not matched once more.
 
     Returns
     -------
@@ -118,16 +126,30 @@ def explained_alone(
     channels = channels[channels >= 0]
     middle = slice(half - templates.windows.long // 2, half + templates.windows.long)
 
+    def energy(rest: Samples) -> Values:
+        own = rest.reshape(at.size, -1, rest.shape[1])[:, :, channels]
+        return np.asarray(np.sum(own.astype(np.float64) ** 2, axis=(1, 2)))
+
     def left(known: Templates) -> Values:
         rest = subtract(cut, pursue(cut, known, rate_hz, floor), known)
-        rest = rest.reshape(at.size, 2 * half, -1)[:, middle][:, :, channels]
-        return np.asarray(np.sum(rest.astype(np.float64) ** 2, axis=(1, 2)))
+        rest = rest.reshape(at.size, 2 * half, -1)[:, middle]
+        return energy(rest.reshape(-1, rest.shape[2]))
 
     others = templates.kept(np.arange(len(templates)) != unit)
-    return float(np.median(left(others) - left(templates)))
+    if residual is None:
+        return float(np.median(left(others) - left(templates)))
+    first = middle.start - half
+    known = np.concatenate([residual[t + first : t + middle.stop - half] for t in at])
+    return float(np.median(left(others) - energy(known)))
 
 
-def needed(pieces: Pieces, templates: Templates, spikes: Matched, floor: float) -> Mask:
+def needed(
+    pieces: Pieces,
+    templates: Templates,
+    spikes: Matched,
+    floor: float,
+    residual: Samples | None = None,
+) -> Mask:
     """Which units are units, shape (n_units,).
 
     What nothing misses goes first, the least missed before the others, each judged anew without
@@ -142,14 +164,19 @@ def needed(pieces: Pieces, templates: Templates, spikes: Matched, floor: float) 
         Found with them.
     floor : float
         Least amplitude of a spike.
+    residual : ndarray, shape (n, n_channels), optional
+        White samples without these spikes: units that share no channel with one that went are not
+        matched once more to be judged.
     """
     z, rate_hz = pieces.z, pieces.rate_hz
     kept = locked(templates, spikes, len(z), rate_hz) < LOCKED
 
     def alone(unit: int) -> float:
-        here = int(np.sum(kept[:unit]))
-        own = spikes.of_units(kept)
-        return explained_alone(z, templates.kept(kept), own, here, rate_hz, floor)
+        left = None if np.any(templates.overlaps[unit] & ~kept) else residual
+        if kept.all():
+            return explained_alone(z, templates, spikes, unit, rate_hz, floor, left)
+        here, own = int(np.sum(kept[:unit])), spikes.of_units(kept)
+        return explained_alone(z, templates.kept(kept), own, here, rate_hz, floor, left)
 
     share(templates)
     units = np.flatnonzero(kept).tolist()

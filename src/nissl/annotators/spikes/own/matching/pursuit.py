@@ -246,11 +246,21 @@ def take_out(
     p = min(int(place), N_PHASES - 1)
     part = np.float32(place - p)
     a0, a1 = np.float32(amplitude * (1 - part)), np.float32(amplitude * part)
+    a, b = low - lag0, high - lag0
     for q in range(start, stop):
-        row = scores[columns[q]]
-        e0, e1 = echoes[q, p], echoes[q, p + 1]
-        for t in range(low, high):
-            row[t] -= a0 * e0[t - lag0] + a1 * e1[t - lag0]
+        row = scores[columns[q], low:high]
+        e0, e1 = echoes[q, p, a:b], echoes[q, p + 1, a:b]
+        for t in range(row.size):
+            row[t] -= a0 * e0[t] + a1 * e1[t]
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _any_from(values: Samples, least: float) -> bool:
+    """Whether any value reaches the least, without a branch for each."""
+    n = 0
+    for t in range(values.size):
+        n += values[t] >= least
+    return n > 0
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -280,9 +290,9 @@ def _candidates(
         low = np.sqrt(2 * total * (cost[u] + prior / 2)) - prior
         least = low * min(own[u, 0, 1], own[u, -1, 1]) / own[u, own.shape[1] // 2, 1] * 0.95
         least = max(least, floor * norms[u])
-        row = scores[u]
+        row, surely = scores[u], np.float32(least * (1 - 1e-6))
         for block in range(n_blocks):
-            if dirty[u, block] == 0:
+            if dirty[u, block] == 0 or not _any_from(row[block * 64 : block * 64 + 64], surely):
                 continue
             for t in range(max(block * 64, 1), min(block * 64 + 64, n - 1)):
                 s = row[t]

@@ -22,6 +22,9 @@ BLOCK = 1024
 FEW_CHANNELS = 48
 """So many channels are one stretch."""
 UNITS_TOGETHER = 8
+MOST_PRODUCTS = 900_000
+"""Products of a few units are taken in parts of so many multiplications: the routines for small
+matrices, which do not copy what they multiply, are two to three times as fast."""
 
 
 def scores_of(z: Samples, templates: Templates) -> Samples:
@@ -41,11 +44,16 @@ def scores_of(z: Samples, templates: Templates) -> Samples:
     n = max(0, len(z) - n_scored + 1)
     out = np.empty((len(templates), n), np.float32)
     together = list(groups(templates.weights))
+    whole = len(together) == 1
     for first in range(0, n, BLOCK):
         stop = min(first + BLOCK, n)
         rows = project(z[first : stop + n_scored - 1], templates.basis)
         for units, low, high, weights in together:
-            out[units, first:stop] = weights @ rows[low:high].reshape(-1, stop - first)
+            here = rows[low:high].reshape(-1, stop - first)
+            step = BLOCK if whole else max(MOST_PRODUCTS // weights.size, 64)
+            for a in range(0, stop - first, step):
+                b = min(a + step, stop - first)
+                out[units, first + a : first + b] = weights @ here[:, a:b]
     return out
 
 

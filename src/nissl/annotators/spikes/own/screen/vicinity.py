@@ -80,6 +80,7 @@ def _cut(
     n, n_channels = z.shape
     n_near = near.shape[1]
     middle = out.shape[2] // 2
+    power = np.full(n, -1.0)  # of all channels, where it is known
     for i in range(at.size):
         row = near[channel[i]]
         held = 0
@@ -93,10 +94,14 @@ def _cut(
             if first < 0 or first >= n:
                 continue
             after = min(first + 1, n - 1)
-            total = np.float32(0)
-            for c in range(n_channels):
-                value = (1 - part) * z[first, c] + part * z[after, c]
-                total += value * value
+            total = power[first] if part == 0 else -1.0
+            if total < 0:
+                total = 0.0
+                for c in range(n_channels):
+                    value = (1 - part) * z[first, c] + part * z[after, c]
+                    total += value * value
+            if part == 0:
+                power[first] = total
             for m in range(n_near):
                 c = row[m]
                 if c < 0:

@@ -38,19 +38,34 @@ def _project(z: Samples, basis: Samples, out: Samples) -> None:
     n_shapes, length = basis.shape
     n = out.shape[2]
     for c in range(out.shape[0]):
-        x = z[c]
-        for k in range(n_shapes):
-            row = out[c, k]
-            row[:] = 0
+        x, rows = z[c], out[c]
+        rows[:] = 0
+        # three shapes at once: each sample is read once for all of them
+        for k in range(0, n_shapes - 2, 3):
+            r0, r1, r2 = rows[k], rows[k + 1], rows[k + 2]
             for j in range(0, length - 3, 4):
-                b0, b1, b2, b3 = basis[k, j], basis[k, j + 1], basis[k, j + 2], basis[k, j + 3]
+                a, b, d = basis[k, j:], basis[k + 1, j:], basis[k + 2, j:]
+                a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
+                b0, b1, b2, b3 = b[0], b[1], b[2], b[3]
+                d0, d1, d2, d3 = d[0], d[1], d[2], d[3]
                 x0, x1, x2, x3 = x[j:], x[j + 1 :], x[j + 2 :], x[j + 3 :]
                 for t in range(n):
-                    row[t] += b0 * x0[t] + b1 * x1[t] + b2 * x2[t] + b3 * x3[t]
+                    y0, y1, y2, y3 = x0[t], x1[t], x2[t], x3[t]
+                    r0[t] += a0 * y0 + a1 * y1 + a2 * y2 + a3 * y3
+                    r1[t] += b0 * y0 + b1 * y1 + b2 * y2 + b3 * y3
+                    r2[t] += d0 * y0 + d1 * y1 + d2 * y2 + d3 * y3
+        for k in range(n_shapes - n_shapes % 3, n_shapes):
+            for j in range(length - length % 4):
+                _add(rows[k], basis[k, j], x[j:])
+        for k in range(n_shapes):
             for j in range(length - length % 4, length):
-                b0, x0 = basis[k, j], x[j:]
-                for t in range(n):
-                    row[t] += b0 * x0[t]
+                _add(rows[k], basis[k, j], x[j:])
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+def _add(row: Samples, weight: float, x: Samples) -> None:
+    for t in range(row.size):
+        row[t] += weight * x[t]
 
 
 def shifted(shapes: Samples, shift: float) -> Samples:
