@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from nissl.annotators.spikes.own.finding.screening import explained_alone, locked, needed
+from nissl.annotators.spikes.own.finding.screening import (
+    LEAST_PART,
+    explained_alone,
+    locked,
+    needed,
+)
 from nissl.annotators.spikes.own.matching.pieces import Pieces
 from nissl.annotators.spikes.own.matching.pursuit import pursue
 from nissl.annotators.spikes.own.matching.subtraction import subtract
@@ -96,6 +101,20 @@ def test_a_unit_that_is_another_enlarged_and_a_rest_stays():
             z[at - WINDOWS.long_before :][: WINDOWS.long] += waves[unit]
     kept, _, _ = judged(z, waves)
     assert kept[:2].all()
+
+
+def test_a_unit_is_not_explained_by_pieces_of_its_own_that_are_rare():
+    rng = np.random.default_rng(5)
+    one, rest = wave(2.2, 2, 14.0), wave(3.0, 4, 9.0)
+    waves = np.stack([one, np.float32(1.4) * one + rest, rest])
+    z = rng.standard_normal((N, N_CHANNELS)).astype(np.float32)
+    for unit, n in enumerate((160, 160, 30)):
+        for at in rng.choice(np.arange(200, N - 200, 31), n, replace=False):
+            z[at - WINDOWS.long_before :][: WINDOWS.long] += waves[unit]
+    kept, templates, spikes = judged(z, waves)
+    assert kept[:2].all()
+    with_pieces = explained_alone(z, templates, spikes, 1, RATE_HZ, FLOOR)
+    assert with_pieces < LEAST_PART**2 * templates.norms[1]
 
 
 def locked_at(samples, late):

@@ -28,6 +28,8 @@ CERTAIN = 4.0
 """A lag counts where it is this many SDs more frequent than chance has it."""
 LOCKED = 0.5
 """Share of spikes, beyond chance, at one lag from larger units' from which a unit is none."""
+RARER = 0.5
+"""Units with less than this part of a unit's spikes are left out where it is judged."""
 N_STRETCHES = 25
 LEAST_ENERGY = 6.0
 """Energy that each spike must explain which nothing else does. Of two units that differ by 4 noise
@@ -153,7 +155,8 @@ def needed(
     """Which units are units, shape (n_units,).
 
     What nothing misses goes first, the least missed before the others, each judged anew without
-    those that went: of two units that stand for one, one stays.
+    those that went: of two units that stand for one, one stays. Units that are much rarer than the
+    one that is judged are no explanation for it: they may be what was left of its own spikes.
 
     Parameters
     ----------
@@ -170,13 +173,15 @@ def needed(
     """
     z, rate_hz = pieces.z, pieces.rate_hz
     kept = locked(templates, spikes, len(z), rate_hz) < LOCKED
+    count = np.bincount(spikes.unit, minlength=len(templates))
 
     def alone(unit: int) -> float:
         left = None if np.any(templates.overlaps[unit] & ~kept) else residual
-        if kept.all():
+        known = kept & (count >= RARER * count[unit])
+        if known.all():
             return explained_alone(z, templates, spikes, unit, rate_hz, floor, left)
-        here, own = int(np.sum(kept[:unit])), spikes.of_units(kept)
-        return explained_alone(z, templates.kept(kept), own, here, rate_hz, floor, left)
+        here, own = int(np.sum(known[:unit])), spikes.of_units(known)
+        return explained_alone(z, templates.kept(known), own, here, rate_hz, floor, left)
 
     share(templates)
     units = np.flatnonzero(kept).tolist()
