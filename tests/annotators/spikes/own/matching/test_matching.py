@@ -90,7 +90,9 @@ def test_a_dask_cluster_matches_on_its_devices(elsewhere, tmp_path):
     pytest.importorskip("distributed", reason="pip install 'nissl[dask]'")
     here = matched_everywhere(elsewhere, Context(tmp_path), "match")
     there = matched_everywhere(elsewhere, Context(tmp_path, workers=2, cluster="local"), "match")
-    same(here, there)
+    # workers of a cluster have threads of their own, and sums of PyTorch's "cpu" follow from these
+    np.testing.assert_array_equal(here.spikes.unit, there.spikes.unit)
+    np.testing.assert_allclose(here.exact, there.exact, rtol=0, atol=1e-4)
 
 
 def test_a_worker_without_the_device_says_so(job, monkeypatch):

@@ -130,6 +130,16 @@ def test_a_spike_is_taken_out_of_scores_by_its_echoes(templates, first):
     np.testing.assert_allclose(left, scores, atol=1e-3)
 
 
+@pytest.mark.parametrize("beyond", [-500, -200, 400, 900])
+def test_a_spike_that_reaches_no_score_is_not_taken_out(templates, beyond):
+    start, columns = templates.pairs
+    scores = np.random.default_rng(6).standard_normal((len(templates), 400)).astype(np.float32)
+    low, high = max(beyond, 0), min(beyond + templates.echoes.shape[2], 400)
+    left = scores.copy()
+    take_out(left, low, high, beyond, 0.13, 1.2, start[1], start[2], columns, templates.echoes)
+    np.testing.assert_array_equal(left, scores)
+
+
 def test_noise_holds_hardly_any_spikes(templates):
     z = np.random.default_rng(4).standard_normal((60_000, N_CHANNELS)).astype(np.float32)
     assert len(pursue(z, templates, RATE_HZ)) <= 2

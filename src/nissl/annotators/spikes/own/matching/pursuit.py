@@ -242,6 +242,8 @@ def take_out(
     columns, echoes : ndarray
         Of `Templates`.
     """
+    if high <= low:  # a slice that ends before it begins might count from the end
+        return
     place = (shift + 0.5) * N_PHASES
     p = min(int(place), N_PHASES - 1)
     part = np.float32(place - p)
