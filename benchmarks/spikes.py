@@ -46,6 +46,7 @@ from _common import (
 )
 from _spikes_page import OWN, markdown, summarise
 from _spikes_plots import PLOTS
+from _spikes_published import published
 from _spikes_specs import LONG, SCALE, SEEDS, SPECS, TIMED, Spec, chosen_specs, smaller
 from _spikes_work import directly, prepare, rescored, through_nissl, timed
 from nissl.errors import BadArgumentError, EvaluationError
@@ -337,7 +338,7 @@ def work(args: argparse.Namespace) -> None:
 
 
 def write(results: Mapping[str, Any], out: Path, page: Path | None) -> None:
-    """Write results.json, spikes.md and its pictures, and the page if asked for."""
+    """Write results.json, spikes.md and its pictures, and the page with what goes beside it."""
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, sort_keys=True, allow_nan=False)
     (out / "results.json").write_text(text, encoding="utf-8")
@@ -353,6 +354,8 @@ def write(results: Mapping[str, Any], out: Path, page: Path | None) -> None:
         for name, file in moved.items():
             shutil.copy(out / pictures[name], page.with_name(file))
         page.write_text(markdown(results, moved), encoding="utf-8")
+        short = json.dumps(published(results), separators=(",", ":"), sort_keys=True)
+        page.with_name(f"{page.stem}.results.json").write_text(short + "\n", encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

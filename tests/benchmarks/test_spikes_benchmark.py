@@ -436,6 +436,26 @@ def test_recordings_that_could_not_be_made_are_told():
     assert "- Slow, seed 1: could not be made, no way" in _spikes_page.markdown(results, {})
 
 
+def test_what_goes_beside_the_page_is_short_and_says_the_same():
+    from _spikes_published import published
+
+    bins = [[19, 2, 1.91234567, 1], [20, 3, 3.0, 3]]
+    unit = {"band": 1, "bins": bins, "squared": 0.25, "matched": True}
+    row = {
+        "accuracy_by_unit": [0.5, 0.123456],
+        "units": [{"snr": 4.0, "accuracy": 0.5}, {"snr": 9.0, "accuracy": 0.123456}],
+        "calibration": [unit, {**unit, "bins": bins[:1]}, {**unit, "band": 0}],
+    }
+    told = published({"quick": False, "rows": [row, {"error": "timeout"}]})
+    assert (told["quick"], told["rows"][1]) == (False, {"error": "timeout"})
+    assert told["rows"][0]["units"] == {"snr": [4.0, 9.0], "accuracy": [0.5, 0.1235]}
+    low, high = told["rows"][0]["calibration"]
+    assert low == {"band": 0, "units": 1, "squared": 0.25, "bins": [[19, 2, 1.912, 1], bins[1]]}
+    assert high == {
+        "band": 1, "units": 2, "squared": 0.5, "bins": [[19, 4, 3.825, 2], [20, 3, 3.0, 3]],
+    }  # fmt: skip
+
+
 def test_results_page_and_plots_are_written(tmp_path):
     import spikes
 
