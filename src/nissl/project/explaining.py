@@ -193,10 +193,16 @@ def kept(store: Store, base: LabelSet, shank: Shank) -> Kept | None:
     """
     from nissl.annotators.spikes.own.keeping import Kept
     from nissl.annotators.spikes.own.method import VERSION
+    from nissl.annotators.spikes.own.refitting import device_of
 
     if not store.writable:
         return None
-    of = {"labels": base.digest, "columns": list(map(int, shank.columns)), "version": VERSION}
+    of = {
+        "labels": base.digest,
+        "columns": list(map(int, shank.columns)),
+        "device": device_of(base.provenance.parameters),
+        "version": VERSION,
+    }
     return Kept(store.workdir(f"explained-{base.digest[:32]}"), of)
 
 
