@@ -86,6 +86,22 @@ def test_the_same_bytes_for_any_number_of_workers(tmp_path):
         assert getattr(one, name).tobytes() == getattr(two, name).tobytes()
 
 
+def test_blocks_of_a_chunk_and_chunks_give_the_same(tmp_path, monkeypatch):
+    from nissl.annotators.spikes import measuring
+
+    signal, sample, unit = planted()
+    plan = make_plan(signal, {}, 0)
+    located = locate(signal, plan, sample, unit, seed=0)
+    found = []
+    for share in (1e9, 1e-6):  # a block a chunk, all blocks in one
+        monkeypatch.setattr(measuring, "SUMS_PER_CHUNK", share)
+        monkeypatch.setattr(measuring, "CHUNK_VALUES", 1)
+        found.append(measure(signal, plan, sample, unit, located, Context(tmp_path / f"{share}")))
+    for name in ("amplitude", "y", "place", "waveforms", "compared", "best"):
+        np.testing.assert_array_equal(*(getattr(each, name) for each in found))
+    np.testing.assert_allclose(found[0].template, found[1].template, atol=1e-3)
+
+
 def test_a_shifted_train_is_put_back_on_the_peak():
     signal, sample, unit = planted(seconds=3.0, per_unit=30)
     late = sample + np.asarray([5, -4, 0])[unit]

@@ -260,3 +260,34 @@ def test_median_reference_is_spikeinterfaces_and_survives_json():
     assert np.array_equal(got, wanted)
     again = load(ours.to_dict())
     assert np.array_equal(again.get_traces(end_frame=500), ours.get_traces(end_frame=500))
+
+
+@pytest.mark.parametrize("n", [40_000, 40, 2])
+def test_the_band_pass_is_spikeinterfaces_and_survives_json(n):
+    from scipy.signal import iirfilter, sosfilt_zi
+    from spikeinterface.core import NumpyRecording, load
+    from spikeinterface.preprocessing import bandpass_filter
+
+    from nissl.annotators.spikes.band_pass import BandPassRecording, zero_phase
+
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((n, 9)) * 50 + 3000).astype(np.float32)
+    recording = NumpyRecording([x, x[: n // 2]], RATE)
+    ours = BandPassRecording(recording, 300.0, 6000.0, "bessel", 2)
+    assert ours.get_traces(segment_index=0).shape == x.shape
+    if n < 1000:  # too short for SciPy's reflection
+        sos = iirfilter(2, [300.0, 6000.0], fs=RATE, btype="bandpass", ftype="bessel", output="sos")
+        assert np.isfinite(zero_phase(x, sos, sosfilt_zi(sos))).all()
+        return
+    theirs = bandpass_filter(
+        recording, freq_min=300.0, freq_max=6000.0, ftype="bessel", filter_order=2, dtype="float32"
+    )
+    for segment, start, stop in ((0, 0, n), (0, 7000, 7010), (1, 100, n // 2)):
+        cut = {"segment_index": segment, "start_frame": start, "end_frame": stop}
+        got, wanted = ours.get_traces(**cut), theirs.get_traces(**cut)
+        np.testing.assert_allclose(got, wanted, atol=5e-3)
+    again = load(ours.to_dict())
+    np.testing.assert_array_equal(
+        again.get_traces(segment_index=1, channel_ids=recording.channel_ids[[4, 2]]),
+        ours.get_traces(segment_index=1)[:, [4, 2]],
+    )

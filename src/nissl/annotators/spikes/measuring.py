@@ -35,6 +35,9 @@ N_CANDIDATES = 3
 N_NEAR = 10
 NEAR_UM = 100.0
 CHUNK_VALUES = 4_000_000
+"""Samples times channels that are read at once."""
+SUMS_PER_CHUNK = 1 / 16
+"""Sums of waveforms, which each chunk keeps in a file, over what was read for it, about."""
 MAX_SHIFT_MS = 0.5
 LOCATED_MS = 0.5
 NOISE_PTP = 4.0
@@ -76,6 +79,7 @@ class Work:
     located: Located
     window: tuple[int, int]
     noise: npt.NDArray[np.float64]
+    block: int
 
     @cached_property
     def recording(self) -> Any:
@@ -227,7 +231,8 @@ def measure(
     located : Located
     context : Context
     """
-    n_units = len(located.candidates)
+    n_units, window = len(located.candidates), window_samples(signal.rate_hz)
+    block = max(round(signal.rate_hz), CHUNK_VALUES // signal.n_channels)
     work = Work(
         signal,
         plan,
@@ -236,22 +241,20 @@ def measure(
         choose_spikes(unit, n_units, N_AVERAGED, context.seed),
         choose_spikes(unit, n_units, N_COMPARED, context.seed + 1),
         located,
-        window_samples(signal.rate_hz),
+        window,
         noise_uv(apply_plan(signal, plan), signal.clock, context.seed),
+        block,
     )
-    chunks = plan_chunks(
-        signal.clock,
-        max(round(signal.rate_hz), CHUNK_VALUES // signal.n_channels),
-        halo=sum(work.window),
-    )
-    longest = max(chunk.read_stop - chunk.read_start for chunk in chunks)
+    many = round(n_units * sum(window) / (SUMS_PER_CHUNK * block))
+    chunks = plan_chunks(signal.clock, max(1, many) * block, halo=sum(window))
+    values = (block + 2 * sum(window)) * 10 + n_units * sum(window)
     key = digest_json(
         {
             "sample": digest_array(sample),
             "unit": digest_array(unit),
             "plan": plan.to_json(),
             "seed": context.seed,
-            "measured": 2,
+            "measured": 3,
         }
     )
     parts = run_chunks(
@@ -260,7 +263,7 @@ def measure(
         work,
         context,
         key=f"spikes-{key[:20]}",
-        memory_per_chunk=longest * signal.n_channels * 40 + 64 * 10**6,
+        memory_per_chunk=values * signal.n_channels * 4 + 64 * 10**6,
         stage="measuring spikes",
         rate_hz=signal.rate_hz,
         threads=True,
@@ -269,37 +272,49 @@ def measure(
 
 
 def measure_chunk(work: Work, chunk: Chunk) -> dict[str, npt.NDArray[Any]]:
-    """Sums of waveforms, amplitudes and positions of the spikes of one chunk."""
-    before, after = work.window
+    """Sums of waveforms, amplitudes and positions of the spikes of one chunk.
+
+    It is read block by block; the sums are of the whole chunk.
+    """
     first, last = np.searchsorted(work.sample, [chunk.start, chunk.stop])
-    unit = work.unit[first:last]
-    x = read_uv(work.recording, work.signal.clock, chunk.read_start, chunk.read_stop)
-    at = work.sample[first:last] - chunk.read_start
+    units = np.unique(work.unit[first:last][work.averaged[first:last]])
+    sums = np.zeros((units.size, sum(work.window), len(work.noise)), np.float32)
+    counts = np.zeros(units.size, np.int64)
+    parts = []
+    for start in range(chunk.start, chunk.stop, work.block):
+        stop, halo = min(start + work.block, chunk.stop), sum(work.window)
+        read = max(start - halo, chunk.read_start), min(stop + halo, chunk.read_stop)
+        x = read_uv(work.recording, work.signal.clock, *read)
+        rows = slice(*np.searchsorted(work.sample, [start, stop]))
+        parts.append(_measured(work, x, read[0], rows, (units, sums, counts)))
+    out = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {"units": units, "sums": sums, "counts": counts, **out}
+
+
+def _measured(
+    work: Work, x: Floats, start: int, rows: slice, total: tuple[Ints, Floats, Ints]
+) -> dict[str, npt.NDArray[Any]]:
+    """Amplitudes and positions of some spikes; their windows are added to the sums.
+
+    `x` begins at sample `start`; `total` is of units in order, with sums and counts.
+    """
+    before, after = work.window
+    unit, at = work.unit[rows], work.sample[rows] - start
     whole = (at >= before) & (at + after < len(x))
-    averaged = whole & work.averaged[first:last]
-    units, sums, counts = _sums(x, at[averaged], unit[averaged], work.window)
-    compared = whole & work.compared[first:last]
+    averaged, compared = whole & work.averaged[rows], whole & work.compared[rows]
+    units, sums, counts = total
+    row = np.searchsorted(units, unit[averaged])
+    for k, sample in zip(row.tolist(), at[averaged].tolist(), strict=True):
+        sums[k] += x[sample - before : sample + after]
+    counts += np.bincount(row, minlength=units.size)
     y, place = _places(x, at, unit, work)
     return {
-        "units": units,
-        "sums": sums,
-        "counts": counts,
         "amplitude": x[at[:, None], work.located.candidates[unit]],
         "y": y,
         "place": place,
         "waveforms": _near(x, at[compared], work.located.near[unit[compared]], (before, after)),
         "compared": unit[compared],
     }
-
-
-def _sums(x: Floats, at: Ints, unit: Ints, window: tuple[int, int]) -> tuple[Ints, Floats, Ints]:
-    """Sum of the windows of each unit that has any."""
-    before, after = window
-    units, row = np.unique(unit, return_inverse=True)
-    sums = np.zeros((units.size, before + after, x.shape[1]), np.float32)
-    for k, sample in zip(row.tolist(), at.tolist(), strict=True):
-        sums[k] += x[sample - before : sample + after]
-    return units, sums, np.bincount(row, minlength=units.size).astype(np.int64)
 
 
 def _near(x: Floats, at: Ints, near: Ints, window: tuple[int, int]) -> Floats:

@@ -271,15 +271,14 @@ def _phase_shift(recording: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def _bandpass(recording: Any, parameters: Mapping[str, Any]) -> Any:
-    import spikeinterface.preprocessing as spre
+    from nissl.annotators.spikes.band_pass import BandPassRecording
 
-    return spre.bandpass_filter(
+    return BandPassRecording(
         recording,
-        freq_min=parameters["freq_min_hz"],
-        freq_max=parameters["freq_max_hz"],
-        ftype=parameters["filter"],
-        filter_order=parameters["order"],
-        dtype="float32",
+        parameters["freq_min_hz"],
+        parameters["freq_max_hz"],
+        parameters["filter"],
+        parameters["order"],
     )
 
 

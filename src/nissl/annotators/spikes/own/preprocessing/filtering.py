@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.sections import run_sections
 from nissl.errors import BadMetadataError
 
 Samples = npt.NDArray[np.float32]
@@ -129,33 +129,6 @@ def run_filter(x: Samples, band: Band, state: Samples, phase: int = 0) -> tuple[
     n = len(x)
     n_kept = max(0, -(-(n - phase) // band.step))
     out = np.empty((n_kept, x.shape[1]), np.float32)
-    _filter(np.ascontiguousarray(x, dtype=np.float32), band.sections, state, phase, band.step, out)
+    samples = np.ascontiguousarray(x, dtype=np.float32)
+    run_sections(samples, band.sections, state, phase, band.step, out)
     return out, phase + n_kept * band.step - n
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
-def _filter(
-    x: Samples, sections: Samples, state: Samples, phase: int, step: int, out: Samples
-) -> None:
-    n, n_channels = x.shape
-    row = np.empty(n_channels, np.float32)
-    k = 0
-    wait = phase
-    for t in range(n):
-        row[:] = x[t]
-        for s in range(len(sections)):
-            b0, b1, b2 = sections[s, 0], sections[s, 1], sections[s, 2]
-            a1, a2 = sections[s, 3], sections[s, 4]
-            z1 = state[s, 0]
-            z2 = state[s, 1]
-            for c in range(n_channels):
-                v = row[c]
-                y = b0 * v + z1[c]
-                z1[c] = b1 * v - a1 * y + z2[c]
-                z2[c] = b2 * v - a2 * y
-                row[c] = y
-        if wait == 0:
-            out[k] = row
-            k += 1
-            wait = step
-        wait -= 1
