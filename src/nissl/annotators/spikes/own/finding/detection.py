@@ -14,6 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from nissl.annotators.spikes.own.matching.scoring import columns_at_once
 from nissl.annotators.spikes.own.preprocessing.whitening import neighbours
 from nissl.annotators.spikes.own.templates.projection import project
 
@@ -24,7 +25,8 @@ Values = npt.NDArray[np.float64]
 APART_S = 0.5e-3
 APART_UM = 75.0
 SIZES_UM = (12.0, 25.0, 50.0)
-BLOCK = 4096
+BLOCK = 640
+"""Samples that are scored at once, and what lies beside them; see `scoring.BLOCK`."""
 NAMES = ("at", "channel", "score", "shift")
 
 
@@ -108,19 +110,22 @@ def matched(
     """
     n_channels = z.shape[1]
     halo = basis.shape[1] - 1
+    step = columns_at_once(n_channels**2)
 
     def block(start: int) -> Detected:
         first, stop = max(start - reach, 0), min(start + BLOCK + reach, len(z) - halo)
         shapes = project(z[first : stop + halo], basis)
         single = np.matmul(prototypes, shapes)
         most = np.zeros((n_channels, stop - first), np.float32)
-        for print_ in prints:
-            for p in range(len(prototypes)):
-                np.maximum(most, print_ @ single[:, p], out=most)
+        for a in range(0, stop - first, step):
+            here = slice(a, a + step)
+            for print_ in prints:
+                for p in range(len(prototypes)):
+                    np.maximum(most[:, here], print_ @ single[:, p, here], out=most[:, here])
         best: Samples = np.ascontiguousarray(most.T)
         one = _peaks(best, near, threshold, reach, 0)
         one = one.taken((one.at + first >= start) & (one.at + first < start + BLOCK))
-        shift = _sub_sample(shapes, one, prototypes, prints)
+        shift = _sub_sample(shapes, one.at, one.channel, prototypes, prints)
         return Detected(one.at + first + before, one.channel, one.score, shift)
 
     starts = range(0, max(len(z) - halo, 0), BLOCK)
@@ -131,24 +136,41 @@ def matched(
     return Detected(*(np.concatenate([getattr(f, k) for f in found]) for k in NAMES))
 
 
-def _sub_sample(shapes: Samples, found: Detected, prototypes: Samples, prints: Samples) -> Samples:
-    """Vertex of the parabola through the best score and those before and after it."""
-    i = np.arange(found.at.size)
-    if not i.size:
-        return np.empty(0, np.float32)
-    last = shapes.shape[2] - 1
-    scores = []
-    for late in (-1, 0, 1):
-        near = shapes[:, :, np.clip(found.at + late, 0, last)]
-        single = np.einsum("ckn,pk->npc", near, prototypes, optimize=True)
-        prints_at = prints[:, found.channel]
-        scores.append(
-            np.einsum("npc,snc->nps", single, prints_at, optimize=True).reshape(i.size, -1)
-        )
-    best = np.argmax(scores[1], axis=1)
-    left, middle, right = (score[i, best] for score in scores)
-    bend = np.maximum(2 * middle - left - right, 1e-6)
-    return np.asarray(np.clip(0.5 * (right - left) / bend, -0.5, 0.5), dtype=np.float32)
+@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+def _sub_sample(
+    shapes: Samples, at: Ints, channel: Ints, prototypes: Samples, prints: Samples
+) -> Samples:
+    """Vertex of the parabola through the best score of each event and those before and after it."""
+    n_channels, n_shapes, n = shapes.shape
+    out = np.zeros(at.size, np.float32)
+    single = np.empty((len(prototypes), n_channels), np.float32)
+    score = np.empty(3, np.float32)
+    for i in range(at.size):
+        best_p, best_s, middle = 0, 0, np.float32(-np.inf)
+        for p in range(len(prototypes)):
+            for c in range(n_channels):
+                total = np.float32(0)
+                for k in range(n_shapes):
+                    total += prototypes[p, k] * shapes[c, k, at[i]]
+                single[p, c] = total
+            for s in range(len(prints)):
+                total = np.float32(0)
+                for c in range(n_channels):
+                    total += prints[s, channel[i], c] * single[p, c]
+                if total > middle:
+                    best_p, best_s, middle = p, s, total
+        for late in range(-1, 2):
+            t = min(max(at[i] + late, 0), n - 1)
+            total = np.float32(0)
+            for c in range(n_channels):
+                one = np.float32(0)
+                for k in range(n_shapes):
+                    one += prototypes[best_p, k] * shapes[c, k, t]
+                total += prints[best_s, channel[i], c] * one
+            score[late + 1] = total
+        bend = max(2 * score[1] - score[0] - score[2], np.float32(1e-6))
+        out[i] = min(max(0.5 * (score[2] - score[0]) / bend, -0.5), 0.5)
+    return out
 
 
 def _peaks(
@@ -167,8 +189,13 @@ def _local_maxima(  # noqa: C901
     channel = np.empty(1024, np.int64)
     count = 0
     for t in range(n):
+        row, over = size[t], 0
         for c in range(n_channels):
-            value = size[t, c]
+            over += row[c] >= threshold
+        if over == 0:
+            continue
+        for c in range(n_channels):
+            value = row[c]
             if value < threshold:
                 continue
             if t > 0 and size[t - 1, c] > value:
@@ -176,12 +203,16 @@ def _local_maxima(  # noqa: C901
             if t + 1 < n and size[t + 1, c] >= value:
                 continue
             largest = True
-            for d in range(n_channels):
-                if not near[c, d]:
-                    continue
-                for s in range(max(t - reach, 0), min(t + reach + 1, n)):
+            for d in range(n_channels):  # most are told by the same sample
+                if near[c, d] and (row[d] > value or (row[d] == value and d < c)):
+                    largest = False
+                    break
+            if not largest:
+                continue
+            for s in range(max(t - reach, 0), min(t + reach + 1, n)):
+                for d in range(n_channels):
                     other = size[s, d]
-                    if other > value or (other == value and (s < t or (s == t and d < c))):
+                    if near[c, d] and (other > value or (other == value and s < t)):
                         largest = False
                         break
                 if not largest:

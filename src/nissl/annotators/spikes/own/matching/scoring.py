@@ -17,8 +17,9 @@ from nissl.annotators.spikes.own.templates.templates import Templates
 Samples = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-BLOCK = 1024
-"""Samples whose projections are held at once: they stay in the cache."""
+BLOCK = 640
+"""Samples whose projections are held at once: they stay in the cache. Rows of a power of two fall
+on the same lines of it, and take half as long again."""
 FEW_CHANNELS = 48
 """So many channels are one stretch."""
 UNITS_TOGETHER = 8
@@ -44,17 +45,21 @@ def scores_of(z: Samples, templates: Templates) -> Samples:
     n = max(0, len(z) - n_scored + 1)
     out = np.empty((len(templates), n), np.float32)
     together = list(groups(templates.weights))
-    whole = len(together) == 1
     for first in range(0, n, BLOCK):
         stop = min(first + BLOCK, n)
         rows = project(z[first : stop + n_scored - 1], templates.basis)
         for units, low, high, weights in together:
             here = rows[low:high].reshape(-1, stop - first)
-            step = BLOCK if whole else max(MOST_PRODUCTS // weights.size, 64)
+            step = columns_at_once(weights.size)
             for a in range(0, stop - first, step):
                 b = min(a + step, stop - first)
                 out[units, first + a : first + b] = weights @ here[:, a:b]
     return out
+
+
+def columns_at_once(n_weights: int) -> int:
+    """Columns that so many weights are multiplied with at once, for the sake of `MOST_PRODUCTS`."""
+    return max(MOST_PRODUCTS // n_weights // 64, 1) * 64
 
 
 def groups(weights: Samples) -> Iterator[tuple[Ints, int, int, Samples]]:

@@ -25,7 +25,12 @@ BEFORE_S, AFTER_S = 0.5e-3, 1.0e-3
 STILL_UM = 2.0
 """Less movement is left alone: correction would cost more than it gives."""
 
+TOGETHER = 20_000
+"""Peaks that are localised at once: of each channel in one product."""
+
 Values = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Samples = npt.NDArray[np.float32]
 
 
 def find_motion(signal: Signal, front: Front, workers: int = 1) -> Motion | None:
@@ -49,13 +54,21 @@ def find_motion(signal: Signal, front: Front, workers: int = 1) -> Motion | None
     with threadpool_limits(1), ThreadPoolExecutor(max(1, workers)) as pool:
         looked = looks(signal, int(np.ceil(seconds / length_s)), length_s)
         parts = list(pool.map(lambda look: peaks(signal, front, position, *look), looked))
-    if not parts:
-        return None
-    time, depth, size = (np.concatenate(part) for part in zip(*parts, strict=True))
+        if not parts:
+            return None
+        time, channel, size = (np.concatenate(part) for part in zip(*parts, strict=True))
+        near = neighbours(position)
+        rows = [slice(i, i + TOGETHER) for i in range(0, time.size, TOGETHER)]
+        depth = np.concatenate(
+            [
+                np.empty(0),
+                *pool.map(lambda r: localise(channel[r], size[r], position, near)[:, 1], rows),
+            ]
+        )
     motion = estimate_motion(
         time,
         depth,
-        size,
+        np.log(np.maximum(size[:, 0], 1e-3)).astype(np.float64),
         probe_um=(float(position[:, 1].min()), float(position[:, 1].max())),
         duration_s=whole_s,
     )
@@ -64,8 +77,12 @@ def find_motion(signal: Signal, front: Front, workers: int = 1) -> Motion | None
 
 def peaks(
     signal: Signal, front: Front, position_um: Values, segment: Segment, start: int, stop: int
-) -> tuple[Values, Values, Values]:
-    """Time (s, of the samples that were recorded), depth (um) and log amplitude of peaks."""
+) -> tuple[Values, Ints, Samples]:
+    """Time (s, of the samples that were recorded) and channel of peaks, and how large they are.
+
+    The sizes are peak-to-peak amplitudes on the channels of ``neighbours(position_um)[channel]``,
+    noise SDs.
+    """
     x = banded(signal, front.columns, front.band, segment, start, stop)
     x /= front.whitening.noise_uv.astype(np.float32)
     found = crossings(x, position_um, THRESHOLD, front.rate_hz)
@@ -75,7 +92,5 @@ def peaks(
     near = neighbours(position_um)
     window = at[:, None] + np.arange(-before, after + 1)
     around = x[window[:, :, None], np.maximum(near[channel], 0)[:, None, :]]
-    size = np.ptp(around, axis=1)
-    place = localise(channel, size, position_um, near)
     time = (start + at * front.band.step) / signal.rate_hz
-    return time, place[:, 1], np.log(np.maximum(size[:, 0], 1e-3)).astype(np.float64)
+    return time, channel, np.ptp(around, axis=1)
