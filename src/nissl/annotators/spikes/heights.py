@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def heights(x: Floats, at: Ints, near: Ints, reach: int) -> Floats:
+def heights(x: Floats, at: Ints, near: Ints, before: int, after: int) -> Floats:
     """Largest less smallest sample around each spike.
 
     Parameters
@@ -23,8 +23,8 @@ def heights(x: Floats, at: Ints, near: Ints, reach: int) -> Floats:
     at : ndarray, shape (n_spikes,), int64
     near : ndarray, shape (n_spikes, n_near), int64
         Channels of each; -1 for none, whose height is 0.
-    reach : int
-        Samples before and after the spike, as far as there are any.
+    before, after : int
+        Samples before the spike, and from it on, as far as there are any.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def heights(x: Floats, at: Ints, near: Ints, reach: int) -> Floats:
     """
     out = np.zeros(near.shape, np.float32)
     for i in range(at.size):
-        first, stop = max(at[i] - reach, 0), min(at[i] + reach, len(x))
+        first, stop = max(at[i] - before, 0), min(at[i] + after, len(x))
         for m in range(near.shape[1]):
             c = near[i, m]
             if c < 0 or stop <= first:

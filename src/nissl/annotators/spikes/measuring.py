@@ -313,7 +313,7 @@ def _measured(
     reach = max(1, round(LOCATED_MS * work.signal.rate_hz / 1000))
     return {
         "amplitude": x[at[:, None], work.located.candidates[unit]],
-        "height": heights(x, at, work.located.near[unit], reach),
+        "height": heights(x, at, work.located.near[unit], reach, reach),
         "waveforms": _near(x, at[compared], work.located.near[unit[compared]], (before, after)),
         "compared": unit[compared],
     }

@@ -188,6 +188,13 @@ def _local_maxima(  # noqa: C901
     at = np.empty(1024, np.int64)
     channel = np.empty(1024, np.int64)
     count = 0
+    beside = np.empty((n_channels, n_channels), np.int64)
+    many = np.zeros(n_channels, np.int64)
+    for c in range(n_channels):
+        for d in range(n_channels):
+            if near[c, d]:
+                beside[c, many[c]] = d
+                many[c] += 1
     for t in range(n):
         row, over = size[t], 0
         for c in range(n_channels):
@@ -203,16 +210,16 @@ def _local_maxima(  # noqa: C901
             if t + 1 < n and size[t + 1, c] >= value:
                 continue
             largest = True
-            for d in range(n_channels):  # most are told by the same sample
-                if near[c, d] and (row[d] > value or (row[d] == value and d < c)):
+            for d in beside[c, : many[c]]:  # most are told by the same sample
+                if row[d] > value or (row[d] == value and d < c):
                     largest = False
                     break
             if not largest:
                 continue
             for s in range(max(t - reach, 0), min(t + reach + 1, n)):
-                for d in range(n_channels):
+                for d in beside[c, : many[c]]:
                     other = size[s, d]
-                    if near[c, d] and (other > value or (other == value and s < t)):
+                    if other > value or (other == value and s < t):
                         largest = False
                         break
                 if not largest:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from nissl.annotators.spikes.heights import heights
 from nissl.annotators.spikes.own.finding.detection import crossings
 from nissl.annotators.spikes.own.motion.estimate import Motion, estimate_motion
 from nissl.annotators.spikes.own.motion.localising import localise, neighbours
@@ -90,7 +91,5 @@ def peaks(
     inside = (found.at >= before) & (found.at + after < len(x))
     at, channel = found.at[inside], found.channel[inside]
     near = neighbours(position_um)
-    window = at[:, None] + np.arange(-before, after + 1)
-    around = x[window[:, :, None], np.maximum(near[channel], 0)[:, None, :]]
     time = (start + at * front.band.step) / signal.rate_hz
-    return time, channel, np.ptp(around, axis=1)
+    return time, channel, heights(x, at, near[channel], before, after + 1)
