@@ -15,6 +15,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.web.waiting import (
+    PATIENCE_MS,
+    PATIENCE_S,
+    counted,
+    desk_opened,
+    item,
+    kept,
+    left,
+    saved,
+    says,
+    shown,
+    until,
+)
 
 from nissl.labels.digest import digest_table
 from nissl.labels.replay import by_reviewer, replay
@@ -27,7 +40,6 @@ from nissl.web.app import STATIC
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 WEBGL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-PATIENCE_S = 45.0
 VIEWS = ("units", "spans", "classes", "points", "regions", "links")
 
 
@@ -112,7 +124,7 @@ class Study:
         return ready(page)
 
     def watched(self, page: Any) -> Any:
-        page.set_default_timeout(1000 * PATIENCE_S)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         return page
 
@@ -182,33 +194,10 @@ def command(page: Any, text: str) -> None:
     press(page, "Enter")
 
 
-def heading(page: Any) -> str:
-    return str(page.text_content(".verdict h1"))
-
-
-def item(page: Any) -> int:
-    return int(heading(page).split()[-1])
-
-
-def moved_from(page: Any, before: int, noun: str = "Unit") -> int:
-    """The item on the screen, once it is another one than this unit (or span)."""
-    page.wait_for_function(
-        "was => { const h = document.querySelector('.verdict h1'); return h && h.textContent"
-        ".trim() !== was; }",
-        arg=f"{noun} {before}",
-    )
+def moved_from(page: Any, before: int) -> int:
+    """The item on the screen, once it is another one than this."""
+    left(page, before)
     return item(page)
-
-
-def says(page: Any, selector: str, text: str) -> None:
-    page.wait_for_function(
-        "([s, t]) => [...document.querySelectorAll(s)].some(e => e.textContent.includes(t))",
-        arg=[selector, text],
-    )
-
-
-def saved(page: Any) -> None:
-    says(page, ".light", "Saved")
 
 
 def unchanged(path: Path, readers: Sequence[str]) -> None:
@@ -299,7 +288,7 @@ def test_a_split_by_lasso_and_one_by_threshold(study: Study, browser: Any) -> No
     assert 0.2 < len(rows) / before[3]["n_spikes"] < 0.8  # the first half of the recording
 
     command(page, "goto 5")
-    says(page, ".verdict h1", " 5")
+    shown(page, 5)
     page.wait_for_selector("[data-unit='5']")
     command(page, "split time < 1.0")
     says(page, ".status", "makes a new unit of")
@@ -321,8 +310,8 @@ def test_a_killed_server_is_undone_back_to_the_first_byte(own: Study, browser: A
     says(page, "dialog[open]", "decided and undone in one step")
     press(page, "Enter")
     own.edits("Dan", 3)
-    page.evaluate(f"location.hash = '#/desk/{own.desks['spans']['key']}'")
-    page.wait_for_selector(".spans-traces")
+    desk_opened(page, own.desks["spans"]["key"])
+    ready(page)
     asked = item(page)
     press(page, "2")
     moved_from(page, asked)
@@ -359,11 +348,15 @@ def test_two_readers_share_one_queue(study: Study, browser: Any) -> None:
     assert "<b onclick" in fay.text_content("header")
 
 
+CUT_OFF = "() => fetch('api/stack?reader=Nobody').then(() => false, () => true)"
+
+
 def test_offline_decisions_arrive_once(study: Study, browser: Any) -> None:
     page = study.page(browser, "Gus")
-    page.wait_for_function("window.performance.getEntriesByType('resource').length > 10")
+    page.wait_for_function("() => performance.getEntriesByType('resource').length > 10")
     asked = [item(page)]
     page.context.set_offline(True)
+    until(page, lambda: page.evaluate(CUT_OFF))  # it takes a moment to be so
     for key in ("1", "2", "3"):
         press(page, key)
         asked.append(moved_from(page, asked[-1]))
@@ -395,7 +388,7 @@ def chromium_of(engine: Any, program: str, profile: Path) -> tuple[Any, subproce
         with suppress(OSError, IndexError):
             port = (profile / "DevToolsActivePort").read_text().split()[0]
         time.sleep(0.05)
-    opened = engine.connect_over_cdp(f"http://127.0.0.1:{port}", timeout=1000 * PATIENCE_S)
+    opened = engine.connect_over_cdp(f"http://127.0.0.1:{port}", timeout=PATIENCE_MS)
     return opened.contexts[0].pages[0], process
 
 
@@ -416,12 +409,7 @@ def test_decisions_outlive_a_killed_server_and_browser(
             press(page, key)
             asked.append(moved_from(page, asked[-1]))
         says(page, ".light", "Offline: 2 waiting")
-        page.wait_for_function(
-            """() => new Promise(done => { const open = indexedDB.open('nissl-review');
-            open.onsuccess = () => { const all = open.result.transaction('decisions')
-            .objectStore('decisions').count();
-            all.onsuccess = () => done(all.result === 2); }; })"""
-        )
+        kept(page, 2)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -467,7 +455,8 @@ def test_a_whole_session_by_keys_alone(study: Study, browser: Any) -> None:
     press(page, "k")
     study.edits("Ida", 1)
     command(page, "goto 4")
-    says(page, ".verdict h1", " 4")
+    shown(page, 4)
+    page.wait_for_selector("[data-unit='4']")
     page.wait_for_selector(".unit-row[aria-selected=true]")
     press(page, "ArrowDown", "ArrowUp", "Shift+M")
     study.edits("Ida", 3)
@@ -519,7 +508,7 @@ def test_a_batch_of_units_has_a_preview_and_one_undo(study: Study, browser: Any)
     says(page, "dialog[open]", f"{len(fit)} items")
     wrong = sum(1 - row["confidence"] for row in fit)
     says(page, "dialog[open]", f"({wrong:.1f} of {len(fit)})")
-    assert page.locator("dialog .preview li").count() == len(fit)
+    counted(page, "dialog .preview li", len(fit))
     press(page, "Enter")
     (edit,) = study.edits("Kim", 1)
     assert sorted(edit["items"]) == sorted(row["class_item"] for row in fit)
@@ -547,22 +536,23 @@ def test_without_webgl_it_says_so_and_works(study: Study, chromium: tuple[Any, s
 
 def test_spans_and_items_of_the_same_project(study: Study, browser: Any) -> None:
     page = study.page(browser, "Mia", "spans", item=4)
-    assert item(page) == 4  # a deep link
+    shown(page, 4)  # a deep link
     press(page, "2")
-    moved_from(page, 4, "Span")
+    moved_from(page, 4)
     study.edits("Mia", 1)
     page.goto(study.address("spans", 5))
     ready(page)
-    says(page, ".verdict h1", "Span 5")
+    says(page, ".verdict h1", "Span")
+    shown(page, 5)
     press(page, "Space")
-    moved_from(page, 5, "Span")
+    moved_from(page, 5)
     study.edits("Mia", 2)
     command(page, "desk cell-kind")
     page.wait_for_function("key => location.hash.includes(key)", arg=study.desks["classes"]["key"])
     ready(page)
-    asked, noun = item(page), heading(page).split()[0]
+    asked = item(page)
     press(page, "3")
-    moved_from(page, asked, noun)
+    moved_from(page, asked)
     edits = study.edits("Mia", 3)
     bases = [study.desks[view]["key"] for view in ("spans", "classes")]
     assert [edits[0]["base"], edits[2]["base"]] == bases
@@ -578,11 +568,10 @@ NAMELESS = """() => [...document.querySelectorAll('button, a[href], input, selec
 def test_every_control_has_a_name_on_every_page(study: Study, browser: Any) -> None:
     page = study.page(browser, "Nia")
     for view in VIEWS:
-        page.evaluate(f"location.hash = '#/desk/{study.desks[view]['key']}'")
-        page.wait_for_function("key => location.hash.includes(key)", arg=study.desks[view]["key"])
+        desk_opened(page, study.desks[view]["key"])
         ready(page)
         assert page.evaluate(NAMELESS) == [], view
-        assert page.locator("h1").count() == 1, view
+        counted(page, "h1", 1)
     for name in ("overview", "history", "readers"):
         page.evaluate(f"location.hash = '#/{name}'")
         page.wait_for_selector(".page h1")

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 import uvicorn
+from tests.web.waiting import PATIENCE_MS, PATIENCE_S, counted, lacks, saved, says
 
 from nissl.data import Recording
 from nissl.errors import SourceNotFoundError
@@ -28,7 +30,6 @@ BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
 N_UNITS = 60
 ODD, STACKED, NO_WAVEFORM, NO_SPIKES = range(N_UNITS - 4, N_UNITS)
 MARGIN = 30
-PATIENCE_S = 20.0
 
 WHY = {
     "item": 5,
@@ -118,7 +119,7 @@ def visit(shared: Served, browser: Any) -> Iterator[Callable[..., Any]]:
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
         page = context.new_page()
-        page.set_default_timeout(1000 * PATIENCE_S)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: shared.faults.append(str(error)))
         page.on("console", lambda m: shared.faults.append(m.text) if m.type == "error" else None)
         page.add_init_script(f"localStorage.setItem('nissl-reader', {reader!r})")
@@ -131,13 +132,6 @@ def visit(shared: Served, browser: Any) -> Iterator[Callable[..., Any]]:
     for context in browser.contexts:
         context.close()
     assert not shared.faults
-
-
-def says(page: Any, selector: str, text: str) -> None:
-    page.wait_for_function(
-        "([s, t]) => [...document.querySelectorAll(s)].some(e => e.textContent.includes(t))",
-        arg=[selector, text],
-    )
 
 
 def command(page: Any, text: str) -> None:
@@ -154,6 +148,12 @@ def colours(page: Any, panel: str) -> int:
 def painted(page: Any, panel: str, least: int = 3) -> None:
     canvas = page.locator(f".ct-{panel} .ct-body canvas").first.element_handle()
     page.wait_for_function(f"e => ({PAINTED})(e) >= {least}", arg=canvas)
+
+
+def settled(page: Any) -> None:
+    """Wait until nothing is on its way that could move or repaint the map."""
+    says(page, ".ct-why", "shape: towards PV")
+    painted(page, "map")
 
 
 def on_map(page: Any, shared: Served) -> Callable[[int], tuple[float, float]]:
@@ -189,17 +189,15 @@ def test_every_panel_is_painted_and_labelled(shared: Served, visit: Callable[...
         painted(page, panel)
         label = page.locator(f".ct-{panel} canvas").first.get_attribute("aria-label")
         assert len(label) > 20
-    assert colours(page, "heat") > 15
-    assert "unit 5" in page.text_content(".ct-waveform .ct-legend")
-    assert "mean of" in page.text_content(".ct-waveform .ct-legend")
+    painted(page, "heat", 16)
+    says(page, ".ct-waveform .ct-legend", "unit 5")
+    says(page, ".ct-waveform .ct-legend", "mean of")
     says(page, ".ct-why", "shape: towards PV")
     says(page, ".ct-why", "unit 4 of m7: PV by optotagging")
     says(page, ".ct-waveform .ct-legend", "up for PV, down against it")
     says(page, ".ct-heat .ct-legend", "Outlined: solid speaks for PV")
     page.keyboard.press("s")
-    page.wait_for_function(
-        "() => !document.querySelector('.ct-waveform .ct-legend').textContent.includes('up for')"
-    )
+    lacks(page, ".ct-waveform .ct-legend", "up for")
     page.click(".ct-why button:has-text('unit 9')")
     shared.item_shown(page, 9)
 
@@ -218,7 +216,7 @@ def test_probabilities_sum_to_one_with_unknown_hatched(visit: Callable[..., Any]
     assert widths[-1] / sum(widths) == pytest.approx(dict(shares)["unknown"], abs=0.02)
     hatch = page.eval_on_selector(".ct-bar .ct-unknown", "e => getComputedStyle(e).backgroundImage")
     assert "repeating-linear-gradient" in hatch
-    assert f"unknown{round(100 * dict(shares)['unknown'])} %" in page.text_content(".ct-classes")
+    says(page, ".ct-classes", f"unknown{round(100 * dict(shares)['unknown'])} %")
     says(page, ".ct-why", "Unlike the units that the model knows")
     says(page, ".ct-why", "No class is claimed.")
 
@@ -237,7 +235,7 @@ def test_keys_choose_a_class_and_unknown_which_outlive_a_reload(
     page.keyboard.press("6")
     second = shared.edits("Cem", 2)[1]
     assert (second.items, second.payload["label"]) == ((8,), "unknown")
-    says(page, ".light", "Saved")
+    saved(page)
     page.goto(f"{shared.url}#/desk/{shared.desk.key}/item/8")
     page.reload()
     shared.item_shown(page, 8)
@@ -248,7 +246,7 @@ def test_a_lasso_selects_for_a_batch_which_is_one_step(
     shared: Served, visit: Callable[..., Any]
 ) -> None:
     page = visit("Dan", 3)
-    painted(page, "map")
+    settled(page)
     at = on_map(page, shared)
     places = np.asarray([at(item) for item in range(N_UNITS)])
     x, y = at(ODD)
@@ -265,10 +263,7 @@ def test_a_lasso_selects_for_a_batch_which_is_one_step(
     command(page, "label VIP selection")
     says(page, "dialog[open]", f"{len(inside)} items")
     page.keyboard.press("Enter")
-    late = time.monotonic() + PATIENCE_S
-    while time.monotonic() < late and not shared.store.edits():
-        time.sleep(0.05)
-    says(page, ".light", "Saved")
+    saved(page)
     mine = [edit for edit in shared.store.edits() if edit.reviewer == "Dan"]
     assert sorted(item for edit in mine for item in edit.items) == inside
     assert len({edit.group or edit.uuid for edit in mine}) == 1
@@ -280,7 +275,7 @@ def test_a_lasso_selects_for_a_batch_which_is_one_step(
 
 def test_a_click_on_the_map_goes_to_the_unit(shared: Served, visit: Callable[..., Any]) -> None:
     page = visit("Eve", 3)
-    painted(page, "map")
+    settled(page)
     x, y = on_map(page, shared)(ODD)
     page.mouse.move(x, y)
     says(page, ".ct-hover", f"unit {ODD}: unknown")
@@ -294,7 +289,7 @@ def test_classes_to_compare_with_are_chosen_by_keys_and_buttons(
     page = visit("Fay", 5)
     page.click(".ct-classes button:has-text('VIP')")
     says(page, ".ct-heat [aria-label*='mean of VIP'], .ct-classes [aria-pressed=true]", "VIP")
-    assert "VIP (mean of" in page.text_content(".ct-waveform .ct-legend li:nth-child(2)")
+    says(page, ".ct-waveform .ct-legend li:nth-child(2)", "VIP (mean of")
     page.keyboard.press("ArrowRight")
     says(page, ".status", "Compared with pyramidal.")
     page.keyboard.press("ArrowLeft")
@@ -308,6 +303,7 @@ def test_a_blind_reader_sees_no_class_and_no_probability(
     shared: Served, visit: Callable[..., Any]
 ) -> None:
     page = visit("Gil", 11)
+    settled(page)
     open_colours = colours(page, "map")
     page.keyboard.press("h")
     says(page, ".claim", "hidden")
@@ -318,11 +314,11 @@ def test_a_blind_reader_sees_no_class_and_no_probability(
     shared.item_shown(page, 12)
     says(page, ".ct-chances", "Probabilities are hidden until you have decided.")
     says(page, ".ct-why", "Hidden until you have decided.")
-    assert page.locator(".ct-bar span").count() == 0
-    assert "%" not in page.text_content(".ct-chances")
+    counted(page, ".ct-bar span", 0)
+    lacks(page, ".ct-chances", "%")
     painted(page, "map", 2)
     assert colours(page, "map") < open_colours
-    time.sleep(0.3)
+    page.wait_for_timeout(300)  # the model is asked after 120 ms
     assert not [one.url for one in answers if "/why?" in one.url]
     for one in answers:
         if "/probabilities?" in one.url:
@@ -372,10 +368,14 @@ def test_dark_and_narrow_nothing_is_clipped(visit: Callable[..., Any]) -> None:
     assert clipped == []
 
 
+TOGETHER = """() => performance.getEntriesByType('resource').some(({ name }) =>
+  /\\/arrays\\/(?!map)/.test(name) && /items=\\d+(,|%2C)/.test(name))"""
+"""Whether the units that come next were asked for."""
+
+
 def test_the_next_unit_is_there_at_once(shared: Served, visit: Callable[..., Any]) -> None:
     page = visit("Jo", 20)
-    page.wait_for_function("window.performance.getEntriesByType('resource').length > 10")
-    time.sleep(0.5)
+    page.wait_for_function(TOGETHER)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     before = page.get_attribute(".celltypes", "data-unit")
@@ -384,8 +384,8 @@ def test_the_next_unit_is_there_at_once(shared: Served, visit: Callable[..., Any
         "was => document.querySelector('.celltypes').dataset.unit !== was", arg=before
     )
     now = page.get_attribute(".celltypes", "data-unit")
-    own = [url for url in asked if "/arrays/" in url and f"items={now}" in url.split("&")[0]]
-    assert own == []
+    page.wait_for_function("() => window.__nissl.latencies.length > 0")
+    queries = [parse_qs(urlsplit(url).query) for url in asked if "/arrays/" in url]
+    assert [query for query in queries if now in query["items"][0].split(",")] == []
     ms = [one["ms"] for one in page.evaluate("window.__nissl.latencies")]
-    assert ms
     assert max(ms) < 2000

@@ -5,6 +5,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from tests.web.waiting import PATIENCE_S, says
 
 from nissl.testing.studies import unit_study
 
@@ -31,7 +32,7 @@ class Opened:
 
     def edits(self, reader, n):
         """All that a reader decided on the units, once it is `n` edits or more."""
-        client, until = self.server.client(reader), time.monotonic() + 30
+        client, until = self.server.client(reader), time.monotonic() + PATIENCE_S
         while True:
             found = [one["edit"] for one in client.get("/api/edits", after=0)["edits"]]
             mine = [e for e in found if e["reviewer"] == reader and e["base"] == self.key]
@@ -74,14 +75,14 @@ def test_a_unit_is_explained_on_demand_and_the_next_one_follows(opened, sorted_s
     first = app.unit()
     page.click(".unit-metrics button:has-text('Explain')")
     app.explains(first)
-    assert "were found again" in page.inner_text(".unit-said")
-    assert not page.is_visible(".unit-cloud-time")
+    says(page, ".unit-said", "were found again")
+    page.wait_for_selector(".unit-cloud-time", state="hidden")
     page.keyboard.press("Enter")  # to its neighbour
     page.wait_for_function(f"() => document.querySelector('.units').dataset.unit !== '{first}'")
     app.explains(app.unit())
     page.keyboard.press("Escape")
-    assert not page.is_visible(".unit-explained")
-    assert page.is_visible(".unit-cloud-time")
+    page.wait_for_selector(".unit-explained", state="hidden")
+    page.wait_for_selector(".unit-cloud-time", state="visible")
     page.keyboard.press("e")
     app.explains(app.unit())
     assert app.faults == []
@@ -96,7 +97,7 @@ def test_the_sorters_cut_is_looked_at_and_made_by_one_key(opened, sorted_study, 
     page.keyboard.press("c")
     page.wait_for_selector(".unit-compare")
     page.wait_for_selector(".unit-workspace :text('become a new unit')")
-    assert "To the sorter these are two neurons" in page.text_content(".status")
+    says(page, ".status", "To the sorter these are two neurons")
     page.keyboard.press("k")
     page.wait_for_selector(".unit-compare", state="hidden")
     merge, split = (edits("Ana", 2)[k] for k in (0, -1))
@@ -109,6 +110,5 @@ def test_units_of_another_sorter_are_told_so(opened, tmp_path):
     unit_study(tmp_path / "study", n_units=4, seed=2)
     app = opened(tmp_path / "study")
     app.page.keyboard.press("e")
-    told = app.page.wait_for_selector(".unit-explained [role=alert]")
-    assert "units that spikes/nissl sorted" in told.inner_text()
+    says(app.page, ".unit-explained [role=alert]", "units that spikes/nissl sorted")
     assert app.faults == []

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
+from tests.web.waiting import PATIENCE_MS, PATIENCE_S
 
 from nissl.align.waveforms.linking import unit_links
 from nissl.align.waveforms.matching import match
@@ -26,6 +27,11 @@ from nissl.web.serve import listen
 from nissl.web.sessions import Keys
 
 BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
+PAINTED = """() => {
+  const canvas = document.querySelector('[data-waveforms] canvas');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((value, k) => k % 4 === 3 && value > 0).length > 500;
+}"""
 
 
 @pytest.fixture
@@ -65,23 +71,19 @@ def test_both_templates_are_shown_and_a_decision_is_kept(browser: Any, linked: S
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     try:
         page, faults = context.new_page(), []
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: faults.append(str(error)))
         (key,) = [desk.key for desk in room.desks if desk.kind is Kind.LINKS]
         page.goto(f"http://127.0.0.1:{bound.getsockname()[1]}/?token={keys.token}")
         page.fill("dialog[open] input", "Ann")
         page.keyboard.press("Enter")
         page.wait_for_selector("[data-waveforms]")
-        painted = page.evaluate("""() => {
-            const canvas = document.querySelector('[data-waveforms] canvas');
-            const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-            return all.data.filter((value, k) => k % 4 === 3 && value > 0).length;
-        }""")
-        assert painted > 500
+        page.wait_for_function(PAINTED)
         shot = os.environ.get("NISSL_SHOT")
         if shot:
             page.screenshot(path=shot)
         page.keyboard.press("Space")
-        late = time.monotonic() + 10
+        late = time.monotonic() + PATIENCE_S
         while not linked.edits(base=key) and time.monotonic() < late:
             time.sleep(0.05)
         (edit,) = linked.edits(base=key)

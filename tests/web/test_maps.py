@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
+from tests.web.waiting import PATIENCE_MS, counted, says
 
 from nissl.align.latent.simulate import simulate_day, simulate_subject
 from nissl.project import open_project
@@ -114,6 +115,7 @@ def test_a_cell_is_chosen_by_mouse_and_by_keys(browser: Any, study: Path) -> Non
         thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
         thread.start()
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: said.type == "error" and faults.append(said.text))
         try:
@@ -126,13 +128,11 @@ def test_a_cell_is_chosen_by_mouse_and_by_keys(browser: Any, study: Path) -> Non
             page.keyboard.press("ArrowRight")
             page.wait_for_selector("section.chosen")
             page.keyboard.press("ArrowRight")
-            page.wait_for_function(
-                "() => document.querySelector('.status').textContent.includes('predicted from')"
-            )
+            says(page, ".status", "predicted from")
             page.wait_for_selector("table.reasons")
-            assert page.locator("section.chosen .u-wrap").count() == 7
+            counted(page, "section.chosen .u-wrap", 7)
+            page.wait_for_selector("canvas.heat[aria-label*='predicted from']")
             said = page.get_attribute("canvas.heat", "aria-label")
-            assert "predicted from" in said
             for theme in ("light", "dark"):
                 if page.evaluate("document.documentElement.dataset.theme") != theme:
                     page.click("button[aria-label='Light or dark']")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
+from tests.web.waiting import PATIENCE_MS, counted, says
 
 from nissl.labels import Author
 from nissl.review.room import Room
@@ -38,7 +39,7 @@ def page(browser: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     thread.start()
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     made = context.new_page()
-    made.set_default_timeout(60_000)
+    made.set_default_timeout(PATIENCE_MS)
     made.goto(f"http://127.0.0.1:{bound.getsockname()[1]}/?token={keys.token}")
     made.fill("dialog[open] input", "Ann")
     made.keyboard.press("Enter")
@@ -82,9 +83,7 @@ def test_outlines_follow_the_plane_the_volume_and_their_key(page: Any) -> None:
     outlined(page, "xy", "n > 0")
     page.keyboard.press("r")
     outlined(page, "xy", "n === 0")
-    button = page.locator(".pt-bar button", has_text="Masks")
-    assert button.get_attribute("aria-pressed") == "false"
-    assert "ada" in button.get_attribute("title")
+    button = page.locator(".pt-bar button[aria-pressed=false][title*=ada]", has_text="Masks")
     button.click()
     outlined(page, "xy", "n > 0")
     page.keyboard.press("i")
@@ -100,8 +99,8 @@ def test_proposed_masks_are_decided_on_by_neuron_with_their_sizes(page: Any) -> 
     go(page, "goto 3")
     page.wait_for_selector(".mask-sizes rect")
     page.wait_for_selector("section.detail[aria-label='Item 3']")
-    assert page.locator(".mask-sizes rect").count() == 6
-    assert "voxels" in page.locator(".mask-sizes title").first.text_content()
+    counted(page, ".mask-sizes rect", 6)
+    says(page, ".mask-sizes rect:first-child title", "voxels")
     if shot := os.environ.get("NISSL_SHOT"):
         page.wait_for_timeout(500)
         page.screenshot(path=f"{shot}-sizes.png")

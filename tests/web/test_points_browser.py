@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
+from tests.web.waiting import PATIENCE_MS, PATIENCE_S, lacks, says, valued
 
 from nissl.errors import SourceNotFoundError
 from nissl.labels import Edit
@@ -33,7 +34,7 @@ class Sitting:
     def __init__(self, page: Any, worm: Any, room: Room, address: str) -> None:
         self.page, self.worm, self.room, self.address = page, worm, room, address
         self.faults: list[str] = []
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
 
     def enter(self) -> None:
@@ -65,7 +66,7 @@ class Sitting:
 
     def edits(self, n: int) -> list[Edit]:
         """The journal, once it holds `n` edits; never more."""
-        late = time.monotonic() + 30
+        late = time.monotonic() + PATIENCE_S
         while len(self.worm.project.store.edits()) < n and time.monotonic() < late:
             time.sleep(0.03)
         found = self.worm.project.store.edits()
@@ -175,14 +176,12 @@ def test_a_point_is_put_dragged_hidden_and_undone_and_on_disk_before_it_is_ackno
     at.press("v")
     hide = at.edits(3)[-1]
     assert hide.payload == {"row": before[3]["id"], "visible": False}
-    assert "hid it" in at.page.text_content(".pt-here")
+    says(at.page, ".pt-here", "hid it")
     for n in (4, 5, 6):
         at.press("Control+z")
         at.edits(n)
     assert at.rows(5) == before
-    at.page.wait_for_function(
-        "() => !document.querySelector('.pt-here').textContent.includes('hid')"
-    )
+    lacks(at.page, ".pt-here", "hid")
     assert not at.faults
 
 
@@ -203,12 +202,10 @@ def test_the_next_volume_is_told_and_a_correction_reaches_volumes_like_it(
         at.type("cursor " + " ".join(f"{round(v)}" for v in truth[frame, item].tolist()))
         at.press("a")
     at.page.wait_for_selector(".pt-loop[data-alike]")
-    at.page.wait_for_function(
-        "() => document.querySelector('.pt-loop').textContent.includes('similar volumes')"
-    )
+    says(at.page, ".pt-loop", "similar volumes")
     if shot := os.environ.get("NISSL_SHOTS"):
         at.page.screenshot(path=f"{shot}/alike.png")
-    late, carried = time.monotonic() + 30, set()
+    late, carried = time.monotonic() + PATIENCE_S, set()
     while carried != {0, 1} and time.monotonic() < late:
         time.sleep(0.1)
         edits = at.worm.project.store.edits()
@@ -227,7 +224,7 @@ def test_a_missing_point_is_added_moved_and_the_volume_found_right(
     at = sit()
     item, frame = missing(at.worm)
     at.go(frame, item)
-    assert "No point" in at.page.text_content(".pt-here")
+    says(at.page, ".pt-here", "No point")
     at.type("cursor 40 30 7")
     at.press("a", "Shift+ArrowRight")  # the move waits for the point's number
     add, move = at.edits(2)
@@ -292,9 +289,7 @@ def test_tracks_are_marked_merged_split_made_and_removed(sit: Callable[..., Sitt
     assert (merge.kind, set(merge.items)) == ("merge", {4, 10})
     assert 4 in at.rows(25)
     at.type("merge 7")  # both are seen everywhere
-    at.page.wait_for_function(
-        "() => document.querySelector('.status').textContent.includes('two neurons')"
-    )
+    says(at.page, ".status", "two neurons")
     at.type("cursor 12 9 3")
     at.press("d")
     add = at.edits(3)[-1]
@@ -325,7 +320,8 @@ def test_the_worst_volumes_and_the_most_doubtful_points_come_first(
     (edit,) = at.edits(1)
     assert (edit.items, edit.payload) == ((int(item[least]),), {"frames": [int(frame[least])]})
     order = np.argsort(sure, kind="stable")
-    at.page.wait_for_selector(f".points[data-frame='{frame[order[1]]}']")
+    following = f"[data-frame='{frame[order[1]]}'][data-track='{item[order[1]]}']"
+    at.page.wait_for_selector(f".points{following}")
     at.press("q")
     unsure = at.edits(2)[-1]
     assert (unsure.kind, unsure.items) == ("unsure", (int(item[order[1]]),))
@@ -354,12 +350,10 @@ def test_a_click_on_the_map_of_confidence_goes_there(sit: Callable[..., Sitting]
 def test_pictures_channels_colours_and_names_answer_to_keys(sit: Callable[..., Sitting]) -> None:
     at = sit()
     at.press("i")
-    at.page.wait_for_function(
-        "() => document.querySelector('.pt-xy h3').textContent.includes('brightest')"
-    )
+    says(at.page, ".pt-xy h3", "brightest")
     at.press("i", "b", "c", "o", "t")
-    assert at.page.input_value("select[aria-label='Channels']") == "0"
-    assert at.page.input_value("select[aria-label='Colour of neurons']") == "confidence"
+    valued(at.page, "select[aria-label='Channels']", "0")
+    valued(at.page, "select[aria-label='Colour of neurons']", "confidence")
     at.press("y")
     at.page.wait_for_selector(".pt-xy .pt-host[data-marks='0']")  # nobody marked what was made up
     assert at.page.input_value("select[aria-label='Picture']").startswith("synthetic")
@@ -375,11 +369,13 @@ def test_pictures_channels_colours_and_names_answer_to_keys(sit: Callable[..., S
 
 def test_without_the_movie_places_and_confidence_are_shown(sit: Callable[..., Sitting]) -> None:
     at = sit(movie=False, synthetic=False)
-    assert "not at hand" in at.page.text_content(".pt-message")
+    says(at.page, ".pt-message", "not at hand")
     at.go(5, 3)
     at.press("a")
     at.edits(1)
-    at.press("]", "Enter")
+    at.press("]")
+    at.page.wait_for_selector(".points:not([data-frame='5'])")  # its points are here
+    at.press("Enter")
     at.edits(2)
     assert not at.faults
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
+from tests.web.waiting import PATIENCE_MS, PATIENCE_S, says, valued
 
 from nissl.errors import SourceNotFoundError
 from nissl.labels import Edit
@@ -28,6 +29,9 @@ from nissl.web.sessions import Keys
 
 BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
 SIZE = 128
+OUTLINES = """n => { const all = ['left', 'right'].map(pane =>
+  Number(document.querySelector(`.rg-${pane} .rg-host`)?.dataset.outlines));
+  return all[0] + all[1] === n && all; }"""
 
 
 class Sitting:
@@ -36,6 +40,7 @@ class Sitting:
     def __init__(self, page: Any, field: Any, room: Room, address: str) -> None:
         self.page, self.field, self.room, self.address = page, field, room, address
         self.faults: list[str] = []
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.size = field.movie.shape[1]
 
@@ -62,7 +67,7 @@ class Sitting:
 
     def edits(self, n: int) -> list[Edit]:
         """The journal, once it holds `n` edits; never more."""
-        late = time.monotonic() + 20
+        late = time.monotonic() + PATIENCE_S
         while len(self.field.project.store.edits()) < n and time.monotonic() < late:
             time.sleep(0.03)
         found = self.field.project.store.edits()
@@ -78,7 +83,7 @@ class Sitting:
             delete root.dataset.extractMs;
             return Number(ms);
         }""")
-        assert self.page.get_attribute(".rg-trace", "data-origin") == "movie"
+        self.page.wait_for_selector(".rg-trace[data-origin=movie]")
         return float(taken)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
@@ -111,11 +116,15 @@ class Sitting:
         y, x = np.divmod(np.asarray(sorted(self.pixels(item))), self.size)
         return float(x.mean() + 0.5), float(y.mean() + 0.5)
 
-    def counts(self) -> list[int]:
-        """Outlines in the left and in the right pane, once they are drawn."""
-        self.page.evaluate("() => new Promise(r => requestAnimationFrame(() => setTimeout(r)))")
-        hosts = self.page.locator(".rg-host")
-        return [int(hosts.nth(k).get_attribute("data-outlines")) for k in (0, 1)]
+    def counts(self, n: int) -> list[int]:
+        """Outlines in the left and in the right pane, once `n` are drawn in both together."""
+        found = self.page.wait_for_function(OUTLINES, arg=n).json_value()
+        return [int(one) for one in found]
+
+    def counted(self, *counts: int) -> None:
+        """Wait until so many outlines are drawn in the left and in the right pane."""
+        for pane, n in zip(("left", "right"), counts, strict=True):
+            self.page.wait_for_selector(f".rg-{pane} .rg-host[data-outlines='{n}']")
 
 
 @pytest.fixture
@@ -219,7 +228,7 @@ def test_regions_are_drawn_rubbed_merged_split_flipped_undone_and_kept(
     at.edits(8)
     at.press("Control+z")  # the split
     at.edits(9)
-    late = time.monotonic() + 10
+    late = time.monotonic() + PATIENCE_S
     while at.pixels(2) != before[2] and time.monotonic() < late:
         time.sleep(0.05)
     assert at.pixels(2) == before[2]
@@ -232,7 +241,7 @@ def test_regions_are_drawn_rubbed_merged_split_flipped_undone_and_kept(
     rows = reviewed.labels.table.select(["item", "pixels"]).to_pylist()
     assert {row["item"]: set(row["pixels"]) for row in rows} == now
     assert sorted(now) == [*range(10), *range(11, 17)]
-    assert sum(at.counts()) == len(now)
+    at.counts(len(now))
     assert not reviewed.questions
     assert not at.faults
 
@@ -254,8 +263,7 @@ def test_no_stroke_is_lost_when_one_follows_the_other_at_once(sit: Callable[...,
 
 def test_left_is_accepted_and_right_rejected_by_arrows(sit: Callable[..., Sitting]) -> None:
     at = sit(n_cells=12, n_frames=300)
-    left, right = at.counts()
-    assert left + right == 12
+    left, right = at.counts(12)
     first = int(at.page.get_attribute(".regions", "data-region"))
     proposed = at.room.desks[0].labels
     code = int(proposed.column("label")[proposed.rows_of(first)][0])
@@ -263,7 +271,7 @@ def test_left_is_accepted_and_right_rejected_by_arrows(sit: Callable[..., Sittin
     (edit,) = at.edits(1)
     assert edit.items == (first,)
     assert edit.kind == ("accept" if code == 1 else "relabel")
-    assert at.counts() == ([left, right] if code == 1 else [left - 1, right + 1])
+    at.counted(*([left, right] if code == 1 else [left - 1, right + 1]))
     at.page.wait_for_function(
         f"() => document.querySelector('.regions').dataset.region !== '{first}'"
     )  # and on
@@ -276,16 +284,12 @@ def test_left_is_accepted_and_right_rejected_by_arrows(sit: Callable[..., Sittin
 
 def test_blind_nothing_is_told_and_nothing_agreed_with(sit: Callable[..., Sitting]) -> None:
     at = sit(n_cells=12, n_frames=300)
-    assert at.counts()[1] > 0
+    assert at.counts(12)[1] > 0
     at.press("h")
-    at.page.wait_for_function(
-        "() => document.querySelector('.claim')?.textContent.includes('hidden')"
-    )
-    at.page.wait_for_function(
-        "() => document.querySelectorAll('.rg-host')[1]?.dataset.outlines === '0'"
-    )
+    says(at.page, ".claim", "hidden")
+    at.counted(12, 0)
     at.page.wait_for_selector(".regions[data-region]")
-    assert "not to be seen yet" in at.page.text_content(".rg-left h3")
+    says(at.page, ".rg-left h3", "not to be seen yet")
     item = int(at.page.get_attribute(".regions", "data-region"))
     at.press("Space")  # there is nothing to agree with
     at.press("ArrowRight")
@@ -311,7 +315,7 @@ def test_everything_can_be_done_without_a_pointer(sit: Callable[..., Sitting]) -
     at.press("Enter")
     add = at.edits(6)[-1]
     assert 20 * SIZE + 100 in add.payload["rows"][0]["pixels"]
-    at.go(13)
+    at.page.wait_for_selector(".regions[data-region='13']")  # the page goes there
     at.press("/")
     at.page.keyboard.type("merge 1 2")
     at.press("Enter")
@@ -324,18 +328,16 @@ def test_everything_can_be_done_without_a_pointer(sit: Callable[..., Sitting]) -
 
 def test_pictures_colours_and_the_movie_answer_to_keys(sit: Callable[..., Sitting]) -> None:
     at = sit(n_cells=12, n_frames=450)
+    valued(at.page, "select[aria-label='Picture']", "mean")  # they may be read still
     at.press("i")
-    at.page.wait_for_function("() => document.querySelector('.rg-bar select').value === 'max'")
+    valued(at.page, "select[aria-label='Picture']", "max")
     at.press("s")
-    at.counts()
-    assert at.page.input_value("select[aria-label='Colour of outlines']") == "decided"
+    valued(at.page, "select[aria-label='Colour of outlines']", "decided")
     at.press("s")
-    at.counts()
-    assert at.page.input_value("select[aria-label='Colour of outlines']") == "confidence"
-    assert "0." in at.page.text_content(".rg-scale")
+    valued(at.page, "select[aria-label='Colour of outlines']", "confidence")
+    says(at.page, ".rg-scale", "0.")
     at.press("o")
-    at.counts()
-    assert not at.page.is_checked("#rg-outlines")
+    at.page.wait_for_selector("#rg-outlines:not(:checked)")
     at.press("o")
     at.page.wait_for_selector(".rg-clip[data-frame]")
     frame = at.page.get_attribute(".rg-clip", "data-frame")
@@ -353,21 +355,19 @@ def test_pictures_colours_and_the_movie_answer_to_keys(sit: Callable[..., Sittin
 
 def test_without_the_movie_outlines_are_drawn_and_it_is_said(sit: Callable[..., Sitting]) -> None:
     at = sit(n_cells=12, n_frames=300, movie=False, traces=False, images=False)
-    assert at.page.input_value("select[aria-label='Picture']") == "patches"
+    valued(at.page, "select[aria-label='Picture']", "patches")
     at.go(3)
     at.press("Shift+ArrowUp")
     at.edits(1)
-    at.page.wait_for_function(
-        "() => document.querySelector('.rg-trace .rg-words').textContent.includes('as proposed')"
-    )
-    assert "not at hand" in at.page.text_content(".rg-clip .rg-words")
+    says(at.page, ".rg-trace .rg-words", "as proposed")
+    says(at.page, ".rg-clip .rg-words", "not at hand")
     assert not at.faults
 
 
 @pytest.mark.slow
 def test_two_thousand_regions_stay_fluid(sit: Callable[..., Sitting]) -> None:
     at = sit(n_cells=2000, n_frames=200, size=512, viewport=(1600, 1000))
-    assert sum(at.counts()) == 2000
+    at.counts(2000)
     frames = at.page.evaluate("""async () => {
         const top = document.querySelector('.rg-left .rg-top');
         const box = top.getBoundingClientRect();

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import threading
 import time
@@ -14,6 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
+from tests.web.waiting import (
+    PATIENCE_MS,
+    PATIENCE_S,
+    counted,
+    desk_opened,
+    item,
+    kept,
+    left,
+    saved,
+    says,
+    shown,
+    until,
+)
 
 from nissl.labels import Edit
 from nissl.labels.replay import replay
@@ -28,6 +40,7 @@ from nissl.web.sessions import Keys
 BUILT = Path(os.environ.get("NISSL_STATIC", STATIC))
 N = 12
 DECISIONS = "**/api/decisions?*"
+REFUSED = '{"error": {"expected": "an item", "got": "none", "remedy": "Reload."}}'
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +48,30 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kinds")
     kinds_project(folder, np.random.default_rng(3), n_items=N).close()
     return folder
+
+
+class Wire:
+    """What becomes of decisions on their way to the server.
+
+    It is laid before the page is opened and stays: Chromium lets requests past one that is laid or
+    taken away right before them.
+    """
+
+    def __init__(self) -> None:
+        self.mode = "through"
+        self.sent: list[str] = []
+
+    def meet(self, route: Any) -> None:
+        self.sent.append(route.request.post_data)
+        if self.mode == "lost":
+            return route.abort()
+        once, self.mode = self.mode, "through"
+        if once == "deaf":
+            route.fetch()  # the server takes it, but nobody hears the answer
+            return route.abort()
+        if once == "refused":
+            return route.fulfill(status=409, body=REFUSED)
+        return route.continue_()
 
 
 class House:
@@ -61,19 +98,20 @@ class House:
         self.thread.join(timeout=20)
         self.project.close()
 
-    def page(self, reader: str = "Ann", view: str = "classes") -> Any:
+    def page(self, reader: str = "Ann", view: str = "classes", wire: Wire | None = None) -> Any:
         context = self.browser.new_context(viewport={"width": 1280, "height": 800})
+        if wire:
+            context.route(DECISIONS, wire.meet)
         page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", lambda said: said.type == "error" and self.faults.append(said.text))
-        desk = self.desk(view).key
         page.goto(f"http://127.0.0.1:{self.port}/?token={self.keys.token}")
         page.fill("dialog[open] input", reader)
         page.keyboard.press("Enter")
         page.wait_for_selector(".verdict h1")
-        page.evaluate(f"location.hash = '#/desk/{desk}'")
-        page.wait_for_function("desk => location.hash.includes(desk + '/item')", arg=desk)
-        page.wait_for_selector(".detail, .spans-traces, [data-track]")
+        desk_opened(page, self.desk(view).key)
+        ready(page)
         return page
 
     def desk(self, view: str) -> Any:
@@ -81,7 +119,7 @@ class House:
 
     def edits(self, n: int) -> list[Edit]:
         """The journal, once it holds `n` edits; never more."""
-        late = time.monotonic() + 20
+        late = time.monotonic() + PATIENCE_S
         while len(self.project.store.edits()) < n and time.monotonic() < late:
             time.sleep(0.02)
         found = self.project.store.edits()
@@ -104,21 +142,9 @@ def press(page: Any, *keys: str) -> None:
         page.keyboard.press(key)
 
 
-def item(page: Any) -> int:
-    return int(page.text_content(".verdict h1").split()[-1])
-
-
-def left(page: Any, n: int) -> None:
-    """Wait until another item than this one is shown."""
-    page.wait_for_function(
-        "n => !document.querySelector('.verdict h1').textContent.endsWith(' ' + n)", arg=n
-    )
-
-
-def says(page: Any, selector: str, text: str) -> None:
-    page.wait_for_function(
-        "([s, t]) => document.querySelector(s)?.textContent.includes(t)", arg=[selector, text]
-    )
+def ready(page: Any) -> None:
+    """Wait until the view shows its item: its keys are bound then, and the items are there."""
+    page.wait_for_selector(".detail, [data-track]")
 
 
 def test_everything_by_keys_and_undone_after_a_restart(house: House) -> None:
@@ -137,7 +163,7 @@ def test_everything_by_keys_and_undone_after_a_restart(house: House) -> None:
     assert len(set(asked)) == 4
     assert all(e.took_s is not None and e.took_s >= 0 for e in first)
     press(page, "Shift+Space")
-    assert item(page) == asked[-1]
+    shown(page, asked[-1])
     page.context.close()
     house.close()
     house.open()
@@ -157,58 +183,50 @@ def test_everything_by_keys_and_undone_after_a_restart(house: House) -> None:
 
 
 def test_lost_connection_loses_nothing_through_a_reload(house: House) -> None:
-    page = house.page()
-    page.route(DECISIONS, lambda route: route.abort())
+    wire = Wire()
+    page = house.page(wire=wire)
+    wire.mode = "lost"
     asked = []
     for key in ("Space", "1", "3"):
         asked.append(item(page))
         press(page, key)
+        left(page, asked[-1])
     says(page, ".light", "Offline: 3 waiting")
     assert item(page) not in asked
     house.edits(0)
-    page.wait_for_function(
-        """() => new Promise(done => { const open = indexedDB.open('nissl-review');
-        open.onsuccess = () => { const all = open.result.transaction('decisions')
-        .objectStore('decisions').count(); all.onsuccess = () => done(all.result === 3); }; })"""
-    )
+    kept(page, 3)
     page.reload()
     says(page, ".light", "Offline: 3 waiting")
     page.evaluate(f"location.hash = '#/desk/{house.desk('classes').key}/item/{asked[1]}'")
+    shown(page, asked[1])
     says(page, ".claim", CELLS[0])
-    page.unroute(DECISIONS)
+    wire.mode = "through"
     page.click(".light")
-    says(page, ".light", "Saved")
+    saved(page)
     found = house.edits(3)
     assert [e.items[0] for e in found] == asked
 
-    def deaf(route: Any) -> None:
-        route.fetch()  # the server takes it, but nobody hears the answer
-        route.abort()
-
-    sent: list[str] = []
-    page.on("request", lambda r: "/decisions" in r.url and sent.append(r.post_data))
-    page.route(DECISIONS, deaf, times=1)
+    wire.sent.clear()
+    wire.mode = "deaf"
     press(page, "Space")
-    late = time.monotonic() + 20
-    while len(sent) < 2 and time.monotonic() < late:
-        page.wait_for_timeout(20)
-    page.wait_for_function("() => !window.__nissl.waiting()")
+    saved(page)
     house.edits(4)
-    assert len(sent) > 1
-    assert len(set(sent)) == 1, "the same uuid again"
+    assert len(wire.sent) > 1
+    assert len(set(wire.sent)) == 1, "the same uuid again"
     assert all("ERR_FAILED" in fault for fault in house.faults)
 
 
 def test_a_refused_decision_is_told_and_taken_back(house: House) -> None:
-    page = house.page()
-    body = '{"error": {"expected": "an item", "got": "none", "remedy": "Reload."}}'
-    page.route(DECISIONS, lambda route: route.fulfill(status=409, body=body), times=1)
+    wire = Wire()
+    page = house.page(wire=wire)
+    wire.mode = "refused"
     asked = item(page)
     press(page, "Space")
     says(page, "dialog[open]", "Expected an item")
     press(page, "Enter")
+    counted(page, "dialog", 0)
     page.evaluate(f"location.hash = '#/desk/{house.desk('classes').key}/item/{asked}'")
-    says(page, ".verdict h1", f" {asked}")
+    shown(page, asked)
     assert page.locator(".chip.decided").count() == 0
     press(page, "Control+z")
     says(page, ".status", "Nothing to undo")
@@ -238,20 +256,24 @@ def test_batch_by_filter_with_a_preview_is_one_step(house: House) -> None:
     assert not house.faults
 
 
+HIDES = """() => { const text = document.querySelector('.plainlist')?.textContent;
+  return text?.includes('–') && !/\\d\\.\\d\\d/.test(text); }"""
+
+
 def test_blind_readers_see_nothing_of_the_machine(house: House) -> None:
     page = house.page()
+    answers: list[Any] = []
+    page.on("response", lambda answer: "/queue?" in answer.url and answers.append(answer))
     press(page, "h")
     says(page, ".claim", "hidden")
-    says(page, ".plainlist", "–")
-    assert not re.search(r"\d\.\d\d", page.text_content(".plainlist"))
-    answers: list[str] = []
-    page.on("response", lambda r: "/queue?" in r.url and answers.append(r.text()))
+    page.wait_for_function(HIDES)
     press(page, "Space")
     says(page, ".status", "choose a class")
     press(page, "1")
     (edit,) = house.edits(1)
     assert (edit.kind, edit.payload) == ("relabel", {"label": CELLS[0], "blind": True})
-    assert all('"proposed":{' not in answer for answer in answers)
+    until(page, lambda: answers)
+    assert all('"proposed":{' not in answer.text() for answer in answers)
 
 
 def test_two_readers_decide_apart_and_history_tells_who(house: House) -> None:
@@ -266,7 +288,7 @@ def test_two_readers_decide_apart_and_history_tells_who(house: House) -> None:
     assert ann.locator("table.history img").count() == 0
     assert ann.evaluate("window.bad") is None
     boxes = ann.locator("table.history input")
-    assert boxes.count() == 2
+    counted(ann, "table.history input", 2)
     boxes.nth(1).check()
     ann.click("text=Take back 1")
     says(ann, "dialog[open]", "untouched")
@@ -285,8 +307,7 @@ def test_plain_views_accept_reject_relabel(house: House) -> None:
     n = 0
     for view in ("points", "regions", "links"):
         desk = house.desk(view).key
-        page.evaluate(f"location.hash = '#/desk/{desk}'")
-        page.wait_for_function("desk => location.hash.includes(desk + '/item')", arg=desk)
+        desk_opened(page, desk)
         asked = []
         for key in ("Space", "2", "x"):
             asked.append(item(page))
@@ -307,10 +328,12 @@ def test_keys_are_remapped_for_the_reader_everywhere(house: House) -> None:
     page = house.page()
     press(page, "/")
     page.keyboard.type("key accept q")
-    press(page, "Enter")
+    with page.expect_response(lambda answer: "/api/settings" in answer.url):
+        press(page, "Enter")
     says(page, ".status", "accept is now q")
     page.reload()
-    page.wait_for_selector(".verdict h1")
+    ready(page)
     press(page, "Space")
     press(page, "q")
+    saved(page)
     assert house.edits(1)[0].kind == "accept"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
+from tests.web.waiting import PATIENCE_MS, PATIENCE_S, item, left, says
 
 from nissl.labels import Edit
 from nissl.labels.replay import replay
@@ -35,6 +36,7 @@ class Sitting:
         self.page, self.project, self.room = page, project, room
         self.desk = room.desks[0]
         self.faults: list[str] = []
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
 
     def press(self, *keys: str) -> None:
@@ -43,21 +45,16 @@ class Sitting:
 
     def edits(self, n: int) -> list[Edit]:
         """The journal, once it holds `n` edits; never more."""
-        late = time.monotonic() + 20
+        late = time.monotonic() + PATIENCE_S
         while len(self.project.store.edits()) < n and time.monotonic() < late:
             time.sleep(0.03)
         found = self.project.store.edits()
         assert len(found) == n, [edit.kind for edit in found]
         return found
 
-    def wait(self, text: str) -> None:
-        """Wait until the status line says something."""
-        self.page.wait_for_function(
-            "text => document.querySelector('.status').textContent.includes(text)", arg=text
-        )
-
-    def selected(self) -> int:
-        return int(self.page.text_content(".who h2, .who h1").split()[-1])
+    def shown(self) -> None:
+        """Wait until the span of the heading is on the page, where the status line tells it."""
+        says(self.page, ".status", " s.")
 
     def x_of(self, sample: float) -> float:
         """Where a sample stands on the page: the axis tells the page's times."""
@@ -91,7 +88,7 @@ def sit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Sitting]]:
         page.fill("dialog[open] input", "Ann")
         page.keyboard.press("Enter")
         page.wait_for_selector(".spans-traces")
-        sitting.wait(" s.")
+        sitting.shown()
 
         def stop() -> None:
             context.close()
@@ -113,7 +110,7 @@ def sit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Sitting]]:
 def test_everything_is_done_by_keys_and_undone(sit: Callable[..., Sitting]) -> None:
     at = sit(duration_s=60, n_spans=12, n_channels=4)
     labels = at.desk.labels
-    first = at.selected()
+    first = item(at.page)
     at.press("Shift+ArrowRight", "Shift+ArrowRight", "[")
     (move,) = at.edits(1)
     begin = int(labels.column("start")[labels.rows_of(first)][0])
@@ -126,10 +123,11 @@ def test_everything_is_done_by_keys_and_undone(sit: Callable[..., Sitting]) -> N
     assert 0 < row["stop"] - row["start"] < 200
     at.press("Delete")
     assert at.edits(3)[-1].kind == "remove"
-    at.page.wait_for_function(f"!document.querySelector('.who').textContent.endsWith(' {first}')")
-    before = at.selected()
+    left(at.page, first)
+    at.shown()
+    before = item(at.page)
     at.press("ArrowDown")
-    at.page.wait_for_function(f"!document.querySelector('.who').textContent.endsWith(' {before}')")
+    left(at.page, before)
     at.press("Space")
     assert at.edits(4)[-1].kind == "accept"
     for n in range(5, 9):
@@ -143,8 +141,7 @@ def test_everything_is_done_by_keys_and_undone(sit: Callable[..., Sitting]) -> N
 def test_edges_are_dragged_and_spans_drawn(sit: Callable[..., Sitting]) -> None:
     at = sit(duration_s=60, n_spans=12, n_channels=4)
     mouse = at.page.mouse
-    item = at.selected()
-    rows = at.desk.labels.rows_of(item)
+    rows = at.desk.labels.rows_of(item(at.page))
     start, stop = (int(at.desk.labels.column(name)[rows][0]) for name in ("start", "stop"))
     mouse.move(at.x_of(stop), 600)
     mouse.down()
@@ -224,11 +221,9 @@ def test_ten_thousand_spans_stay_fluid(sit: Callable[..., Sitting]) -> None:
     assert most["3600"] < overview + 4 * 1336  # bars of three lanes and over the traces
     began = time.perf_counter()
     for n in range(1, 4):
-        item = at.selected()
+        before = item(at.page)
         at.press("Space")
-        at.page.wait_for_function(
-            f"!document.querySelector('.who').textContent.endsWith(' {item}')"
-        )
+        left(at.page, before)
         at.edits(n)
     assert time.perf_counter() - began < 10
     assert not at.faults
