@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # numba takes a second to load
     from nissl.annotators.spikes.own.motion.estimate import Motion
 
 NAME = "spikes/nissl"
-VERSION = "5"
+VERSION = "6"
 PROMISES = Promises(chunked=False, deterministic=True, memory="measured")
 PACKAGES = ("spikeinterface", "numba")
 DEFAULTS: dict[str, Any] = {
