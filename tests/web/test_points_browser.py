@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
 import uvicorn
-from tests.web.waiting import PATIENCE_MS, PATIENCE_S, lacks, says, valued
+from tests.web.waiting import PATIENCE_MS, PATIENCE_S, lacks, says, until, valued
 
 from nissl.errors import SourceNotFoundError
 from nissl.labels import Edit
@@ -215,6 +216,43 @@ def test_the_next_volume_is_told_and_a_correction_reaches_volumes_like_it(
     for item in (0, 1):
         place = [rows[item][name] for name in "xyz"]
         assert np.linalg.norm((place - truth[swap + 20, item]) * SPACING_UM[::-1]) < 2
+    assert not at.faults
+
+
+def test_nothing_is_decided_on_a_volume_that_is_not_there_yet(sit: Callable[..., Sitting]) -> None:
+    at = sit(n_frames=100)
+    asked: list[str] = []
+    held: list[Any] = []
+    slow = False
+
+    def meet(route: Any) -> None:
+        asked.append(route.request.url)
+        if slow:
+            held.append(route)
+        else:
+            route.continue_()
+
+    at.page.context.route("**/points/rows?*", meet)
+    at.page.reload()
+    at.page.wait_for_selector(".points[data-frame]")
+    at.go(at.at()[0], 3)
+    until(at.page, lambda: asked)
+    known = {int(parse_qs(urlparse(url).query)["start"][0]) for url in asked}
+    frame = 3 + next(start for start in (0, 32, 64) if not known & {start - 16, start, start + 16})
+    slow = True
+    at.type(f"volume {frame}")  # its points are on their way
+    at.press("Enter", "e", "a", "v", "d")
+    says(at.page, ".status", f"Volume {frame} is still being read")
+    until(at.page, lambda: held)
+    at.edits(0)
+    slow = False
+    for route in held:
+        route.continue_()
+    at.page.wait_for_selector(f".points[data-frame='{frame}'][data-track='3']")
+    at.press("Enter")
+    (right,) = at.edits(1)
+    assert (right.kind, right.payload) == ("accept", {"frames": [frame]})
+    assert set(right.items) == set(at.rows(frame))
     assert not at.faults
 
 

@@ -22,6 +22,8 @@ export interface Scene {
   readonly item: number | null;
   readonly cursor: Place;
   readonly points: Point[];
+  /** Whether the points are still those of another volume. */
+  readonly reading: boolean;
   readonly point: Point | undefined;
   worst(): Promise<void>;
   doubt(): Promise<void>;
@@ -56,6 +58,7 @@ export class Hand {
 
   /** Puts the neuron at a place of this volume: moved there, or added where it has no point. */
   async put(place: Place): Promise<void> {
+    if (this.early()) return;
     const { item, frame } = this.scene;
     if (item === null || !this.acts.grid().has(item)) return this.context.announce("No neuron is shown.");
     if (!this.acts.inside(place)) return this.context.announce("That place is outside the volume.");
@@ -84,6 +87,7 @@ export class Hand {
 
   /** Not to be seen in this volume, or to be seen again. */
   async hide(): Promise<void> {
+    if (this.early()) return;
     const { item, frame } = this.scene;
     const point = await this.numbered();
     if (item === null || !point || this.scene.item !== item || this.scene.frame !== frame) return this.context.announce("The neuron has no point in this volume.");
@@ -97,6 +101,7 @@ export class Hand {
 
   /** All points of this volume are right; on to the next that is worst. */
   volumeRight(): void {
+    if (this.early()) return;
     const { frame, points } = this.scene;
     const there = points.filter((point) => this.acts.grid().has(point.item));
     if (!there.length) return this.context.announce("There is no point in this volume.");
@@ -128,6 +133,7 @@ export class Hand {
 
   /** The neuron and the one that is marked exchange identity from this volume on. */
   swap(words: string): void {
+    if (this.early()) return;
     const { item, frame } = this.scene;
     const other = this.other(words);
     if (item === null || other === null) return this.context.announce("Mark the neuron to swap with: m, or Shift+click. `/swap 7` names it.");
@@ -157,6 +163,7 @@ export class Hand {
 
   /** From this volume on it is another neuron. */
   async split(): Promise<void> {
+    if (this.early()) return;
     const { item, frame } = this.scene;
     if (item === null) return;
     const rows = await this.store.rows(item);
@@ -170,6 +177,7 @@ export class Hand {
 
   /** A neuron that no track has, at the cursor. */
   create(): void {
+    if (this.early()) return;
     const { frame, cursor } = this.scene;
     this.makes = true;
     this.context.decide([added(null, frame, cursor)]);
@@ -184,6 +192,7 @@ export class Hand {
 
   /** Says something of the neuron's point; false where it has none. */
   private sayHere(said: number): boolean {
+    if (this.early()) return false;
     const { item, point, frame } = this.scene;
     if (item === null || !point) {
       this.context.announce("The neuron has no point in this volume.");
@@ -199,6 +208,12 @@ export class Hand {
     if (said === ACCEPTED && isDecided(point.said)) return; // what was placed stays so
     point.said = said;
     this.acts.grid().set(point.item, this.scene.frame, { said });
+  }
+
+  /** True, and told, while the volume is not there yet: nothing is decided on what nobody has seen. */
+  private early(): boolean {
+    if (this.scene.reading) this.context.announce(`Volume ${this.scene.frame} is still being read; nothing was decided.`);
+    return this.scene.reading;
   }
 
   /** The one named, else the one that is marked. */

@@ -55,6 +55,7 @@ export class PointsView implements View {
   item: number | null = null;
   cursor: Place = { x: 0, y: 0, z: 0 };
   points: Point[] = [];
+  private pointsOf: number | null = null;
   private cuts: Cuts | null = null;
   private trail: Trail | null = null;
   private layer = "";
@@ -154,7 +155,7 @@ export class PointsView implements View {
       this.trails ? Promise.race([this.loadTrail(), later(PATIENCE_MS)]) : null,
     ]);
     if (turn !== this.turn || this.gone) return;
-    this.points = points;
+    [this.points, this.pointsOf] = [points, at];
     this.outline(turn);
     this.take(cuts);
     this.paint();
@@ -207,6 +208,11 @@ export class PointsView implements View {
     if (item === this.item) return this.go(frame);
     this.hand.wanted = frame;
     this.context.goto(item);
+  }
+
+  /** Whether the points are still those of another volume than the one that was asked for. */
+  get reading(): boolean {
+    return this.pointsOf !== this.frame;
   }
 
   /** The point of the neuron that is shown, in this volume. */
