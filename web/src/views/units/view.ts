@@ -209,7 +209,9 @@ export class UnitsView implements View {
     this.merges = null;
     this.dropPlan();
     this.marked = new Set();
+    const turn = this.planned;
     if (this.item !== null) await this.load();
+    if (turn !== this.planned) return; // something was planned meanwhile
     if (cut && item === this.item) await this.cutDrawn(cut); // asked of units that are no more
     else if (this.open) await this.openWorkspace();
   }
