@@ -77,6 +77,14 @@ def test_spikeglx_reads_what_it_must(tmp_path):
     assert 300 * 385 * 2 <= read < 300 * 385 * 2 + 20_000
 
 
+def test_a_column_that_the_file_lacks_is_no_other_one(tmp_path):
+    path = tmp_path / "x.bin"
+    path.write_bytes(np.arange(50, dtype="<i2").tobytes())
+    reader = FramesReader((FilePart(str(path), 0, 10),), "<i2", 5, (1, 7))
+    with pytest.raises(IndexError):
+        reader.read(0, 10, np.arange(2))
+
+
 @pytest.mark.parametrize("columns", [None, (1, 2, 3), (4, 0), (2,)])
 def test_blocks_join_without_a_seam(tmp_path, monkeypatch, columns):
     monkeypatch.setattr("nissl.data.files.BLOCK_BYTES", 70)  # seven frames

@@ -5,7 +5,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from tests.web.waiting import PATIENCE_S, says
+from tests.web.waiting import PATIENCE_S, says, until
 
 from nissl.testing.studies import unit_study
 
@@ -103,6 +103,34 @@ def test_the_sorters_cut_is_looked_at_and_made_by_one_key(opened, sorted_study, 
     merge, split = (edits("Ana", 2)[k] for k in (0, -1))
     assert (merge["kind"], split["kind"], split["items"]) == ("merge", "split", [0])
     assert len(split["payload"]["rows"][0]) > 50
+    assert app.faults == []
+
+
+def test_a_cut_asked_for_while_units_are_read_anew_stays(opened, sorted_study, tmp_path):
+    shutil.copytree(sorted_study.parent, tmp_path / "sorting")
+    app = opened(tmp_path / "sorting" / "study")
+    page, held, slow = app.page, [], [False]
+    page.context.route(
+        f"**/desks/{app.key}/units/0/similar*",
+        lambda route: held.append(route) if slow[0] else route.continue_(),
+    )
+    page.reload()
+    page.wait_for_selector(".unit-facts tr")
+    page.keyboard.press("m")  # the workspace is open
+    page.wait_for_selector(".unit-workspace", state="visible")
+    slow[0] = True
+    page.keyboard.press("g")
+    until(page, lambda: held)  # the units are read anew, which takes its time
+    page.keyboard.press("c")
+    page.wait_for_selector(".unit-workspace :text('become a new unit')")
+    slow[0] = False
+    with page.expect_response("**/units/0/spikes*"):  # the last of what is read anew
+        for route in held:
+            route.continue_()
+    page.wait_for_timeout(1500)  # what would take its place comes well within that
+    assert page.is_visible(".unit-workspace :text('become a new unit')")
+    page.keyboard.press("k")
+    assert app.edits("Ana", 2)[-1]["kind"] == "split"
     assert app.faults == []
 
 

@@ -145,8 +145,8 @@ class FramesReader:
                     read_into(part.path, offset, frames)
                     if isinstance(picked, slice):
                         target[...] = frames[:, picked]
-                    else:  # four to ten times as fast as frames[:, picked]
-                        np.take(frames, picked, axis=1, out=target, mode="clip")
+                    else:  # two to ten times as fast as frames[:, picked]
+                        target[...] = np.take(frames, picked, axis=1)
             first += part.n_frames
         return out
 
